@@ -1,0 +1,164 @@
+"""All that the data plane may know of a tenant: compiled by publish.py, frozen, checksummed. Pure.
+
+One bundle is one JSON text. It holds no secret in clear (credentials are sealed, see envelope.py)
+and no key (those are looked up one by one, so that revocation needs no compile). Instants are whole
+UTC epoch seconds, money is micros, prices are pico-units per token.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+FORMAT = 1
+"""Raised when an older worker could not read the bundle; a worker keeps its last good one then."""
+
+
+class BundleError(ValueError):
+    """A stored bundle cannot be used: wrong checksum, wrong format or wrong shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCredential:
+    """A provider's secret, sealed. `row` is the associated data that binds it to its row."""
+
+    sealed: bytes
+    key_id: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What tokens cost from `effective_from` on."""
+
+    currency: str
+    input_pico: int
+    output_pico: int
+    cached_input_pico: int | None
+    request_pico: int
+    effective_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one provider. `prices` is sorted by the instant of effect; none: unpriced."""
+
+    id: str
+    provider: str
+    dialect: str
+    base_url: str
+    allow_private: bool
+    model: str
+    weight: int
+    priority: int
+    region: str
+    prices: tuple[Price, ...]
+    credential: SealedCredential | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A public model name and the deployments that serve it."""
+
+    name: str
+    max_output_tokens: int
+    default_max_output_tokens: int
+    deployments: tuple[Deployment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Money for a window. `starts` are the window boundaries, ascending: the first window begins at
+    starts[0] and ends at starts[1]; a `total` budget has (0, 2**40). `app_id` and `key_id` say whose
+    it is; empty: the whole tenant's.
+    """
+
+    id: str
+    name: str
+    limit_micros: int
+    currency: str
+    window: str
+    hard: bool
+    group_by: tuple[str, ...]
+    app_id: str
+    key_id: str
+    starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate limit: `kind` is requests, tokens or concurrency; `per_s` is 0 for concurrency."""
+
+    id: str
+    name: str
+    kind: str
+    amount: int
+    per_s: int
+    burst: int
+    app_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """One version of one policy, as canonical JSON (policies/pdp/language.py)."""
+
+    name: str
+    version: int
+    hash: str
+    canonical: str
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A program of the tenant: the models it may call and the policies attached to it by name."""
+
+    id: str
+    name: str
+    tier: str
+    active: bool
+    models: tuple[str, ...]
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One revision of everything that holds for one tenant."""
+
+    format: int
+    revision: int
+    tenant_id: str
+    tenant: str
+    active: bool
+    timezone: str
+    evidence: str
+    tags: tuple[str, ...]
+    pii_countries: tuple[str, ...]
+    pii_phone_regions: tuple[str, ...]
+    apps: Mapping[str, App]
+    routes: Mapping[str, Route]
+    budgets: tuple[Budget, ...]
+    limits: tuple[Limit, ...]
+    policies: Mapping[str, PolicyText]
+    platform_policies: tuple[str, ...]
+    tenant_policies: tuple[str, ...]
+
+
+def encode(bundle: Bundle) -> tuple[bytes, str]:
+    """Return the bundle's bytes, the same for equal bundles, and their SHA-256."""
+    body = msgspec.json.encode(bundle, order="deterministic")
+    return body, hashlib.sha256(body).hexdigest()
+
+
+def decode(body: bytes, checksum: str) -> Bundle:
+    """Read a stored bundle; raise BundleError unless it is whole and of this format."""
+    if hashlib.sha256(body).hexdigest() != checksum:
+        raise BundleError("the bundle does not have the checksum that was stored with it")
+    try:
+        bundle = msgspec.json.decode(body, type=Bundle)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"the bundle has another shape: {error}") from error
+    if bundle.format != FORMAT:
+        raise BundleError(f"the bundle has format {bundle.format}, this version reads {FORMAT}")
+    return bundle

@@ -1,0 +1,122 @@
+"""The values that one call is made of, and that two steps share. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from policies.detectors.finding import Leaf
+
+Body = dict[str, Any]
+"""A JSON object as parsed: only what policy and money need is lifted out of it, the rest travels."""
+
+Path = tuple[str | int, ...]
+"""Where a string stands in a body; `NESTED` marks the step into JSON that is itself a string."""
+
+NESTED = "$json"
+
+
+class Endpoint(StrEnum):
+    """What a client can ask for; the values are the `call.endpoint` fact."""
+
+    CHAT = "chat.completions"
+    EMBEDDINGS = "embeddings"
+    MODELS = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known before the body is read."""
+
+    endpoint: Endpoint
+    secret: str
+    client_request_id: str
+    user: str
+    conversation: str
+    tags: tuple[tuple[str, str], ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The part of a leaf's text that stands at `path`: characters `start` to `end` of the leaf."""
+
+    start: int
+    end: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The inspection view: every string leaf, and where each of its characters stands in the body.
+
+    Adjacent text parts of one message are one leaf with several segments, so that nothing hides in
+    the seam between them. `uninspected` names what cannot be read: "image", "audio", "file",
+    "reference" (by-reference fields).
+    """
+
+    leaves: tuple[Leaf, ...]
+    segments: tuple[tuple[Segment, ...], ...]
+    uninspected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Characters `start` to `end` of leaf `leaf` become `text`."""
+
+    leaf: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A parsed request. `body` is the judged value: what goes upstream is re-serialised from it."""
+
+    endpoint: Endpoint
+    model: str
+    body: Body
+    size: int
+    view: View
+    stream: bool = False
+    include_usage: bool = False
+    n: int = 1
+    max_output_tokens: int | None = None
+    messages: int = 0
+    roles: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    tool_choice: str = ""
+    temperature: float | None = None
+    user: str = ""
+    unknown_fields: tuple[str, ...] = ()
+    priced_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; cached input is part of the input."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request to a provider, ready to send. The secret is in `headers` and nowhere else."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer of a provider, inspected or not. `usage` is None where it was not told."""
+
+    body: Body
+    usage: Usage | None
+    finish: str
+    tool_calls: tuple[str, ...]
+    view: View

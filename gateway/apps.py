@@ -1,0 +1,14 @@
+"""The gateway room as Django sees it."""
+
+from django.apps import AppConfig
+
+
+class GatewayConfig(AppConfig):
+    """How a call passes."""
+
+    name = "gateway"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load the Celery application, so that tasks sent by name find their broker."""
+        import gateway.celery  # noqa: F401, PLC0415  (needs the app registry)

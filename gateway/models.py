@@ -1,0 +1,163 @@
+"""Tables of the catalogue: providers, credentials, routes, deployments, prices, bundles."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from tenants.models import SLUG
+
+MODEL_NAME = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z",
+    "a model name is 1 to 120 of letters, digits and . _ : / @ + -",
+)
+
+
+class Provider(models.Model):
+    """A vendor, reachable at one fixed origin."""
+
+    class Dialect(models.TextChoices):
+        OPENAI = "openai"
+        SIMULATED = "simulated"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    dialect = models.CharField(max_length=32, choices=Dialect.choices)
+    base_url = models.URLField(max_length=400, blank=True, default="")
+    allow_private = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(dialect="simulated", base_url="")
+                | (~Q(dialect="simulated") & ~Q(base_url="")),
+                name="provider_has_an_origin_unless_simulated",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Credential(models.Model):
+    """Our secret at a provider, sealed: see envelope.py. Write-only; the newest active one is used."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="credentials")
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=16)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=Q(state="active"), name="credential_one_active"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"credential of {self.provider_id}"
+
+
+class Route(models.Model):
+    """A public model name, and the caps that hold for it wherever it is served."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120, unique=True, validators=[MODEL_NAME])
+    max_output_tokens = models.PositiveIntegerField(default=16384)
+    default_max_output_tokens = models.PositiveIntegerField(default=2048)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(default_max_output_tokens__lte=models.F("max_output_tokens"))
+                & Q(default_max_output_tokens__gte=1),
+                name="route_default_cap_within_maximum",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Deployment(models.Model):
+    """One model at one provider that serves a route."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    route = models.ForeignKey(Route, on_delete=models.CASCADE, related_name="deployments")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="deployments")
+    model = models.CharField(max_length=200)
+    weight = models.PositiveSmallIntegerField(default=1)
+    priority = models.PositiveSmallIntegerField(default=0)
+    region = models.CharField(max_length=63, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["route", "provider", "model", "region"], name="deployment_once_per_route"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.provider_id}"
+
+
+class Price(models.Model):
+    """What tokens cost from an instant on, in pico-units of `currency` per token. Append-only.
+
+    Belongs to a route (all its deployments) or to one deployment, which wins. USD 0.15 per million
+    tokens are 150,000 pico-dollars per token. `source` says where the figures come from.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    route = models.ForeignKey(Route, null=True, blank=True, on_delete=models.CASCADE)
+    deployment = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.CASCADE)
+    currency = models.CharField(max_length=3)
+    input_pico = models.PositiveBigIntegerField()
+    output_pico = models.PositiveBigIntegerField()
+    cached_input_pico = models.PositiveBigIntegerField(null=True, blank=True)
+    request_pico = models.PositiveBigIntegerField(default=0)
+    effective_from = models.DateTimeField()
+    source = models.CharField(max_length=120)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(route=None, deployment__isnull=False)
+                | Q(route__isnull=False, deployment=None),
+                name="price_of_a_route_or_a_deployment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.input_pico}/{self.output_pico} pico per token"
+
+
+class BundleRevision(models.Model):
+    """One compiled bundle of one tenant, frozen. `checksum` is the SHA-256 of `body`."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    revision = models.PositiveBigIntegerField()
+    body = models.BinaryField()
+    checksum = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["tenant_id", "revision"], name="bundle_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"bundle {self.revision} of {self.tenant_id}"

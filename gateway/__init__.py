@@ -1,0 +1,1 @@
+"""How a call passes: wiring, catalogue, data plane, and the processes that carry them."""

@@ -1,0 +1,1 @@
+"""What must hold, shown room by room."""

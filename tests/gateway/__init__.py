@@ -1,0 +1,1 @@
+"""How a call passes, and the processes that carry it."""

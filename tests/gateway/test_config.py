@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Config, ConfigError, load
+from gateway.config import ConfigError, load
 
 KEK = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEK = base64.b64encode(bytes(range(100, 132))).decode()
@@ -124,8 +124,8 @@ def test_serving_demands_servers(environ):
 
 @pytest.mark.parametrize("url", ["redis+cluster://h:1", "redis://h:1/0?cluster=true"])
 def test_a_cluster_as_broker_is_refused(environ, url):
-    for given in ({"REDIS_URL": url}, {"CELERY_BROKER_URL": url}):
-        (problem,) = problems_of(environ | given)
+    for bad in ({"REDIS_URL": url}, {"CELERY_BROKER_URL": url}):
+        (problem,) = problems_of(environ | bad)
         assert problem.startswith("CELERY_BROKER_URL: ")
         assert "single Redis" in problem
     load(environ | {"REDIS_URL": url, "CELERY_BROKER_URL": "redis://single:6379"})
@@ -318,12 +318,12 @@ def test_a_stored_secret_that_was_damaged_is_refused(environ, tmp_path):
 )
 def test_any_environment_gives_values_or_a_config_error(environ):
     fixed = {"GATEHOUSE_SECRET_KEY": SECRET_KEY, "GATEHOUSE_KEK": KEK}
+    problems = ()
     try:
-        config = load(environ | fixed)
+        load(environ | fixed)
     except ConfigError as error:
-        assert error.problems
-    else:
-        assert isinstance(config, Config)
+        problems = error.problems
+    assert all(": found " in problem for problem in problems)
 
 
 def test_values_are_frozen(environ):

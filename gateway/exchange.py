@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from policies.detectors.finding import Leaf
+from gateway.bundle import Budget, Deployment, Limit, Price, Route
+from policies.detectors.finding import Leaf, Scan
+from policies.pdp.decision import Decision
 
 Body = dict[str, Any]
 """A JSON object as parsed: only what policy and money need is lifted out of it, the rest travels."""
@@ -120,3 +122,95 @@ class Answer:
     finish: str
     tool_calls: tuple[str, ...]
     view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the policy says of a call that would go to one deployment; `facts` is its slot vector."""
+
+    decision: Decision
+    facts: list[Any]
+    route: Route
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A call before the policy: what was detected, and who may serve it, in order of trial.
+
+    `first` is the judgement for the first candidate; the others are judged when their turn comes.
+    """
+
+    call: Call
+    facts: list[Any]
+    scan: Scan
+    route: Route
+    candidates: tuple[Deployment, ...]
+    first: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A call that may go to one deployment. Only `transform.enforce` makes one.
+
+    `body` is what was judged, after every obligation; `cap` is the output limit per choice that is
+    sent upstream whether the client asked for one or not.
+    """
+
+    call: Call
+    body: Body
+    cap: int
+    route: Route
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """A rate limit as the counters take it; made once for each revision of a tenant."""
+
+    limit: Limit
+    key: str
+    arguments: tuple[str | int, ...]
+    tick_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """A budget in one of its windows, for one group: where an attempt's money is held."""
+
+    budget: Budget
+    start_s: int
+    end_s: int
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one attempt holds: `micros` in each budget, `tokens` in each token limit.
+
+    `epoch` and `seq` are None where no budget applies. `levels` is what each limit is filled to.
+    """
+
+    operation: str
+    attempt: int
+    limits: tuple[LimitLine, ...]
+    budgets: tuple[BudgetLine, ...]
+    tokens: int
+    micros: int
+    bound_pico: int
+    price: Price | None
+    epoch: int | None
+    seq: int | None
+    levels: tuple[int, ...]
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an attempt cost: by the provider's `usage`, or the whole `bound` where that is unknown,
+    or nothing because it was `not_sent` or `not_billed`."""
+
+    pico: int
+    micros: int
+    basis: str
+    usage: Usage | None

@@ -1,0 +1,61 @@
+"""What one call leaves behind. Pure.
+
+A call has an id that carries its day: 48 bits of milliseconds, then randomness (UUID version 7). Of
+each call there is either one `refused` record (nothing left the gateway) or, for each attempt, an
+`admitted` record (durable before anything left) and a `completed` or `lost` one. The id is the
+decision id that callers see.
+
+A record's body holds facts, the decision and figures, never text of a prompt or an answer:
+
+refused, admitted  source, user, conversation, tags, stream, endpoint, facts {name: value, only those
+                   that differ from their default}, decision {effect, code, determining, matched,
+                   shadow, obligations, risk}, policies [name@version], policy_hash, detectors (version),
+                   revision (of the bundle), digests (keyed, of the body and of each leaf), findings
+                   [[kind, category, score, place]], timings_us {step: microseconds}
+refused            status, message, rule
+admitted           provider, deployment, upstream_model, region, bound_micros, currency, cap
+completed          status, outcome, finish, usage {input, output, cached}, charge ("usage" or
+                   "bound"), findings of the answer, facts of the answer, answer_digest, timings_us
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+Kind = Literal["refused", "admitted", "completed", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of evidence; see the module for `body`."""
+
+    kind: Kind
+    call_id: UUID
+    attempt: int
+    at: datetime
+    tenant_id: str
+    app_id: str
+    key_id: str
+    model: str
+    code: str
+    cost_micros: int | None
+    body: Mapping[str, Any]
+
+
+def call_id(at_ms: int, randomness: bytes) -> UUID:
+    """Make the id of a call from the instant of its arrival and 10 random bytes."""
+    noise = int.from_bytes(randomness)
+    high = (at_ms << 16) | 0x7000 | (noise >> 68 & 0xFFF)
+    return UUID(int=high << 64 | 0x2 << 62 | noise & 0x3FFFFFFFFFFFFFFF)
+
+
+def instant(identity: UUID) -> datetime:
+    """Return when a call arrived, to the millisecond."""
+    return datetime.fromtimestamp((identity.int >> 80) / 1000, UTC)
+
+
+def day(identity: UUID) -> date:
+    """Return the day that all records of a call are filed under."""
+    return instant(identity).date()

@@ -1,0 +1,52 @@
+"""One process, two planes: /v1 and the operations endpoints to the proxy, the rest to Django.
+
+GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothing under /v1.
+"""
+
+import os
+from typing import Any
+
+from gateway import logs
+from gateway.config import load
+from gateway.proxy.app import OPERATIONS, Proxy, serves
+from gateway.proxy.wire import Receive, Scope, Send
+
+config = load(os.environ, serving=True)
+logs.configure()
+
+
+def _control_plane() -> Any:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+    from django.core.asgi import get_asgi_application  # noqa: PLC0415  (role proxy has no Django)
+
+    return get_asgi_application()
+
+
+data_plane = Proxy(config)
+control_plane = None if config.role == "proxy" else _control_plane()
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Route by path; start and stop the data plane with the server."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+    elif scope["type"] == "http" and (control_plane is None or _is_data(scope["path"])):
+        await data_plane(scope, receive, send)
+    elif scope["type"] == "http" and control_plane is not None:
+        await control_plane(scope, receive, send)
+
+
+def _is_data(path: str) -> bool:
+    return path in OPERATIONS if config.role == "console" else serves(path)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await data_plane.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await data_plane.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

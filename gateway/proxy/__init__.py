@@ -1,0 +1,1 @@
+"""The data plane: the policy enforcement point. No Django here. Read pipeline.py first."""

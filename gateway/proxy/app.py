@@ -1,0 +1,122 @@
+"""The data plane as an ASGI callable: lifespan, the calls, and errors turned into answers."""
+
+import hmac
+import logging
+from typing import Any
+
+import orjson
+
+from gateway.config import Config
+from gateway.proxy import headers, metrics, pipeline
+from gateway.proxy.errors import Refusal
+from gateway.proxy.health import readiness
+from gateway.proxy.record import Trail
+from gateway.proxy.runtime import Worker
+from gateway.proxy.wire import JSON_TYPE, ClientGone, Receive, Reply, Scope, Send
+
+log = logging.getLogger("gatehouse.calls")
+
+OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
+METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+
+
+def serves(path: str) -> bool:
+    """Whether a path belongs to the data plane."""
+    return path.startswith("/v1/") or path in OPERATIONS
+
+
+class Proxy:
+    """The data plane of one process."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.worker: Worker | None = None
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        self.worker = Worker(self.config)
+        await self.worker.start()
+
+    async def stop(self) -> None:
+        """Let go of everything; the calls in flight have ended."""
+        if self.worker is not None:
+            await self.worker.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        assert self.worker is not None  # noqa: S101  (the server starts us before it listens)
+        reply = Reply(send)
+        if scope["path"] in OPERATIONS:
+            await self._operate(scope, reply, self.worker)
+            return
+        await self._call(scope, receive, reply, self.worker)
+
+    async def _call(self, scope: Scope, receive: Receive, reply: Reply, worker: Worker) -> None:
+        trail = worker.begin()
+        code = ""
+        try:
+            await pipeline.carry(scope, receive, reply, worker, trail)
+        except Refusal as refusal:
+            code = refusal.code
+            metrics.REFUSALS.labels(code).inc()
+            if not reply.begun:
+                await reply.refuse(refusal, _headers(trail))
+        except ClientGone:
+            code = "client_gone"
+        except Exception:
+            code = "internal_error"
+            log.exception("internal_error", extra={"request_id": trail.request_id})
+            fault = Refusal(code, "The gateway failed; the operator's log has the request id.")
+            fault.decision_id = trail.decision_id
+            if not reply.begun:
+                await reply.refuse(fault, _headers(trail))
+        _count(trail, reply, code)
+
+    async def _operate(self, scope: Scope, reply: Reply, worker: Worker) -> None:
+        path = scope["path"]
+        if path == "/livez":
+            await reply.whole(200, [JSON_TYPE], b'{"status":"ok"}')
+        elif path == "/readyz":
+            status, document = await readiness(worker)
+            await reply.whole(status, [JSON_TYPE], orjson.dumps(document))
+        elif self._may_read_metrics(scope):
+            metrics.EVIDENCE_LAG.set(worker.evidence.lag)
+            await reply.whole(200, [METRICS_TYPE], metrics.render())
+        else:
+            await reply.whole(401, [JSON_TYPE], b'{"error":{"code":"metrics_token_required"}}')
+
+    def _may_read_metrics(self, scope: Scope) -> bool:
+        token = self.config.metrics_token
+        if token is None:
+            client = scope["client"]
+            return client is None or client[0] in ("127.0.0.1", "::1")
+        presented = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(presented, b"Bearer " + token.encode())
+
+
+def _headers(trail: Trail) -> list[tuple[bytes, bytes]]:
+    client_request_id = trail.head.client_request_id if trail.head else ""
+    return headers.of_call(trail.request_id, trail.decision_id, client_request_id)
+
+
+def _count(trail: Trail, reply: Reply, code: str) -> None:
+    """Count the call and write its log line: ids and figures, never a secret or a prompt."""
+    endpoint = trail.head.endpoint.value if trail.head else "none"
+    elapsed_s = trail.elapsed_s
+    metrics.CALLS.labels(endpoint, code or "ok").inc()
+    if trail.admitted:
+        metrics.LATENCY.labels(endpoint).observe(elapsed_s)
+        metrics.OVERHEAD.labels(endpoint).observe(max(0.0, elapsed_s - trail.upstream_s))
+    line: dict[str, Any] = {
+        "request_id": trail.request_id,
+        "decision_id": trail.decision_id,
+        "endpoint": endpoint,
+        "status": reply.status,
+        "code": code or "ok",
+        "attempts": trail.attempt,
+        "duration_ms": round(elapsed_s * 1000, 3),
+    }
+    if trail.principal is not None:
+        row = trail.principal.row
+        line["tenant_id"], line["key_id"] = row.tenant_id, row.public_id
+    log.info("call", extra=line)

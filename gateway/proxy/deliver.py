@@ -1,0 +1,125 @@
+"""An answer on its way from the provider to the client, whole or as a stream."""
+
+import orjson
+
+from gateway.exchange import Answer, Judgement, Permitted, Reservation
+from gateway.providers import openai_stream
+from gateway.providers.fault import TooLarge
+from gateway.proxy import headers, inspect_answer, settle
+from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
+from gateway.proxy.forward import AttemptFailed, UpstreamResponse
+from gateway.proxy.passage import Outcome, Passage
+from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE
+
+
+async def whole(
+    passage: Passage,
+    judgement: Judgement,
+    permitted: Permitted,
+    reservation: Reservation,
+    response: UpstreamResponse,
+    outcome: Outcome,
+) -> None:
+    """Read a whole answer, inspect it, and send what may be seen of it."""
+    trail = passage.trail
+    raw = await response.read()
+    trail.upstream_ended()
+    answer = inspect_answer.parse(permitted.call, raw)
+    outcome.usage = answer.usage
+    outcome.spent = settle.charge(reservation, answer.usage, "usage")
+    visible = await _inspected(passage, judgement, answer, len(raw), outcome)
+    trail.mark("answer")
+    await passage.reply.whole(
+        200,
+        [
+            JSON_TYPE,
+            (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
+            *headers.of_answer(passage, permitted, reservation),
+        ],
+        orjson.dumps(visible.body),
+    )
+
+
+async def stream(
+    passage: Passage,
+    judgement: Judgement,
+    permitted: Permitted,
+    reservation: Reservation,
+    response: UpstreamResponse,
+    outcome: Outcome,
+) -> None:
+    """Pass a stream on as it comes, or gathered where an answer rule must see it whole.
+
+    Reads to the end even when the client is gone: what is produced is paid for, so it is metered.
+    """
+    reply, trail = passage.reply, passage.trail
+    events = inspect_answer.stream_of(permitted.call, passage.principal)
+    try:
+        async for chunk in response.chunks():
+            data = events.feed(chunk)
+            if data:
+                if not reply.begun:
+                    trail.upstream_ended()
+                    await _begin(passage, permitted, reservation)
+                await reply.write(data)
+            if events.failed is not None:
+                raise _failed(events.failed)
+        tail = events.close()
+    except TooLarge as fault:
+        raise inspect_answer.unreadable(str(fault)) from None
+    if events.failed is not None:
+        raise _failed(events.failed)
+    if not (events.done or (events.finish and events.usage is not None)):
+        raise _failed("the stream ended before its end")
+    outcome.usage = events.usage
+    trail.mark("answer")
+    if passage.principal.app.policy.answer_rules:
+        trail.upstream_ended()
+        answer = inspect_answer.gathered(events)
+        visible = await _inspected(passage, judgement, answer, events.output_bytes, outcome)
+        await _begin(passage, permitted, reservation)
+        pieces = openai_stream.render_stream(visible, keep_usage=permitted.call.include_usage)
+        await reply.end(b"".join(pieces))
+        return
+    outcome.finish = events.finish
+    if not reply.begun:
+        await _begin(passage, permitted, reservation)
+    await reply.end(tail)
+
+
+async def broken(passage: Passage, refusal: Refusal) -> None:
+    """End a stream that has begun with a well-formed error."""
+    await passage.reply.end(openai_stream.stream_error(refusal.body()["error"]))
+
+
+def too_slow() -> UpstreamTimeout:
+    """Return the refusal of an answer that took longer than any may."""
+    return UpstreamTimeout("upstream_timeout", "The answer took longer than any may.")
+
+
+async def _inspected(
+    passage: Passage, judgement: Judgement, answer: Answer, size: int, outcome: Outcome
+) -> Answer:
+    """Return what may be seen of an answer; note what was found, also when nothing may be seen."""
+    outcome.answer, outcome.finish = answer, answer.finish
+    inspected = await inspect_answer.inspect(answer, size, judgement, passage.principal)
+    outcome.decision, outcome.facts = inspected.decision, inspected.facts
+    outcome.scan = inspected.scan
+    if inspected.refusal is not None:
+        raise inspected.refusal
+    return inspected.answer
+
+
+async def _begin(passage: Passage, permitted: Permitted, reservation: Reservation) -> None:
+    await passage.reply.begin(
+        200, [STREAM_TYPE, *headers.of_answer(passage, permitted, reservation)]
+    )
+
+
+def _failed(why: str) -> AttemptFailed:
+    return AttemptFailed(
+        UpstreamFailed("upstream_error", f"The provider's stream failed: {why}."),
+        sent=True,
+        billed=True,
+        again=True,
+    )

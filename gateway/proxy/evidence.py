@@ -1,0 +1,370 @@
+"""Records to PostgreSQL, by group commit: what waits together is written in one statement.
+
+One owner task writes; a caller only waits for its row. One statement does all that must be true
+together (7-hard-cases 1 to 4): it takes the tenants' epochs shared, claims the sequence numbers,
+writes holds and `admitted` records of the claims that were won, books what attempts cost as the
+difference to what was posted before, and writes the other records. It is one transaction because it
+is one statement. A batch whose outcome was not learned is simply written again: each row is a no-op
+the second time. A batch that PostgreSQL refuses is retried row by row.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import psycopg
+
+from audit.record import Record, day
+from gateway.proxy.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 256
+ADMIT_WAIT_S = 5.0
+RETRY_S = 0.2
+STATEMENT_TIMEOUT_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The hold of one attempt. `amounts`: [budget id, window start, window end, group, micros]."""
+
+    epoch: int | None
+    seq: int | None
+    amounts: Sequence[Sequence[Any]]
+    bound_pico: int
+    currency: str
+    lease_s: float
+
+
+class EpochChanged(Exception):
+    """The number was claimed by another, or its epoch is over: reserve again."""
+
+
+@dataclass(slots=True)
+class _Row:
+    values: dict[str, Any]
+    done: asyncio.Future[bool]
+    is_claim: bool
+
+
+WRITE = """
+WITH input AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%s::json) AS row (
+    kind text, day date, call_id uuid, attempt int2, at timestamptz, tenant_id uuid, app_id uuid,
+    key_id text, model text, code text, cost_micros int8, body json,
+    epoch int4, seq int8, amounts jsonb, bound_pico numeric, currency text, lease_s float8,
+    cost_pico numeric)
+), fence AS MATERIALIZED (
+  SELECT tenant_id, epoch FROM tenants_tenantepoch
+  WHERE tenant_id IN (SELECT tenant_id FROM input WHERE epoch IS NOT NULL)
+  ORDER BY tenant_id FOR SHARE
+), claimed AS (
+  INSERT INTO tenants_hold (call_id, attempt, tenant_id, epoch, seq, state, amounts, bound_pico,
+                            posted_pico, currency, lease_until, created_at)
+  SELECT call_id, attempt, tenant_id, input.epoch, seq, 'open', amounts, bound_pico, 0, currency,
+         now() + lease_s * interval '1 second', now()
+  FROM input LEFT JOIN fence USING (tenant_id)
+  WHERE kind = 'admitted' AND (input.epoch IS NULL OR input.epoch = fence.epoch)
+  ORDER BY tenant_id, input.epoch, seq
+  ON CONFLICT DO NOTHING
+  RETURNING call_id, attempt
+), kept AS (
+  SELECT call_id, attempt FROM input JOIN tenants_hold AS hold USING (call_id, attempt)
+  WHERE kind = 'admitted' AND hold.state = 'open'
+    AND hold.epoch IS NOT DISTINCT FROM input.epoch AND hold.seq IS NOT DISTINCT FROM input.seq
+), closing AS MATERIALIZED (
+  SELECT hold.call_id, hold.attempt, hold.tenant_id, hold.amounts, hold.posted_pico,
+         hold.currency, input.cost_pico, input.at
+  FROM tenants_hold AS hold JOIN input USING (call_id, attempt)
+  WHERE kind = 'completed'
+  ORDER BY hold.call_id, hold.attempt FOR UPDATE OF hold
+), closed AS (
+  UPDATE tenants_hold AS hold SET state = 'settled', posted_pico = closing.cost_pico
+  FROM closing WHERE hold.call_id = closing.call_id AND hold.attempt = closing.attempt
+), entered AS (
+  INSERT INTO tenants_ledgerentry (tenant_id, call_id, attempt, kind, delta_pico, currency, at)
+  SELECT tenant_id, call_id, attempt, 'settle', cost_pico - posted_pico, currency, at
+  FROM closing WHERE cost_pico <> posted_pico
+), posted AS (
+  INSERT INTO tenants_ledgerposting (tenant_id, budget_id, window_start, "group", call_id, attempt,
+                                     delta_micros)
+  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id, attempt,
+         ceil(cost_pico / 1000000) - ceil(posted_pico / 1000000)
+  FROM closing, jsonb_array_elements(amounts) AS place
+  WHERE ceil(cost_pico / 1000000) <> ceil(posted_pico / 1000000)
+), recorded AS (
+  INSERT INTO audit_record (day, call_id, attempt, kind, at, tenant_id, app_id, key_id, model, code,
+                            cost_micros, body)
+  SELECT day, call_id, attempt, kind, at, tenant_id, app_id, key_id, model, code, cost_micros, body
+  FROM input
+  WHERE kind <> 'admitted' OR (call_id, attempt) IN (SELECT call_id, attempt FROM claimed)
+  ON CONFLICT DO NOTHING
+)
+SELECT call_id::text, attempt FROM input
+WHERE kind = 'admitted'
+  AND (call_id, attempt) NOT IN (SELECT call_id, attempt FROM claimed)
+  AND (call_id, attempt) NOT IN (SELECT call_id, attempt FROM kept)
+"""
+
+SWEEP = """
+WITH lapsed AS MATERIALIZED (
+  SELECT call_id, attempt, tenant_id, amounts, bound_pico, posted_pico, currency,
+         (to_timestamp(('x' || left(replace(call_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+          AT TIME ZONE 'UTC')::date AS day
+  FROM tenants_hold WHERE state = 'open' AND lease_until < now()
+  ORDER BY lease_until LIMIT %s FOR UPDATE SKIP LOCKED
+), closed AS (
+  UPDATE tenants_hold AS hold SET state = 'lost', posted_pico = lapsed.bound_pico
+  FROM lapsed WHERE hold.call_id = lapsed.call_id AND hold.attempt = lapsed.attempt
+), entered AS (
+  INSERT INTO tenants_ledgerentry (tenant_id, call_id, attempt, kind, delta_pico, currency, at)
+  SELECT tenant_id, call_id, attempt, 'lost', bound_pico - posted_pico, currency, now()
+  FROM lapsed WHERE bound_pico <> posted_pico
+), posted AS (
+  INSERT INTO tenants_ledgerposting (tenant_id, budget_id, window_start, "group", call_id, attempt,
+                                     delta_micros)
+  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id, attempt,
+         ceil(bound_pico / 1000000) - ceil(posted_pico / 1000000)
+  FROM lapsed, jsonb_array_elements(amounts) AS place
+  WHERE ceil(bound_pico / 1000000) <> ceil(posted_pico / 1000000)
+), recorded AS (
+  INSERT INTO audit_record (day, call_id, attempt, kind, at, tenant_id, app_id, key_id, model, code,
+                            cost_micros, body)
+  SELECT day, call_id, attempt, 'lost', now(), admitted.tenant_id, app_id, key_id, model, 'lost',
+         ceil(lapsed.bound_pico / 1000000), json_build_object('charge', 'bound')
+  FROM lapsed JOIN audit_record AS admitted USING (day, call_id, attempt)
+  WHERE admitted.kind = 'admitted'
+  ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM lapsed
+"""
+VOID = """
+INSERT INTO tenants_hold (call_id, attempt, tenant_id, epoch, seq, state, amounts, bound_pico,
+                          posted_pico, currency, lease_until, created_at)
+VALUES (%s, %s, %s, %s, %s, 'void', '[]', 0, 0, '', now(), now())
+ON CONFLICT DO NOTHING
+"""
+HOLD = """
+SELECT state, ceil(posted_pico / 1000000)::bigint FROM tenants_hold
+WHERE call_id = %s AND attempt = %s
+"""
+TENANTS_WITH_BUDGETS = "SELECT DISTINCT tenant_id::text FROM tenants_budget"
+
+
+class Sweep:
+    """What became of attempts whose lease ended, in one connection of its own."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def connect(cls, database_url: str) -> "Sweep":
+        """Open the connection."""
+        return cls(
+            await psycopg.AsyncConnection.connect(
+                database_url,
+                autocommit=True,
+                connect_timeout=5,
+                options="-c statement_timeout=30000",
+                application_name="gatehouse-sweep",
+            )
+        )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def post_lost(self, most: int) -> int:
+        """Post admitted attempts whose worker died at their full amount; return how many."""
+        cursor = await self._connection.execute(SWEEP, (most,))
+        row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    async def void(self, tenant_id: str, operation: str, epoch: int, seq: int) -> tuple[str, int]:
+        """Claim a lapsed number, so that it can never be admitted; return state and posted micros.
+
+        "void" when the claim was won or the number is another's: everything may be released.
+        """
+        call_id, _, attempt = operation.rpartition("-")
+        claim = (call_id, int(attempt))
+        await self._connection.execute(VOID, (*claim, tenant_id, epoch, seq))
+        cursor = await self._connection.execute(HOLD, claim)
+        row = await cursor.fetchone()
+        return (row[0], int(row[1])) if row else ("void", 0)
+
+    async def tenants(self) -> list[str]:
+        """Return the tenants that have budgets."""
+        cursor = await self._connection.execute(TENANTS_WITH_BUDGETS)
+        return [row[0] for row in await cursor.fetchall()]
+
+
+class Evidence:
+    """The writer of one worker. `lag` is how many rows wait."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._waiting: list[_Row] = []
+        self._news = asyncio.Event()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._down = False
+
+    @property
+    def lag(self) -> int:
+        """Rows that are not durable yet."""
+        return len(self._waiting)
+
+    def check(self) -> None:
+        """Raise Unavailable while PostgreSQL is away: nothing is reserved that cannot be recorded."""
+        if self._down:
+            raise Unavailable(
+                "evidence_unavailable", "Calls cannot be recorded now, so none is sent."
+            )
+
+    async def admit(self, record: Record, claim: Claim) -> None:
+        """Return once the record and its claim are durable.
+
+        Raises EpochChanged when the claim was refused, Unavailable when PostgreSQL did not confirm
+        in time: the row may then still become durable, so the caller completes it as not sent.
+        """
+        row = self._queue(_values(record) | _claim_values(claim), is_claim=True)
+        try:
+            async with asyncio.timeout(ADMIT_WAIT_S):
+                won = await asyncio.shield(row.done)
+        except TimeoutError:
+            raise Unavailable(
+                "evidence_unavailable", "The call could not be recorded, so it was not sent."
+            ) from None
+        if not won:
+            raise EpochChanged
+
+    def write(self, record: Record, cost_pico: int | None = None) -> asyncio.Future[bool]:
+        """Queue a record that nobody has to wait for; it is kept until it is durable."""
+        values = _values(record)
+        if cost_pico is not None:
+            values["cost_pico"] = cost_pico
+        return self._queue(values, is_claim=False).done
+
+    async def drained(self) -> None:
+        """Return once nothing waits."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write what waits; runs until cancelled."""
+        try:
+            while True:
+                await self._news.wait()
+                batch, self._waiting = self._waiting[:MOST_ROWS], self._waiting[MOST_ROWS:]
+                await self._write_until_done(batch)
+                if not self._waiting:
+                    self._news.clear()
+                    self._idle.set()
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
+
+    def _queue(self, values: dict[str, Any], *, is_claim: bool) -> _Row:
+        row = _Row(values, asyncio.get_running_loop().create_future(), is_claim)
+        self._waiting.append(row)
+        self._idle.clear()
+        self._news.set()
+        return row
+
+    async def _write_until_done(self, batch: list[_Row]) -> None:
+        """Write a batch; while PostgreSQL is away give up claims nobody waits for, keep the rest."""
+        while batch:
+            try:
+                await self._write(batch)
+            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+                log.warning("evidence_delayed", extra={"error": type(error).__name__})
+                self._down = True
+                await self._drop_connection()
+                await asyncio.sleep(RETRY_S)
+                continue
+            except psycopg.Error as error:
+                await self._refused(batch, error)
+            self._down = False
+            return
+
+    async def _refused(self, batch: list[_Row], error: psycopg.Error) -> None:
+        if len(batch) > 1:
+            for row in batch:
+                await self._write_until_done([row])
+            return
+        # PostgreSQL's primary message names what it would not take; details could quote a row.
+        reason = error.diag.message_primary or type(error).__name__
+        log.error("evidence_refused", extra={"code": error.sqlstate, "reason": reason})
+        (row,) = batch
+        if not row.done.done():
+            row.done.set_exception(
+                Unavailable("evidence_unavailable", "The call could not be recorded.")
+            )
+            row.done.exception()  # a completion has no caller: marked as seen, it was logged
+
+    async def _write(self, batch: list[_Row]) -> None:
+        connection = self._connection or await self._connect()
+        document = orjson.dumps([row.values for row in batch], default=_plain).decode()
+        async with asyncio.timeout(STATEMENT_TIMEOUT_MS / 1000 + 1):
+            cursor = await connection.execute(WRITE, (document,), prepare=True)
+            lost = {(call, attempt) for call, attempt in await cursor.fetchall()}
+        for row in batch:
+            if not row.done.done():
+                name = (str(row.values["call_id"]), row.values["attempt"])
+                row.done.set_result(not (row.is_claim and name in lost))
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        self._connection = await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=5,
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            application_name="gatehouse-evidence",
+        )
+        return self._connection
+
+    async def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+def _plain(value: object) -> list[Any] | tuple[Any, ...]:
+    """Named tuples are arrays, sets are sorted arrays."""
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return tuple(value)
+    raise TypeError(f"{type(value).__name__} has no place in a record")
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {
+        "kind": record.kind,
+        "day": day(record.call_id),
+        "call_id": record.call_id,
+        "attempt": record.attempt,
+        "at": record.at,
+        "tenant_id": record.tenant_id,
+        "app_id": record.app_id,
+        "key_id": record.key_id,
+        "model": record.model,
+        "code": record.code,
+        "cost_micros": record.cost_micros,
+        "body": record.body,
+    }
+
+
+def _claim_values(claim: Claim) -> dict[str, Any]:
+    return {
+        "epoch": claim.epoch,
+        "seq": claim.seq,
+        "amounts": claim.amounts,
+        "bound_pico": claim.bound_pico,
+        "currency": claim.currency,
+        "lease_s": claim.lease_s,
+    }

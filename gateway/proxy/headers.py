@@ -1,0 +1,32 @@
+"""The headers that tell a caller what was decided, served, limited and charged."""
+
+from gateway.exchange import Permitted, Reservation
+from gateway.proxy import limit
+from gateway.proxy.passage import Passage
+from gateway.proxy.wire import Headers
+
+
+def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) -> Headers:
+    """Return the headers of an answer, whole or streamed."""
+    overhead_s = max(0.0, passage.trail.elapsed_s - passage.trail.upstream_s)
+    return [
+        (b"cache-control", b"no-store"),
+        (b"x-gatehouse-policy", passage.principal.app.labels.encode()),
+        (b"x-gatehouse-model", permitted.route.name.encode()),
+        (b"x-gatehouse-cache", b"bypass"),
+        (b"x-gatehouse-overhead-us", str(int(overhead_s * 1e6)).encode()),
+        *of_call(
+            passage.trail.request_id, passage.trail.decision_id, passage.head.client_request_id
+        ),
+        *limit.headers(reservation),
+    ]
+
+
+def of_call(request_id: str, decision_id: str | None, client_request_id: str) -> Headers:
+    """Return the headers that every answer carries, a refusal too."""
+    headers = [(b"x-request-id", request_id.encode())]
+    if decision_id:
+        headers.append((b"x-gatehouse-decision-id", decision_id.encode()))
+    if client_request_id:
+        headers.append((b"x-client-request-id", client_request_id.encode()))
+    return headers

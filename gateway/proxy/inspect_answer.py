@@ -1,0 +1,114 @@
+"""Step 10: what the policy says of an answer is done before a byte of it reaches the client.
+
+Where an answer rule is in effect a stream is gathered whole (bounded), inspected as the answer that
+it is, and then sent as a stream: nothing forbidden leaves, whatever the seams between chunks.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.exchange import Answer, Call, Judgement
+from gateway.providers import openai_stream, openai_upstream
+from gateway.providers.fault import BadAnswer, TooLarge
+from gateway.providers.leaves import apply
+from gateway.proxy import facts
+from gateway.proxy.directory import Principal
+from gateway.proxy.errors import Forbidden, UpstreamFailed
+from gateway.proxy.forward import MOST_ANSWER_BYTES, AttemptFailed
+from gateway.proxy.transform import denied, redaction_edits
+from policies.detectors.finding import Scan
+from policies.detectors.scanner import INLINE_LIMIT
+from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, RouteTo
+
+NOTHING = Scan((), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What may be seen of an answer, and why; with a `refusal` nothing of it may be seen: it was
+    produced and is paid for."""
+
+    answer: Answer
+    scan: Scan | None = None
+    decision: Decision | None = None
+    facts: list[Any] | None = None
+    refusal: Forbidden | None = None
+
+
+def parse(call: Call, raw: bytes) -> Answer:
+    """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
+    try:
+        return openai_upstream.parse_answer(call.endpoint, raw)
+    except BadAnswer as fault:
+        raise unreadable(str(fault)) from None
+
+
+def stream_of(call: Call, principal: Principal) -> openai_stream.ChatStream:
+    """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
+    return openai_stream.ChatStream(
+        keep_usage=call.include_usage,
+        collect=principal.app.policy.answer_rules,
+        limit=MOST_ANSWER_BYTES,
+    )
+
+
+def gathered(stream: openai_stream.ChatStream) -> Answer:
+    """Return the whole answer that a stream brought."""
+    try:
+        return stream.assemble()
+    except (BadAnswer, TooLarge) as fault:
+        raise unreadable(str(fault)) from None
+
+
+async def inspect(
+    answer: Answer, size: int, judgement: Judgement, principal: Principal
+) -> Inspected:
+    """Decide on an answer, and keep every obligation of the decision."""
+    policy = principal.app.policy
+    if not policy.answer_rules:
+        return Inspected(answer)
+    scan = NOTHING
+    if policy.answer_needs and answer.view.leaves:
+        scanner = principal.tenant.scanner
+        if size <= INLINE_LIMIT:
+            scan = scanner.scan(answer.view.leaves, policy.answer_needs)
+        else:
+            scan = await asyncio.to_thread(scanner.scan, answer.view.leaves, policy.answer_needs)
+    bound = facts.of_answer(judgement.facts, answer, size, scan)
+    decision = policy.decide("answer", bound, scan.failed)
+    if decision.effect is not Effect.PERMIT:
+        return Inspected(answer, scan, decision, bound, denied(decision))
+    visible = _obliged(answer, scan, decision, principal.tenant.hash_key)
+    return Inspected(visible, scan, decision, bound)
+
+
+def unreadable(why: str) -> AttemptFailed:
+    """Return the failure of an attempt whose answer is no answer."""
+    return AttemptFailed(
+        UpstreamFailed("upstream_error", f"The provider's answer could not be read: {why}."),
+        sent=True,
+        billed=True,
+        again=False,
+    )
+
+
+def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Answer:
+    for obligation in decision.obligations:
+        match obligation:
+            case Redact():
+                changes = redaction_edits(answer.view, scan.findings, obligation, hash_key)
+                if changes:
+                    body = apply(answer.body, answer.view, changes)
+                    answer = replace(answer, body=body)
+            case CapOutputTokens() | RouteTo():
+                raise _unenforceable(obligation)
+    return answer
+
+
+def _unenforceable(obligation: object) -> Forbidden:
+    return Forbidden(
+        "obligation_unenforceable",
+        f"{type(obligation).__name__} cannot be done to an answer.",
+        "Tell the policy's author.",
+    )

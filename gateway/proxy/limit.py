@@ -1,0 +1,383 @@
+"""Steps 3 and 7: the caller's rate, then money and rate for one attempt, all or nothing."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.bundle import Budget, Price
+from gateway.exchange import BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
+from gateway.pricing import bound_pico, price_at
+from gateway.providers import openai_upstream
+from gateway.proxy import metrics
+from gateway.proxy.directory import Principal
+from gateway.proxy.errors import BadRequest, OverBudget, OverLimit, Refusal, Unavailable
+from gateway.proxy.rebuild import Rebuilder
+from gateway.proxy.store.connection import StoreDown, StoreError
+from gateway.proxy.store.counters import (
+    Counters,
+    Exceeded,
+    Granted,
+    NeedsRebuild,
+    Verdict,
+    WrongWindow,
+    level_tokens,
+)
+from tenants.money import MAX_MICROS, micros_from_pico, text_from_micros
+
+BYTES_PER_TOKEN = 4
+TRIES = 4
+CODES = {
+    "requests": "rate_limit_exceeded",
+    "tokens": "tokens_limit_exceeded",
+    "concurrency": "concurrency_limit_exceeded",
+}
+NO_USER = "~none"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A request-rate refusal that still holds, for the revision under which it was given."""
+
+    until_s: float
+    revision: int
+
+
+class Memory:
+    """Request-rate refusals of this worker: a flood of refused calls costs no trip to Redis.
+
+    Only limits on requests are remembered: the others depend on what a call asks for.
+    """
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._refused: dict[str, Remembered] = {}
+
+    def keep(self, line: LimitLine, until_s: float, revision: int) -> None:
+        """Remember a refusal."""
+        if len(self._refused) >= self.MOST:
+            self._refused.clear()
+        self._refused[line.key] = Remembered(until_s, revision)
+
+    def wait_s(self, line: LimitLine, now_s: float, revision: int) -> float:
+        """Return how long the line still refuses; 0 when it does not."""
+        known = self._refused.get(line.key)
+        if known is None:
+            return 0.0
+        if known.revision != revision or now_s >= known.until_s:
+            del self._refused[line.key]
+            return 0.0
+        return known.until_s - now_s
+
+
+class LocalShare:
+    """Rate limits while Redis is away: each worker grants its share of the limit, by itself."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = max(1, workers)
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def take(
+        self, lines: Sequence[LimitLine], tokens: int, now_s: float
+    ) -> tuple[LimitLine, float] | None:
+        """Take from every line or from none; return the line that refuses and how long to wait."""
+        after = {}
+        for line in lines:
+            if line.limit.kind == "concurrency":
+                continue
+            rate = line.limit.amount / line.limit.per_s / self._workers
+            room = max(1.0, (line.limit.burst or line.limit.amount) / self._workers)
+            level, at_s = self._levels.get(line.key, (0.0, now_s))
+            level = max(0.0, level - (now_s - at_s) * rate)
+            cost = min(tokens, room) if line.limit.kind == "tokens" else 1
+            if level + cost > room:
+                return line, (level + cost - room) / rate
+            after[line.key] = (level + cost, now_s)
+        self._levels.update(after)
+        return None
+
+
+def admit(principal: Principal, memory: Memory, now_s: float) -> None:
+    """Refuse at once what a limit on requests would refuse again; no I/O."""
+    revision = principal.tenant.bundle.revision
+    for line in principal.lines.requests:
+        wait_s = memory.wait_s(line, now_s, revision)
+        if wait_s > 0:
+            raise _over_limit(line, wait_s)
+
+
+def price_of(permitted: Permitted, now_s: float) -> Price | None:
+    """Return the price in force for the deployment, pinned for this attempt."""
+    return price_at(permitted.deployment.prices, int(now_s))
+
+
+class Limiter:
+    """Reserves at the counters; asks for a rebuild when Redis has lost a tenant's."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        rebuilder: Rebuilder,
+        local: LocalShare,
+        memory: Memory,
+    ) -> None:
+        self._counters = counters
+        self._rebuilder = rebuilder
+        self._local = local
+        self._memory = memory
+
+    async def reserve(
+        self,
+        permitted: Permitted,
+        head: Head,
+        principal: Principal,
+        *,
+        operation: str,
+        attempt: int,
+        now_s: float,
+        lease_s: float,
+    ) -> Reservation:
+        """Hold the most that one attempt can cost, or raise the refusal that says why not."""
+        price = price_of(permitted, now_s)
+        budgets = _payable(permitted, principal, price)
+        wanted = _wanted(permitted, principal, price, operation, attempt)
+        if not wanted.limits and not budgets:
+            return wanted
+        groups = [_group(budget, head, permitted, principal) for budget in budgets]
+        try:
+            return await self._granted(wanted, principal, budgets, groups, now_s, lease_s)
+        except (StoreDown, StoreError):
+            return self._without_redis(wanted, budgets, now_s)
+
+    async def epoch_over(self, principal: Principal, refused: Reservation) -> None:
+        """Make sure that the next reservation counts under another epoch than a refused one."""
+        await self._rebuilder.rebuild(principal.tenant, refused.epoch or 0)
+
+    async def _granted(
+        self,
+        wanted: Reservation,
+        principal: Principal,
+        budgets: Sequence[Budget],
+        groups: Sequence[str],
+        now_s: float,
+        lease_s: float,
+    ) -> Reservation:
+        tenant_id, revision = principal.row.tenant_id, principal.tenant.bundle.revision
+        for _ in range(TRIES):
+            lines = tuple(
+                _line(budget, group, now_s) for budget, group in zip(budgets, groups, strict=True)
+            )
+            verdict: Verdict = await self._counters.reserve(
+                wanted.operation,
+                tenant_id,
+                limits=wanted.limits,
+                tokens=wanted.tokens,
+                budgets=lines,
+                micros=wanted.micros,
+                revision=revision,
+                lease_ms=int(lease_s * 1000),
+            )
+            match verdict:
+                case Granted():
+                    return _reservation(wanted, lines, verdict)
+                case Exceeded():
+                    raise self._exceeded(wanted, lines, verdict, now_s, revision)
+                case WrongWindow(now_ms):
+                    now_s = now_ms / 1000
+                case NeedsRebuild(epoch):
+                    await self._rebuilder.rebuild(principal.tenant, epoch)
+        raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
+
+    def _exceeded(
+        self,
+        wanted: Reservation,
+        lines: Sequence[BudgetLine],
+        verdict: Exceeded,
+        now_s: float,
+        revision: int,
+    ) -> Refusal:
+        if verdict.index < len(wanted.limits):
+            line = wanted.limits[verdict.index]
+            wait_s = verdict.wait_ms / 1000
+            if line.limit.kind == "requests":
+                self._memory.keep(line, now_s + wait_s, revision)
+            return _over_limit(line, wait_s)
+        return _over_budget(lines[verdict.index - len(wanted.limits)], wanted.micros, verdict)
+
+    def _without_redis(
+        self, wanted: Reservation, budgets: Sequence[Budget], now_s: float
+    ) -> Reservation:
+        if any(budget.hard for budget in budgets):
+            raise Unavailable(
+                "budget_unavailable",
+                "The budget's counters are away, so nothing that it pays for may be sent.",
+            )
+        metrics.LOCAL_LIMITS.inc()
+        refused = self._local.take(wanted.limits, wanted.tokens, now_s)
+        if refused is not None:
+            raise _over_limit(*refused)
+        return wanted
+
+
+def _payable(permitted: Permitted, principal: Principal, price: Price | None) -> tuple[Budget, ...]:
+    """Return the budgets that pay; under a hard one everything about the price must be known."""
+    budgets = principal.lines.budgets
+    if not budgets:
+        return ()
+    name = permitted.route.name
+    foreign = [b for b in budgets if price is None or b.currency != price.currency]
+    hard = next((budget for budget in foreign if budget.hard), None)
+    if hard is not None:
+        raise BadRequest(
+            "model_unpriced",
+            f"{name} has no price in {hard.currency}, in which a hard budget is kept.",
+            "Ask for a price to be set for this model.",
+            rule=hard.name,
+            param="model",
+        )
+    if principal.lines.hard:
+        _check_price_is_whole(permitted, principal)
+    return tuple(budget for budget in budgets if budget not in foreign)
+
+
+def _check_price_is_whole(permitted: Permitted, principal: Principal) -> None:
+    """Refuse what could cost more than was priced: a bound on its cost must be true."""
+    call = permitted.call
+    budget = next(budget for budget in principal.lines.budgets if budget.hard)
+    for fields, why in (
+        (call.unknown_fields, "is not known here, so its cost is not either"),
+        (call.priced_fields, "changes the price by an amount that is not known here"),
+    ):
+        if fields:
+            raise BadRequest(
+                "invalid_request",
+                f"The field {fields[0]!r} {why}; a hard budget applies.",
+                "Leave the field out.",
+                rule=budget.name,
+                param=fields[0],
+            )
+    if call.view.uninspected and any(
+        kind in ("image", "audio", "file", "reference", "other") for kind in call.view.uninspected
+    ):
+        raise BadRequest(
+            "model_unpriced",
+            f"The cost of {call.view.uninspected[0]} input has no upper bound in the price book; "
+            "a hard budget applies.",
+            "Send text only.",
+            rule=budget.name,
+        )
+
+
+def _wanted(
+    permitted: Permitted, principal: Principal, price: Price | None, operation: str, attempt: int
+) -> Reservation:
+    call = permitted.call
+    output = call.n * permitted.cap if call.endpoint is Endpoint.CHAT else 0
+    bound = 0
+    if price is not None:
+        bound = bound_pico(openai_upstream.input_bound(call.size, call), output, price)
+        if micros_from_pico(bound) > MAX_MICROS:
+            raise BadRequest("invalid_request", "The call could cost more than can be counted.")
+    return Reservation(
+        operation=operation,
+        attempt=attempt,
+        limits=principal.lines.limits,
+        budgets=(),
+        tokens=call.size // BYTES_PER_TOKEN + output,
+        micros=micros_from_pico(bound),
+        bound_pico=bound,
+        price=price,
+        epoch=None,
+        seq=None,
+        levels=(),
+        counted=False,
+    )
+
+
+def _reservation(wanted: Reservation, lines: Sequence[BudgetLine], granted: Granted) -> Reservation:
+    budgets = tuple(
+        line if line.group == group else replace(line, group=group)
+        for line, group in zip(lines, granted.groups, strict=False)
+    )
+    return replace(
+        wanted,
+        budgets=budgets,
+        epoch=granted.epoch if budgets else None,
+        seq=granted.seq if budgets else None,
+        levels=granted.levels,
+        counted=True,
+    )
+
+
+def _line(budget: Budget, group: str, now_s: float) -> BudgetLine:
+    index = bisect_right(budget.starts, now_s)
+    if not 0 < index < len(budget.starts):
+        raise Unavailable(
+            "budget_unavailable", f"The windows of the budget {budget.name} are not published."
+        )
+    return BudgetLine(budget, budget.starts[index - 1], budget.starts[index], group)
+
+
+def _group(budget: Budget, head: Head, permitted: Permitted, principal: Principal) -> str:
+    """Return the group that pays: what a client did not declare counts as one group together."""
+    if not budget.group_by:
+        return ""
+    values = {
+        "user": principal.row.user or head.user or permitted.call.user,
+        "app": principal.app.app.name,
+        "key": principal.row.public_id,
+        "model": permitted.route.name,
+        **{f"tag:{name}": value for name, value in head.tags},
+    }
+    return "|".join(values.get(name) or NO_USER for name in budget.group_by)[:300]
+
+
+def _over_limit(line: LimitLine, wait_s: float) -> OverLimit:
+    limit = line.limit
+    what = (
+        f"{limit.amount} calls at once"
+        if limit.kind == "concurrency"
+        else (f"{limit.amount} {limit.kind} per {limit.per_s} s")
+    )
+    return OverLimit(
+        CODES[limit.kind],
+        f"The limit {limit.name} of {what} is used up.",
+        f"Try again in {max(1, math.ceil(wait_s))} s.",
+        rule=limit.name,
+        retry_after_s=wait_s,
+    )
+
+
+def _over_budget(line: BudgetLine, micros: int, verdict: Exceeded) -> OverBudget:
+    budget = line.budget
+    return OverBudget(
+        "insufficient_quota",
+        f"The call may cost up to {text_from_micros(micros)} {budget.currency}; the budget "
+        f"{budget.name} has {text_from_micros(verdict.headroom)} left.",
+        f"Ask for less (a lower max_tokens, a shorter prompt), or wait {verdict.wait_ms // 1000} s "
+        f"for the next {budget.window}, or have the budget raised.",
+        rule=budget.name,
+    )
+
+
+def headers(reservation: Reservation) -> list[tuple[bytes, bytes]]:
+    """Return x-ratelimit-* of the tightest limit on requests and on tokens."""
+    found: list[tuple[bytes, bytes]] = []
+    for kind in ("requests", "tokens"):
+        tightest: tuple[int, LimitLine, int] | None = None
+        for line, level in zip(reservation.limits, reservation.levels, strict=False):
+            if line.limit.kind == kind:
+                room = (line.limit.burst or line.limit.amount) - level_tokens(line, level)
+                if tightest is None or room < tightest[0]:
+                    tightest = (room, line, level)
+        if tightest is not None:
+            room, line, level = tightest
+            reset_s = math.ceil(level * line.tick_ms / line.limit.amount / 1000)
+            name = kind.encode()
+            found += (
+                (b"x-ratelimit-limit-" + name, str(line.limit.amount).encode()),
+                (b"x-ratelimit-remaining-" + name, str(max(0, room)).encode()),
+                (b"x-ratelimit-reset-" + name, f"{reset_s}s".encode()),
+            )
+    return found

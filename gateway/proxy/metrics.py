@@ -1,0 +1,62 @@
+"""What an operator watches. Labels are bounded: never a tenant, a key, or a client's own words."""
+
+import os
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from gateway.exchange import Charge, Reservation
+
+CALLS = Counter("gatehouse_calls", "Calls by endpoint and outcome.", ["endpoint", "outcome"])
+REFUSALS = Counter("gatehouse_refusals", "Calls refused, by error code.", ["code"])
+LATENCY = Histogram(
+    "gatehouse_call_seconds",
+    "Time from head to end of the answer.",
+    ["endpoint"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+OVERHEAD = Histogram(
+    "gatehouse_overhead_seconds",
+    "Time that the gateway itself added before the first byte of the answer.",
+    ["endpoint"],
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1),
+)
+TOKENS = Counter("gatehouse_tokens", "Tokens as providers counted them.", ["direction"])
+MICROS = Counter("gatehouse_cost_micros", "What calls cost, in micros.", ["currency", "basis"])
+FAILED_ATTEMPTS = Counter("gatehouse_failed_attempts", "Attempts that gave no answer.", ["code"])
+LOCAL_LIMITS = Counter(
+    "gatehouse_local_limits", "Calls limited by this worker's share alone, Redis being away."
+)
+DETECTOR_FAILURES = Counter("gatehouse_detector_failures", "Scans not finished.", ["detector"])
+EVIDENCE_LAG = Gauge(
+    "gatehouse_evidence_rows_waiting", "Rows not durable yet.", multiprocess_mode="livesum"
+)
+OPEN_CALLS = Gauge("gatehouse_open_calls", "Calls in flight.", multiprocess_mode="livesum")
+REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from PostgreSQL.")
+OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
+
+
+def attempt(reservation: Reservation, spent: Charge, code: str) -> None:
+    """Count what one attempt used and cost."""
+    if spent.usage is not None:
+        TOKENS.labels("input").inc(spent.usage.input_tokens)
+        TOKENS.labels("output").inc(spent.usage.output_tokens)
+    if reservation.price is not None:
+        MICROS.labels(reservation.price.currency, spent.basis).inc(spent.micros)
+    if code:
+        FAILED_ATTEMPTS.labels(code).inc()
+
+
+def render() -> bytes:
+    """Return all metrics in the text format, of every worker where there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest()

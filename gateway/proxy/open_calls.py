@@ -1,0 +1,97 @@
+"""The calls in flight, so that a key that may no longer call ends the calls that it began."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.proxy import metrics
+from gateway.proxy.authenticate import check
+from gateway.proxy.directory import Directory, Principal
+from gateway.proxy.errors import Refusal, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class OpenCall:
+    """A call between its decision and the end of its answer. `cut` says why it was ended."""
+
+    principal: Principal
+    task: asyncio.Task[None]
+    cut: Refusal | None = None
+
+    def end(self, why: Refusal) -> None:
+        """End the call wherever it waits."""
+        if self.cut is None:
+            self.cut = why
+            self.task.cancel()
+
+
+class OpenCalls:
+    """The open calls of one worker, by tenant."""
+
+    def __init__(self, directory: Directory, clock: Callable[[], float]) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._calls: dict[str, set[OpenCall]] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+        directory.changed = self.changed
+
+    @contextmanager
+    def entered(self, principal: Principal) -> Iterator[OpenCall]:
+        """Keep the running task among the open calls while the context lasts."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (only coroutines enter)
+        call = OpenCall(principal, task)
+        tenant_id = principal.row.tenant_id
+        self._calls.setdefault(tenant_id, set()).add(call)
+        try:
+            yield call
+        finally:
+            calls = self._calls[tenant_id]
+            calls.discard(call)
+            if not calls:
+                del self._calls[tenant_id]
+
+    def changed(self, tenant_id: str) -> None:
+        """Look at the keys of a tenant's open calls anew: its revision has changed."""
+        if tenant_id in self._calls:
+            task = asyncio.get_running_loop().create_task(self._recheck(tenant_id))
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+
+    async def end_expired(self, every_s: float) -> None:
+        """End calls whose key expires meanwhile; runs until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            now_s = self._clock()
+            open_now = 0
+            for calls in self._calls.values():
+                open_now += len(calls)
+                for call in calls:
+                    if now_s >= call.principal.expires_s:
+                        self._end(call, call.principal)
+            metrics.OPEN_CALLS.set(open_now)
+
+    async def _recheck(self, tenant_id: str) -> None:
+        calls = list(self._calls.get(tenant_id, ()))
+        for digest in {call.principal.digest for call in calls}:
+            try:
+                fresh = await self._directory.find(digest)
+            except Refusal as refusal:
+                log.warning("recheck_failed", extra={"error": refusal.code})
+                continue
+            for call in calls:
+                if call.principal.digest == digest:
+                    self._end(call, fresh)
+
+    def _end(self, call: OpenCall, principal: Principal | None) -> None:
+        if principal is None:
+            call.end(Unauthenticated("key_revoked", "The key does not exist any more."))
+            return
+        try:
+            check(principal, self._clock())
+        except Refusal as refusal:
+            call.end(refusal)

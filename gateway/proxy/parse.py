@@ -1,0 +1,195 @@
+"""Steps 1 and 4: bytes to values, within limits."""
+
+import ipaddress
+import re
+
+from gateway.environment import Network
+from gateway.exchange import Body, Call, Endpoint, Head
+from gateway.providers import document, openai
+from gateway.providers.fault import BadRequest as DialectFault
+from gateway.proxy.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotGovernable,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+from gateway.proxy.wire import Scope
+
+PATHS: dict[str, tuple[str, Endpoint]] = {
+    "/v1/chat/completions": ("POST", Endpoint.CHAT),
+    "/v1/embeddings": ("POST", Endpoint.EMBEDDINGS),
+    "/v1/models": ("GET", Endpoint.MODELS),
+}
+UNGOVERNED = (
+    "/v1/responses", "/v1/completions", "/v1/moderations", "/v1/images", "/v1/audio",
+    "/v1/messages", "/v1/realtime", "/v1/files", "/v1/batches", "/v1/assistants", "/v1/threads",
+    "/v1/fine_tuning", "/v1/uploads", "/v1/vector_stores", "/v1/evals", "/v1/containers",
+)  # fmt: skip
+CLIENT_ID = re.compile(r"\A[A-Za-z0-9._:-]{1,128}\Z")
+DECLARED = re.compile(r"\A[^\x00-\x1f\x7f]{1,200}\Z")
+TAG = re.compile(r"\A([a-z0-9][a-z0-9._-]{0,62})=([A-Za-z0-9._:@/+-]{1,120})\Z")
+SECRET_PARAMETERS = frozenset(
+    {b"key", b"api_key", b"api-key", b"apikey", b"access_token", b"token"}
+)
+
+
+def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> Head:
+    """Read what is needed before the body may be read; raise for what is no endpoint of ours."""
+    return Head(
+        endpoint=_endpoint(scope["path"], scope["method"]),
+        secret=_secret(scope, headers),
+        client_request_id=_client_request_id(headers),
+        user=_declared(headers, b"x-gatehouse-user"),
+        conversation=_declared(headers, b"x-gatehouse-conversation"),
+        tags=_tags(headers),
+        source=_source(scope, headers, trusted),
+    )
+
+
+def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
+    """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise UnsupportedMedia(
+            "unsupported_media_type", "Compressed bodies are not read.", "Send plain JSON."
+        )
+    if not headers.get(b"content-type", b"application/json").startswith(b"application/json"):
+        raise UnsupportedMedia(
+            "unsupported_media_type", "The body must be JSON.", "Send application/json."
+        )
+    try:
+        parsed = openai.parse(head.endpoint, _document(raw), len(raw))
+    except DialectFault as fault:
+        raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
+    if parsed.messages > most_messages:
+        raise BadRequest(
+            "invalid_request",
+            f"There are {parsed.messages} messages; at most {most_messages} are taken.",
+            param="messages",
+        )
+    if parsed.user and not DECLARED.match(parsed.user):
+        raise BadRequest("invalid_request", "user is 1 to 200 printable characters.", param="user")
+    return parsed
+
+
+def _document(raw: bytes) -> Body:
+    if b"\\u0000" in raw:
+        raise BadRequest("invalid_request", "The body holds the character U+0000.")
+    try:
+        value = document.load(raw)
+    except ValueError as error:
+        raise BadRequest(
+            "invalid_request", f"The body is not JSON of one meaning: {error}"[:300]
+        ) from None
+    if not isinstance(value, dict):
+        raise BadRequest("invalid_request", "The body must be a JSON object.")
+    return value
+
+
+def check_tags(head: Head, declared: tuple[str, ...]) -> None:
+    """Refuse a tag whose name the tenant has not declared."""
+    for name, _ in head.tags:
+        if name not in declared:
+            raise BadRequest(
+                "invalid_request",
+                f"The tag {name!r} is not declared by this tenant.",
+                f"Declared are: {', '.join(declared) or 'none'}.",
+                param="x-gatehouse-tags",
+            )
+
+
+def _source(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> str:
+    """Return the caller's address: the last one that no proxy of ours has put there."""
+    client = scope["client"]
+    address: str = client[0] if client else ""
+    if not trusted or not address:
+        return address
+    hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+    while hops and any(_within(address, network) for network in trusted):
+        hop = hops.pop().strip()
+        try:
+            ipaddress.ip_address(hop)
+        except ValueError:
+            return address
+        address = hop
+    return address
+
+
+def _within(address: str, network: Network) -> bool:
+    return ipaddress.ip_address(address) in network
+
+
+def _endpoint(path: str, method: str) -> Endpoint:
+    found = PATHS.get(path)
+    if found is None and path.startswith("/v1/models/"):
+        found = PATHS["/v1/models"]
+    if found is None:
+        if any(path == known or path.startswith(f"{known}/") for known in UNGOVERNED):
+            raise NotGovernable(
+                "not_governable",
+                f"{path} cannot be governed by this version, so it is not forwarded.",
+                f"These can: {', '.join(PATHS)}.",
+            )
+        raise NotFound("not_found", "There is no such endpoint.", f"There are {', '.join(PATHS)}.")
+    if method != found[0]:
+        raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
+    return found[1]
+
+
+def _secret(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    query = scope["query_string"]
+    if query and not SECRET_PARAMETERS.isdisjoint(
+        part.split(b"=")[0] for part in query.split(b"&")
+    ):
+        raise Unauthenticated(
+            "invalid_api_key",
+            "A key in the address would be written into logs on the way.",
+            "Send it as 'Authorization: Bearer'.",
+        )
+    presented = headers.get(b"authorization")
+    if presented is not None:
+        scheme, _, secret = presented.partition(b" ")
+        return secret.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+    other = headers.get(b"x-api-key") or headers.get(b"api-key") or b""
+    return other.decode("latin-1")
+
+
+def _client_request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id")
+    if given is None:
+        return ""
+    text = given.decode("latin-1")
+    return text if CLIENT_ID.match(text) else ""
+
+
+def _declared(headers: dict[bytes, bytes], name: bytes) -> str:
+    given = headers.get(name)
+    if given is None:
+        return ""
+    try:
+        text = given.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not DECLARED.match(text):
+        raise BadRequest(
+            "invalid_request", f"{name.decode()} is 1 to 200 printable characters in UTF-8."
+        )
+    return text
+
+
+def _tags(headers: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    given = headers.get(b"x-gatehouse-tags")
+    if given is None:
+        return ()
+    tags = {}
+    for part in given.decode("latin-1").split(","):
+        match = TAG.match(part.strip())
+        if match is None or match[1] in tags:
+            raise BadRequest(
+                "invalid_request",
+                "x-gatehouse-tags is name=value,name=value with each name once.",
+                param="x-gatehouse-tags",
+            )
+        tags[match[1]] = match[2]
+    return tuple(sorted(tags.items()))

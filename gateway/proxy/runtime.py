@@ -1,0 +1,131 @@
+"""What one worker holds while it lives: its handles on the world, its clock, its ids."""
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from audit.record import call_id
+from gateway import envelope
+from gateway.config import Config
+from gateway.proxy import metrics
+from gateway.proxy.directory import POLL_S, Directory
+from gateway.proxy.evidence import Evidence
+from gateway.proxy.forward import Forwarder, Timeouts
+from gateway.proxy.limit import Limiter, LocalShare, Memory
+from gateway.proxy.loader import Loader
+from gateway.proxy.open_calls import OpenCalls
+from gateway.proxy.rebuild import Rebuilder
+from gateway.proxy.record import Trail
+from gateway.proxy.store import feed
+from gateway.proxy.store.connection import Connection
+from gateway.proxy.store.counters import Counters
+
+log = logging.getLogger(__name__)
+
+LEASE_MARGIN_S = 30.0
+STOP_S = 5.0
+
+
+class Worker:
+    """The data plane of one process."""
+
+    def __init__(self, config: Config) -> None:
+        masters = (config.kek, *((config.kek_previous,) if config.kek_previous else ()))
+        self.config = config
+        self.key_ids = [envelope.key_id(master) for master in masters]
+        self.pepper = envelope.key_pepper(config.kek)
+        self.loader = Loader(config.database_url)
+        self.evidence = Evidence(config.database_url)
+        self.redis = Connection(config.redis_url, config.redis_timeout_ms / 1000)
+        self.counters = Counters(self.redis)
+        self.directory = Directory(
+            self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
+        )
+        self.open_calls = OpenCalls(self.directory, time.time)
+        self.memory = Memory()
+        self.limiter = Limiter(
+            self.counters,
+            Rebuilder(self.loader, self.counters, time.time),
+            LocalShare(config.web_workers),
+            self.memory,
+        )
+        self.forwarder = Forwarder(
+            Timeouts(
+                config.upstream_connect_s,
+                config.upstream_first_byte_s,
+                config.upstream_idle_s,
+                config.upstream_total_s,
+            )
+        )
+        self.lease_s = config.upstream_total_s + LEASE_MARGIN_S
+        self._tasks: list[asyncio.Task[None]] = []
+        self._spawned: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on after its caller is gone."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+
+    async def start(self) -> None:
+        """Begin to connect, to listen and to write."""
+        await self.loader.open()
+        spawn = asyncio.get_running_loop().create_task
+        self._tasks = [
+            spawn(self.redis.keep(), name="redis"),
+            spawn(self.evidence.run(), name="evidence"),
+            spawn(self.directory.keep_fresh(), name="directory"),
+            spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
+            spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(_died)
+
+    async def stop(self) -> None:
+        """Write what waits, then let go of everything."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.evidence.drained()
+        except TimeoutError:
+            log.error("evidence_not_drained", extra={"rows": self.evidence.lag})
+        for task in self._tasks:
+            task.remove_done_callback(_died)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.forwarder.close()
+        await self.loader.close()
+
+    def begin(self) -> Trail:
+        """Return the trail of a call that arrives now."""
+        now_ms = time.time_ns() // 1_000_000
+        return Trail(
+            call_id(now_ms, os.urandom(10)),
+            datetime.fromtimestamp(now_ms / 1000, UTC),
+            time.perf_counter(),
+            time.perf_counter,
+        )
+
+    def now_s(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+        return datetime.now(UTC)
+
+    def draw(self) -> float:
+        """A number in [0, 1) that chooses among equal deployments."""
+        return random.random()  # noqa: S311  (spreads load, guards nothing)
+
+
+def _died(task: asyncio.Task[None]) -> None:
+    """A worker without one of its tasks would answer wrongly: it ends, and is started again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("worker_task_died", extra={"task": task.get_name()}, exc_info=error)
+        metrics.EVIDENCE_LAG.set(-1)
+        os.kill(os.getpid(), 15)

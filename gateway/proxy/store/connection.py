@@ -1,0 +1,228 @@
+"""One pipelined connection to Redis: whatever the calls of one loop turn send travels together.
+
+Rules that keep replies and callers matched (a mismatch could grant money twice):
+- one owner task connects; a caller that is cancelled never touches the connection;
+- replies come in order, each to its own future; a connection with an overdue reply is closed;
+- an error is the reply of its own command only; NOSCRIPT alone is sent again, as EVAL.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import deque
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hiredis
+from redis.asyncio.connection import parse_url
+
+log = logging.getLogger(__name__)
+
+Argument = bytes | str | int
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 1.0
+
+
+class StoreDown(Exception):
+    """Redis does not answer, or not in time."""
+
+
+class StoreError(Exception):
+    """Redis refused one command; the message is Redis's own."""
+
+
+class Script:
+    """A Lua script, sent by its digest."""
+
+    def __init__(self, path: Path) -> None:
+        self.text = path.read_bytes()
+        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
+
+
+class Waiting(NamedTuple):
+    """A command whose reply is due."""
+
+    future: asyncio.Future[Any]
+    deadline: float
+
+
+class _Wire(asyncio.Protocol):
+    """The bytes: replies are parsed as they come and given to the futures in order."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+        self._reader = hiredis.Reader()
+        self._waiting: deque[Waiting] = deque()
+        self._outbox: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (create_connection gives no other)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Give each whole reply to the caller that waits longest."""
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            if not self._waiting:
+                self.close()
+                return
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail everything that still waits."""
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._waiting:
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_exception(StoreDown("the connection to Redis was lost"))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def send(self, packed: bytes) -> asyncio.Future[Any]:
+        """Queue one packed command; its bytes leave at the end of this turn of the loop."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(packed)
+        self._waiting.append(Waiting(future, self._loop.time() + self._timeout_s))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout_s, self._overdue)
+        return future
+
+    def close(self) -> None:
+        """Drop the connection: nothing sent on it can be trusted any more."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outbox))
+        self._outbox.clear()
+
+    def _overdue(self) -> None:
+        self._watch = None
+        if not self._waiting:
+            return
+        rest = self._waiting[0].deadline - self._loop.time()
+        if rest <= 0:
+            log.warning("redis_overdue", extra={"waiting": len(self._waiting)})
+            self.close()
+        else:
+            self._watch = self._loop.call_later(rest, self._overdue)
+
+
+class Connection:
+    """A connection that its owner task keeps up. Calls fail at once while it is down."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._wire: _Wire | None = None
+        self.run_id = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a call would be sent now."""
+        return self._wire is not None
+
+    async def keep(self) -> None:
+        """Connect, and connect again whenever the connection is lost; runs until cancelled."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            wire = None
+            try:
+                wire = await self._connect()
+                backoff = FIRST_BACKOFF_S
+                await wire.closed
+            except (OSError, StoreDown, StoreError, TimeoutError) as error:
+                log.warning("redis_down", extra={"error": type(error).__name__})
+            finally:
+                self._wire = None
+                if wire is not None:
+                    wire.close()
+            await asyncio.sleep(backoff)
+            backoff = min(LAST_BACKOFF_S, backoff * 2)
+
+    async def execute(self, *arguments: Argument) -> Any:  # noqa: ANN401  (a reply of Redis)
+        """Send one command and return its reply; raise StoreDown or StoreError."""
+        return _checked(await self._send(_packed(*arguments)))
+
+    async def run(self, script: Script, keys: list[str], arguments: list[Argument]) -> list[Any]:
+        """Run a script and return its reply, whose first item must be its first argument."""
+        rest = (len(keys), *keys, *arguments)
+        reply = await self._send(_packed(b"EVALSHA", script.sha, *rest))
+        if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+            reply = await self._send(_packed(b"EVAL", script.text, *rest))
+        reply = _checked(reply)
+        if reply[0].decode() != str(arguments[0]):
+            self._drop()
+            raise StoreDown("a reply of Redis belongs to another operation")
+        whole: list[Any] = reply
+        return whole
+
+    def _send(self, packed: bytes) -> asyncio.Future[Any]:
+        if self._wire is None:
+            raise StoreDown("Redis is away")
+        return self._wire.send(packed)
+
+    def _drop(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    async def _connect(self) -> _Wire:
+        options: dict[str, Any] = dict(parse_url(self._url))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            if "path" in options:
+                _, wire = await loop.create_unix_connection(self._make_wire, options["path"])
+            else:
+                _, wire = await loop.create_connection(
+                    self._make_wire,
+                    options.get("host", "localhost"),
+                    options.get("port", 6379),
+                    ssl=True if self._url.startswith("rediss:") else None,
+                )
+        try:
+            await self._greet(wire, options)
+        except BaseException:
+            wire.close()
+            raise
+        self._wire = wire
+        return wire
+
+    def _make_wire(self) -> _Wire:
+        return _Wire(self._timeout_s)
+
+    async def _greet(self, wire: _Wire, options: dict[str, Any]) -> None:
+        async def ask(*arguments: Argument) -> bytes:
+            async with asyncio.timeout(5):
+                reply: bytes = _checked(await wire.send(_packed(*arguments)))
+                return reply
+
+        if options.get("password"):
+            user = (options["username"],) if options.get("username") else ()
+            await ask("AUTH", *user, options["password"])
+        if options.get("db"):
+            await ask("SELECT", str(options["db"]))
+        server = (await ask("INFO", "server")).decode()
+        self.run_id = next(
+            line.partition(":")[2] for line in server.splitlines() if line.startswith("run_id:")
+        )
+
+
+def _packed(*arguments: Argument) -> bytes:
+    return hiredis.pack_command(arguments)  # type: ignore[arg-type]  (its stub takes one item only)
+
+
+def _checked(reply: Any) -> Any:  # noqa: ANN401  (a reply of Redis)
+    if isinstance(reply, hiredis.HiredisError):
+        raise StoreError(str(reply))
+    return reply

@@ -1,0 +1,218 @@
+"""Bytes on the client's side: bounded heads and bodies, whole answers, streams, hang-ups."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.proxy.errors import BodyTimeout, HeadersTooLarge, Refusal, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+MOST_HEAD_BYTES = 64 * 1024
+HEAD_S = 10.0
+JSON_TYPE = (b"content-type", b"application/json")
+STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was whole: nothing was decided, nothing is recorded."""
+
+
+async def read_body(receive: Receive, declared: bytes | None, most: int, within_s: float) -> bytes:
+    """Read a body of at most `most` bytes within `within_s` seconds."""
+    if declared is not None and declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    message = await _receive(receive, within_s)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > most:
+            raise _too_large(most)
+        return body
+    parts, size = [body], len(body)
+    deadline = asyncio.get_running_loop().time() + within_s
+    while message.get("more_body"):
+        message = await _receive(receive, deadline - asyncio.get_running_loop().time())
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise _too_large(most)
+    return b"".join(parts)
+
+
+async def _receive(receive: Receive, within_s: float) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(within_s):
+            message = await receive()
+    except TimeoutError:
+        raise BodyTimeout(
+            "request_timeout", "The body did not arrive in time.", "Send the whole body sooner."
+        ) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(
+        "request_too_large",
+        f"The body is larger than {most} bytes.",
+        "Send less, or ask the operator to raise GATEHOUSE_MAX_BODY_BYTES.",
+    )
+
+
+class Reply:
+    """The answer to one request: begun at most once, ended once; nothing is said to who hung up."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        self.ended = False
+        self.status = 0
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer."""
+        await self.begin(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self._body(body, more=False)
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the status and the headers of a stream."""
+        self.begun = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of a stream; returns when the client's connection can take more."""
+        if data:
+            await self._body(data, more=True)
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last piece of a stream."""
+        if not self.ended:
+            await self._body(data, more=False)
+
+    async def _body(self, data: bytes, *, more: bool) -> None:
+        self.ended = not more
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def refuse(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send a refusal in the client's dialect."""
+        body = orjson.dumps(refusal.body())
+        await self.whole(refusal.status, [JSON_TYPE, NO_STORE, *refusal.headers(), *headers], body)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with the bounds that it lacks: a head is at most 64 KiB and complete within
+    10 s, a body that nobody waits for any more is not read for ever, and errors are JSON."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._unread_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_S, self._head_overdue)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count the bytes of the head while it is incomplete."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_timer is None:
+                self._head_timer = self.loop.call_later(HEAD_S, self._head_overdue)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+            self._refuse(_headers_too_large())
+
+    def on_message_begin(self) -> None:
+        """A new head begins."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        self._head_bytes = self._unread_bytes = 0
+        self._stop_timer()
+        size = sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url)
+        if size > MOST_HEAD_BYTES:
+            self._refuse(_headers_too_large())
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Close a connection whose body goes on long after its answer."""
+        if self.cycle is None:  # the head was refused: the connection is closing
+            return
+        if self.cycle.response_complete:
+            self._unread_bytes += len(body)
+            if self._unread_bytes > 64 * MOST_HEAD_BYTES:
+                self.transport.close()
+                return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; what follows on this connection is another head."""
+        self._in_head = True
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, in JSON."""
+        refusal = Refusal("invalid_request", "This is not a valid HTTP/1.1 request.")
+        self._answer(400, refusal, "invalid_request_error")
+
+    def _head_overdue(self) -> None:
+        self._head_timer = None
+        if not self._in_head or self.transport.is_closing():
+            return
+        if self._head_bytes:
+            timeout = BodyTimeout("request_timeout", "The request head did not arrive in time.")
+            self._answer(408, timeout, timeout.type)
+        else:
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()  # an earlier answer is still on its way: nothing may mix into it
+            return
+        self._answer(refusal.status, refusal, refusal.type)
+
+    def _answer(self, status: int, refusal: Refusal, kind: str) -> None:
+        document = refusal.body()
+        document["error"]["type"] = kind
+        body = json.dumps(document).encode()
+        head = (
+            f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def _headers_too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(
+        "headers_too_large", f"The head of the request is larger than {MOST_HEAD_BYTES} bytes."
+    )

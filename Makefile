@@ -1,0 +1,45 @@
+# `make run` and `make test` need Python, pip and make, nothing else.
+# The environment reaches the program as it is: PORT=8001 make run
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+UPGRADE ?=
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
+
+.PHONY: run test lint bench lock clean
+
+run:
+	@.ci/install requirements/embedded.txt
+	@GATEHOUSE_DEMO=$${GATEHOUSE_DEMO-1} exec $(BIN)/python manage.py up
+
+test:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PYTEST_ARGS)
+
+lint:
+	@.ci/install requirements/dev.txt
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --lint --check --quiet
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && set -x && \
+		GATEHOUSE_DATA=$$data $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+# The full set first; the smaller ones then take its versions. UPGRADE=--upgrade moves them on.
+lock:
+	@.ci/install requirements/dev.txt
+	$(COMPILE) --extra embedded --extra dev -o requirements/dev.txt
+	$(COMPILE) --extra embedded -c requirements/dev.txt -o requirements/embedded.txt
+	$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt
+
+# Leaves var/, which holds data and keys.
+clean:
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The policy decision point: facts and policy versions in, a decision out. Pure."""

@@ -1,0 +1,1 @@
+"""What is allowed: the language, the decision and the detectors."""

@@ -1,0 +1,1 @@
+"""The decision point: language, compiler, evaluation, merging."""

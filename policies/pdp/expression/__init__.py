@@ -1,0 +1,1 @@
+"""The language of conditions: tokens, typed tree, parser, interpreter, canonical text. Pure."""

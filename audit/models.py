@@ -33,6 +33,14 @@ class Event(models.Model):
         return f"{self.actor} {self.action} {self.object_name}"
 
 
+class WrittenJSONField(models.JSONField):
+    """A column of type json, which keeps the text as it was written; psycopg reads it as values."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:  # noqa: ANN401
+        """Return what the driver has read already."""
+        return value
+
+
 class Record(models.Model):
     """One step in the life of one call, written by the data plane; partitioned by `day`.
 
@@ -52,7 +60,7 @@ class Record(models.Model):
     model = models.CharField(max_length=120)
     code = models.CharField(max_length=40)
     cost_micros = models.BigIntegerField(null=True)
-    body = models.JSONField()
+    body = WrittenJSONField()
 
     class Meta:
         managed = False

@@ -1,0 +1,1 @@
+"""One file per wire format: bytes become values, values become bytes."""

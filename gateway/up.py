@@ -120,7 +120,7 @@ def announcement(base_url: str, prepared: Prepared) -> str:
 def parts_of(config: Config, listener: int) -> list[Part]:
     """Return what runs beside the servers: web processes first to stop, then worker and beat."""
     serve = (sys.executable, "-m", "gateway.serve", "--fd", str(listener))
-    celery = (sys.executable, "-m", "celery", "-A", "gateway.celery")
+    celery = (sys.executable, "-m", "celery", "--quiet", "-A", "gateway.celery")
     schedule = str(config.data / "beat.schedule")
     web = [
         Part(

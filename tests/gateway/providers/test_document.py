@@ -26,7 +26,9 @@ def test_case_15_what_two_readers_could_take_differently_is_refused(text):
         load(text)
 
 
-@pytest.mark.parametrize("value", [None, 1, "x", [], [1, [2]], {"a": {"a": [{"a": "é"}]}}])
+@pytest.mark.parametrize(
+    "value", [None, 1, "x", [], [[1]] * 70, [1, [2]], {"a": {"a": [{"a": "é"}]}}]
+)
 def test_what_has_one_meaning_is_read_and_written(value):
     assert load(dump(value)) == value
 

@@ -155,6 +155,12 @@ def test_what_is_wrong_is_refused_and_named(fields, param):
     assert param in caught.value.message or "differ" in caught.value.message
 
 
+def test_parts_of_any_type_are_taken():
+    parts = [{"type": "image_url", "image_url": {"url": "https://h"}}, {"type": "hologram"}]
+    call = chat(messages=[{"role": "user", "content": parts, "tool_calls": None}])
+    assert call.view.uninspected == ("image", "other")
+
+
 def test_both_caps_may_be_given_when_they_agree():
     assert chat(max_tokens=5, max_completion_tokens=5).max_output_tokens == 5
     assert chat(max_completion_tokens=6).max_output_tokens == 6

@@ -13,7 +13,10 @@ Body = dict[str, Any]
 """A JSON object as parsed: only what policy and money need is lifted out of it, the rest travels."""
 
 Path = tuple[str | int, ...]
-"""Where a string stands in a body; `NESTED` marks the step into JSON that is itself a string."""
+"""Where a string stands in a body; `NESTED` marks the step into JSON that is itself a string.
+
+An integer step into an object is not a value but the key itself, the one at that position.
+"""
 
 NESTED = "$json"
 
@@ -53,8 +56,11 @@ class View:
     """The inspection view: every string leaf, and where each of its characters stands in the body.
 
     Adjacent text parts of one message are one leaf with several segments, so that nothing hides in
-    the seam between them. `uninspected` names what cannot be read: "image", "audio", "file",
-    "reference" (by-reference fields).
+    the seam between them. Characters in no segment (the names and line ends that stand between
+    short strings) are of no body, and edits pass them by. `uninspected` names what cannot be read,
+    once for each: "image", "audio", "file", "reference" (what the provider keeps or fetches),
+    "tokens" (numbers instead of text), "json" (arguments of no single meaning), "other" (parts of
+    an unknown type).
     """
 
     leaves: tuple[Leaf, ...]

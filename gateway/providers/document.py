@@ -9,7 +9,7 @@ DEPTH = 64
 """How many objects and lists may stand inside each other."""
 
 
-def load(text: bytes | str) -> Any:  # noqa: ANN401  JSON has no narrower type
+def load(text: bytes | str) -> Any:
     """Return the value of a JSON text; ValueError for anything that is not one plain meaning.
 
     Refused: NaN, lone surrogates, invalid UTF-8, numbers beyond a double, nesting beyond `DEPTH`
@@ -21,7 +21,7 @@ def load(text: bytes | str) -> Any:  # noqa: ANN401  JSON has no narrower type
     return value
 
 
-def load_last(text: bytes | str) -> Any:  # noqa: ANN401  JSON has no narrower type
+def load_last(text: bytes | str) -> Any:
     """Return what `load` does, but of a key named twice the last value.
 
     For what comes from a provider, and is serialised again where it was inspected.

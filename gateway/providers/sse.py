@@ -6,7 +6,7 @@ changed can travel unchanged: the raw bytes of all events, then `rest`, are the 
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.providers.fault import TooLarge
 
@@ -16,8 +16,7 @@ _LONGEST_BLANK = 4
 _CR = 0x0D
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its bytes with the blank line that ends it, its text, its type.
 
     `data` is None for a block that carries none, such as a comment that keeps a connection open.

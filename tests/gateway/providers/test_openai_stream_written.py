@@ -10,7 +10,7 @@ from openai import APIError
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.exchange import Endpoint
-from gateway.providers.openai_render import render_stream, stream_end, stream_error
+from gateway.providers.openai_stream import render_stream, stream_end, stream_error
 from gateway.providers.openai_upstream import parse_answer
 from tests.gateway.providers.chunks import (
     DONE,

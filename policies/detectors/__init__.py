@@ -1,0 +1,1 @@
+"""What is in a text: detectors turn the string leaves of a call into findings."""

@@ -1,0 +1,158 @@
+"""The detectors as one: leaves in, findings out, and never a text in an error or a log."""
+
+import functools
+import hashlib
+import logging
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from policies.detectors import normalise
+from policies.detectors.finding import Finding, Leaf, Scan
+from policies.detectors.injection import Injection
+from policies.detectors.presidio import Presidio
+
+INLINE_LIMIT: Final = 8192
+"""Characters in a call above which `scan` belongs in a thread."""
+
+MAX_TEXT: Final = 1 << 20
+"""Characters in a call above which nothing is scanned: every detector asked for has failed."""
+
+TOO_LARGE: Final = "TOO_LARGE"
+PII: Final = "pii"
+INJECTION: Final = "injection"
+
+_LIBRARIES: Final = ("google-re2", "phonenumbers", "presidio-analyzer", "regex", "tldextract")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """What a tenant wants found: countries whose identifiers, and regions whose phone numbers.
+
+    Both are ISO 3166 codes; `packs.COUNTRIES` and `phones.SUPPORTED_REGIONS` say which are known.
+    """
+
+    countries: tuple[str, ...] = ()
+    phone_regions: tuple[str, ...] = ()
+
+
+class Scanner:
+    """Runs detectors over the leaves of a call; `ValueError` for a country or region not known.
+
+    Making one loads everything that it needs (a tenth of a second, the first time half a second);
+    `scan` may run in several threads at a time.
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        self._presidio = _presidio(
+            tuple(sorted(set(config.countries))), tuple(sorted(set(config.phone_regions)))
+        )
+        self._injection = _injection()
+        self._detectors: dict[str, Callable[[str, int], list[Finding]]] = {
+            PII: self._personal,
+            INJECTION: self._injection.find,
+        }
+        self.version = self._version(config)
+        self.kinds = self._presidio.kinds
+        self.scan([Leaf("Reach maria@example.com or +1 212 555 0147, caf\u00e9.", "", "")], _ALL)
+
+    version: str
+    """SHA-256, in hex, of all that decides what is found: rules, code, libraries, configuration."""
+
+    kinds: frozenset[str]
+    """The kinds of personal data that may be found."""
+
+    def scan(self, leaves: Sequence[Leaf], needs: frozenset[str]) -> Scan:
+        """Return what the needed detectors ("pii", "injection") find in the leaves."""
+        large = _first_too_large(leaves)
+        if large is not None:
+            return Scan((Finding(TOO_LARGE, "error", 1.0, large, 0, 0, normalise.RAW),), needs)
+        findings: list[Finding] = []
+        failed = set(needs - self._detectors.keys())
+        for name in sorted(needs & self._detectors.keys()):
+            for index, leaf in enumerate(leaves):
+                found = self._attempted(name, leaf.text, index)
+                if found is None:
+                    failed.add(name)
+                else:
+                    findings += found
+        return Scan(tuple(findings), frozenset(failed))
+
+    def _attempted(self, name: str, text: str, leaf: int) -> list[Finding] | None:
+        """Return what a detector finds, or none if it fails, which must not pass for nothing."""
+        try:
+            return self._detectors[name](text, leaf)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the caller is told
+            # The type alone: a message, or a traceback, may hold the text.
+            _log.error("detector %s failed: %s", name, type(error).__name__)
+            return None
+
+    def _personal(self, text: str, leaf: int) -> list[Finding]:
+        found = [
+            Finding(kind, "pii", round(score, 2), leaf, start, end, normalise.RAW)
+            for kind, score, start, end in self._presidio.find(text)
+        ]
+        plain = normalise.plain(text)
+        if plain is not None:
+            for kind, score, first, last in self._presidio.find(plain.text):
+                start, end = plain.span(first, last)
+                if not _covered(found, kind, start, end):
+                    found.append(
+                        Finding(kind, "pii", round(score, 2), leaf, start, end, plain.name)
+                    )
+        return found
+
+    def _version(self, config: DetectorConfig) -> str:
+        digest = hashlib.sha256()
+        parts = (
+            *_surroundings(),
+            *self._presidio.parts(),
+            *self._injection.parts(),
+            repr((sorted(set(config.countries)), sorted(set(config.phone_regions)))),
+        )
+        for part in parts:
+            digest.update(hashlib.sha256(part.encode()).digest())
+        return digest.hexdigest()
+
+
+_ALL: Final = frozenset({PII, INJECTION})
+
+
+@functools.lru_cache(maxsize=64)
+def _presidio(countries: tuple[str, ...], phone_regions: tuple[str, ...]) -> Presidio:
+    return Presidio(countries, phone_regions)
+
+
+@functools.cache
+def _injection() -> Injection:
+    return Injection()
+
+
+def _surroundings() -> Iterator[str]:
+    """Return the code of the detectors and the versions of what they stand on."""
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        yield source.name
+        yield source.read_text(encoding="utf-8")
+    for library in _LIBRARIES:
+        yield f"{library} {version(library)}"
+    yield f"python {sys.version_info[:2]} unicode {unicodedata.unidata_version}"
+
+
+def _first_too_large(leaves: Sequence[Leaf]) -> int | None:
+    """Return the index of the leaf with which the text of a call becomes too large, if it does."""
+    total = 0
+    for index, leaf in enumerate(leaves):
+        total += len(leaf.text)
+        if total > MAX_TEXT:
+            return index
+    return None
+
+
+def _covered(found: Sequence[Finding], kind: str, start: int, end: int) -> bool:
+    return any(other.kind == kind and other.start <= start and end <= other.end for other in found)

@@ -116,15 +116,16 @@ def serve(
     begin: Callable[[int, Stream], subprocess.Popen[bytes]],
     answers: Callable[[int], bool],
     *,
+    port: int | None,
     patience_s: float,
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Begin a server on a free loopback port, wait until it answers, return it and the port.
+    """Begin a server on that loopback port, or a free one; return it and the port when it answers.
 
     Raises ServerError with the end of the log.
     """
-    attempts = PORT_ATTEMPTS
+    attempts, wanted = (PORT_ATTEMPTS, None) if port is None else (1, port)
     while True:
-        attempts, port = attempts - 1, _free_port()
+        attempts, port = attempts - 1, wanted or _free_port()
         with _appended(log) as file:
             start = file.tell()
             process = begin(port, file)

@@ -6,13 +6,16 @@ finds the servers of a running `up` or starts them for the command's own duratio
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from gateway.child import ServerError
 from gateway.config import Config, load
 from gateway.data_folder import DataFolder, FolderBusyError, Services
+from gateway.deaths import DEATHS_MAX, WINDOW_S, History
 from gateway.local_postgres import LocalPostgres, owner_url
 from gateway.local_redis import LocalRedis
 
@@ -46,6 +49,8 @@ class Servers:
     def __init__(self, *, durable: bool = True) -> None:
         self._durable = durable
         self._held = contextlib.ExitStack()
+        self._lock = -1
+        self._deaths: defaultdict[str, History] = defaultdict(History)
         self._postgres: LocalPostgres | None = None
         self._redis: LocalRedis | None = None
 
@@ -79,6 +84,7 @@ class Servers:
             undo.callback(self.stop)
             self._held.enter_context(folder.claim())
             lock = self._held.enter_context(folder.server_lock(patience_s=FORMER_PATIENCE_S))
+            self._lock = lock
             app, owner = config.database_url, config.database_owner_url
             if not app:
                 self._postgres = LocalPostgres(folder, durable=self._durable)
@@ -90,6 +96,23 @@ class Servers:
                 redis = self._redis.start(lock)
             undo.pop_all()
         return Endpoints(app, owner, redis)
+
+    def revive(self, now: float) -> list[str]:
+        """Start again, where it was, what has died, and return the names.
+
+        `now` is any steady clock's. Raises ServerError for one that dies too often.
+        """
+        revived = []
+        for server in (self._postgres, self._redis):
+            if server is not None and server.has_died:
+                if self._deaths[server.name].note(now, now) is None:
+                    raise ServerError(
+                        f"{server.name} ended {DEATHS_MAX} times within {WINDOW_S:g} s. It wrote:\n"
+                        + server.last_words()
+                    )
+                server.restart(self._lock)
+                revived.append(server.name)
+        return revived
 
     def stop(self) -> None:
         """Stop Redis, then PostgreSQL, and let the folder go."""

@@ -1,13 +1,16 @@
 """A PostgreSQL of our own: the binaries of a wheel, one folder, two roles, loopback only."""
 
 import importlib.util
+import io
 import os
+import select
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import psycopg
 
@@ -21,6 +24,7 @@ DATABASE = "gatehouse"
 OWNER = "gatehouse_owner"
 APP = "gatehouse_app"
 ENVIRON = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+SESSIONS_PATIENCE_S = 30.0
 PATIENCE_S = 120.0  # recovery after a crash comes first
 
 SETTINGS = {
@@ -56,12 +60,16 @@ class DatabaseUrls:
 class LocalPostgres:
     """One PostgreSQL below a data folder. `durable=False` trades safety for speed, in tests."""
 
+    name = "PostgreSQL"
+
     def __init__(self, folder: DataFolder, *, durable: bool = True) -> None:
         self._folder = folder
         self._cluster = folder.path / "postgres"
         self._log = folder.log / "postgres.log"
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
+        self._port: int | None = None
+        self._sessions: BinaryIO = io.BytesIO()
 
     @property
     def pid(self) -> int | None:
@@ -71,7 +79,8 @@ class LocalPostgres:
     def start(self, lock: int) -> DatabaseUrls:
         """Create the cluster if there is none, start it, and return how to reach it.
 
-        The server inherits the descriptor `lock`, which the caller holds. Raises ServerError.
+        Started again, it is where it was before. The server inherits the descriptor `lock`, which
+        the caller holds. Raises ServerError.
         """
         programs = _find_programs(self._cluster)
         if not self._cluster.exists():
@@ -83,22 +92,54 @@ class LocalPostgres:
         programs.single_user(
             self._cluster, (f"ALTER ROLE {role} PASSWORD '{p}';" for role, p in passwords.items())
         )
-        self._process, port = child.serve(
-            "PostgreSQL",
+        self._process, self._port = child.serve(
+            self.name,
             self._log,
-            lambda at, log: programs.serve(self._cluster, self._settings(at), lock, log),
+            lambda at, log: self._begin(programs, at, lock, log),
             lambda at: _answers(_url(APP, passwords[APP], at)),
+            port=self._port,
             patience_s=PATIENCE_S,
         )
         return DatabaseUrls(
-            app=_url(APP, passwords[APP], port), owner=_url(OWNER, passwords[OWNER], port)
+            app=_url(APP, passwords[APP], self._port),
+            owner=_url(OWNER, passwords[OWNER], self._port),
         )
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it ended although nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return child.tail(self._log)
+
+    def restart(self, lock: int) -> DatabaseUrls:
+        """Start again after a death. Raises ServerError."""
+        # A session outlives its server until it next looks up, and might write meanwhile. Each
+        # holds the other end of this pipe.
+        if not select.select([self._sessions], [], [], SESSIONS_PATIENCE_S)[0]:
+            raise ServerError("PostgreSQL died, and sessions of it go on. Stop them, start again.")
+        self.stop()
+        return self.start(lock)
 
     def stop(self) -> None:
         """End all sessions, write everything down and stop; harsher if that takes a minute."""
         if self._process is not None:
             child.stop(self._process, [(signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0)])
             self._process = None
+            self._sessions.close()
+
+    def _begin(
+        self, programs: "_Programs", port: int, lock: int, log: child.Stream
+    ) -> subprocess.Popen[bytes]:
+        reader, writer = os.pipe()
+        self._sessions.close()
+        self._sessions = os.fdopen(reader, "rb")
+        try:
+            return programs.serve(self._cluster, self._settings(port), (lock, writer), log)
+        finally:
+            os.close(writer)
 
     def _create(self, programs: "_Programs") -> None:
         """Build a complete cluster aside, then give it its name: half of one is never used."""
@@ -127,7 +168,7 @@ class _Programs:
     account: Account | None
 
     def serve(
-        self, cluster: Path, settings: dict[str, str], lock: int, log: child.Stream
+        self, cluster: Path, settings: dict[str, str], keep: tuple[int, ...], log: child.Stream
     ) -> subprocess.Popen[bytes]:
         """Begin the server. SIGINT, which it gets if we die, is its fast and orderly shutdown."""
         launch = Launch(
@@ -135,7 +176,7 @@ class _Programs:
             account=self.account,
             environ=ENVIRON,
             cwd=Path("/"),
-            keep=(lock,),
+            keep=keep,
             stdout=log,
             stderr=log,
         )
@@ -232,10 +273,8 @@ def _clear_stale_pid(cluster: Path) -> None:
 def _works_in(process: Path, cluster: Path) -> bool:
     try:
         return (process / "cwd").samefile(cluster)
-    except FileNotFoundError:
+    except OSError:
         return False
-    except PermissionError:
-        return (process / "comm").read_text() == "postgres\n"
 
 
 def _answers(url: str) -> bool:

@@ -28,11 +28,14 @@ MISSING = (
 class LocalRedis:
     """One Redis below a data folder, which never evicts and appends what it counts to a file."""
 
+    name = "Redis"
+
     def __init__(self, folder: DataFolder) -> None:
         self._folder = folder
         self._place = folder.path / "redis"
         self._log = folder.log / "redis.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._port: int | None = None
 
     @property
     def pid(self) -> int | None:
@@ -42,7 +45,7 @@ class LocalRedis:
     def start(self, lock: int) -> str:
         """Start the server, which inherits the descriptor `lock`, and return its URL.
 
-        Raises ServerError.
+        Started again, it is where it was. Raises ServerError.
         """
         program = find_program()
         account = child.account_for(self._place, program)
@@ -64,14 +67,29 @@ class LocalRedis:
             child.tell(process, _configuration(self._place, password, port))
             return process
 
-        self._process, port = child.serve(
-            "Redis",
+        self._process, self._port = child.serve(
+            self.name,
             self._log,
             begin,
             lambda at: _answers(_url(password, at)),
+            port=self._port,
             patience_s=PATIENCE_S,
         )
-        return _url(password, port)
+        return _url(password, self._port)
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it ended although nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return child.tail(self._log)
+
+    def restart(self, lock: int) -> str:
+        """Start again after a death. Raises ServerError."""
+        self.stop()
+        return self.start(lock)
 
     def stop(self) -> None:
         """Write everything down and stop."""

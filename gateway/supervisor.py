@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,8 @@ from typing import IO, BinaryIO
 
 from gateway import child
 from gateway.child import Launch
+from gateway.deaths import DEATHS_MAX, WINDOW_S, History
 
-FIRST_DELAY_S = 0.5
-LAST_DELAY_S = 10.0
-WINDOW_S = 60.0
-DEATHS_MAX = 5
 TICK_S = 0.1
 CHUNK_BYTES = 65536
 LINE_BYTES_MAX = 1024 * 1024
@@ -47,22 +43,6 @@ class Part:
     orphaned: signal.Signals = signal.SIGTERM
     keep: tuple[int, ...] = ()
     hidden: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class History:
-    """When a part died, and what follows from it. Times are seconds of any steady clock."""
-
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS_MAX))
-    streak: int = 0
-
-    def note(self, started: float, died: float) -> float | None:
-        """Return the delay before the next start, or None after too many deaths in a window."""
-        self.streak = 1 if died - started >= WINDOW_S else self.streak + 1
-        self.deaths.append(died)
-        if len(self.deaths) == DEATHS_MAX and died - self.deaths[0] < WINDOW_S:
-            return None
-        return float(min(FIRST_DELAY_S * 2 ** (self.streak - 1), LAST_DELAY_S))
 
 
 class StopRequests:
@@ -139,16 +119,15 @@ class Supervisor:
     def run(self, requests: StopRequests, tick: Callable[[], bool]) -> None:
         """Keep the parts running until a stop is requested, then stop them.
 
-        `tick` is called every TICK_S for as long as it returns True. Raises GaveUpError, with
-        everything stopped, if a part keeps dying or `tick` raises it.
+        `tick` is called whenever a child of this process, ours or not, may have died, and every
+        TICK_S while it returns True. With everything stopped, raises what `tick` raises, and
+        GaveUpError if a part keeps dying.
         """
         self._selector.register(requests.reader, selectors.EVENT_READ, requests.drain)
-        ticking = True
         try:
             while not requests.count:
                 self._start_due()
-                ticking = ticking and tick()
-                self._wait(TICK_S if ticking else self._until_due())
+                self._wait(TICK_S if tick() else self._until_due())
         finally:
             self._stop_all(requests)
             self._selector.close()

@@ -147,13 +147,13 @@ def parts_of(config: Config, listener: int) -> list[Part]:
 
 
 class Front:
-    """Waits until the web answers, then tells people and programs where everything is."""
+    """Tells people and programs where everything is, once the web answers; keeps servers alive."""
 
     def __init__(
         self,
         config: Config,
         endpoints: Endpoints,
-        servers: Mapping[str, int | None],
+        servers: Servers,
         prepared: Prepared,
     ) -> None:
         self._config = config
@@ -171,7 +171,17 @@ class Front:
             self._publish()
 
     def tick(self) -> bool:
-        """Look whether the web answers; False once it did. Raises GaveUpError after too long."""
+        """Revive our servers, and look whether the web answers; False once it did.
+
+        Raises GaveUpError after too long, ServerError for a server that cannot be revived.
+        """
+        revived = self._servers.revive(time.monotonic())
+        if revived:
+            sys.stderr.write(f"Started again: {', '.join(revived)}.\n")
+        if self._ready:
+            if revived:
+                self._publish()
+            return False
         detail = self._not_ready()
         if detail:
             if time.monotonic() > self._deadline:
@@ -204,7 +214,7 @@ class Front:
             "web": [pid for name, pid in named.items() if name.startswith("web ") and pid],
             "worker": named.get("worker"),
             "beat": named.get("beat"),
-            **self._servers,
+            **self._servers.pids,
         }
         services = Services(
             self._config.base_url, self._endpoints.database_url, self._endpoints.redis_url, pids
@@ -222,7 +232,7 @@ def _run(config: Config, environ: Mapping[str, str]) -> None:
             "PYTHONUNBUFFERED": "1",
         }
         endpoints.export(surroundings)
-        front = Front(config, endpoints, servers.pids, _prepare(config, surroundings))
+        front = Front(config, endpoints, servers, _prepare(config, surroundings))
         supervisor = Supervisor(
             parts_of(config, listener.fileno()),
             environ=surroundings,

@@ -106,6 +106,36 @@ def test_data_is_kept_when_servers_are_killed(data):
         assert kept(start(servers, data)) == ([("new",)], "new")
 
 
+def test_a_server_that_dies_is_revived_where_it_was(data):
+    with Servers(durable=False) as servers:
+        endpoints = start(servers, data)
+        before = servers.pids
+        assert servers.revive(0.0) == []
+        # A session that is busy outlives its postmaster, and must not write beside the next one.
+        with psycopg.connect(endpoints.database_url) as busy:
+            for pid in before.values():
+                os.kill(pid, signal.SIGKILL)
+                assert has_ended(pid)
+            assert servers.revive(1.0) == ["PostgreSQL", "Redis"]
+            with pytest.raises(psycopg.OperationalError):
+                busy.execute("SELECT 1")
+        assert kept(endpoints) == ([("kept",)], "kept")
+        assert not set(before.values()) & set(servers.pids.values())
+
+
+def test_a_server_that_dies_five_times_in_a_minute_is_given_up(data):
+    with Servers(durable=False) as servers:
+        start(servers, data)
+        for second in range(4):
+            os.kill(servers.pids["redis"], signal.SIGKILL)
+            assert has_ended(servers.pids["redis"])
+            assert servers.revive(second) == ["Redis"]
+        os.kill(servers.pids["redis"], signal.SIGKILL)
+        assert has_ended(servers.pids["redis"])
+        with pytest.raises(ServerError, match="Redis ended 5 times within 60 s"):
+            servers.revive(59.0)
+
+
 def test_an_owner_that_is_killed_leaves_nothing_behind(data):
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER_PROGRAM, str(data)],

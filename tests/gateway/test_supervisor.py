@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.supervisor import DEATHS_MAX, WINDOW_S, History
+from gateway.deaths import DEATHS_MAX
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20
@@ -23,9 +21,9 @@ PATIENCE_S = 20
 HARNESS = """
 import json, os, sys, time
 from pathlib import Path
-from gateway import supervisor
+from gateway import deaths
 from gateway.supervisor import GaveUpError, Part, Supervisor, stop_requests
-supervisor.FIRST_DELAY_S /= 25
+deaths.FIRST_DELAY_S /= 25
 def tell(what):
     print(json.dumps(what), flush=True)
 parts = [Part(**part) for part in json.loads(sys.argv[1])]
@@ -138,31 +136,6 @@ def has_ended(pid):
         return bool(select.select([descriptor], [], [], PATIENCE_S)[0])
     finally:
         os.close(descriptor)
-
-
-def test_delays_double_up_to_ten_seconds():
-    history, now, delays = History(), 0.0, []
-    for _ in range(7):
-        delays.append(history.note(now, now + 20))
-        now += 20
-    assert delays == [0.5, 1, 2, 4, 8, 10, 10]
-
-
-def test_a_healthy_minute_makes_the_next_delay_short_again():
-    history = History()
-    assert [history.note(0, 1), history.note(2, 3), history.note(4, 64)] == [0.5, 1, 0.5]
-
-
-@given(st.lists(st.floats(0.1, 100), min_size=1, max_size=40))
-def test_only_five_deaths_within_a_minute_are_too_many(lives):
-    history, now, deaths = History(), 0.0, []
-    for life in lives:
-        delay = history.note(now, now + life)
-        now += life
-        deaths.append(now)
-        recent = deaths[-DEATHS_MAX:]
-        assert (delay is None) == (len(recent) == DEATHS_MAX and now - recent[0] < WINDOW_S)
-        now += delay or 0
 
 
 def test_a_dead_part_is_restarted_and_its_neighbour_left_alone(tmp_path):

@@ -15,12 +15,11 @@ import pytest
 from gateway.child import ServerError
 from gateway.config import load
 from gateway.data_folder import DataFolder
-from gateway.embedded import Endpoints
+from gateway.embedded import Endpoints, Servers
 from gateway.up import Front, Prepared, announcement, listen, parts_of
 
 ROOT = Path(__file__).parents[2]
 ENDPOINTS = Endpoints("postgresql://app@h/d", "postgresql://owner@h/d", "redis://h")
-SERVERS = {"postgres": 11, "redis": 12}
 
 
 @pytest.fixture
@@ -116,9 +115,10 @@ def test_a_role_runs_its_parts(tmp_path, role, names):
 
 
 def test_nothing_is_announced_before_the_web_is_ready(tmp_path, web, capsys):
+    servers = Servers()
     config = config_for(tmp_path, PORT=str(web.server_address[1]))
     folder = DataFolder(tmp_path)
-    front = Front(config, ENDPOINTS, SERVERS, Prepared(key="gth_key"))
+    front = Front(config, ENDPOINTS, servers, Prepared(key="gth_key"))
     front.changed({"web 1": 1, "web 2": None, "worker": 3, "beat": 4})
     assert front.tick()
     assert folder.read_services() is None
@@ -132,7 +132,8 @@ def test_nothing_is_announced_before_the_web_is_ready(tmp_path, web, capsys):
         "postgresql://app@h/d",
         "redis://h",
     )
-    assert services.pids == {"up": os.getpid(), "web": [1], "worker": 3, "beat": 4, **SERVERS}
+    none = {"postgres": None, "redis": None}
+    assert services.pids == {"up": os.getpid(), "web": [1], "worker": 3, "beat": 4, **none}
     front.changed({"web 1": 1, "web 2": 2, "worker": 33, "beat": 4})
     assert folder.read_services().pids["web"] == [1, 2]
     assert folder.read_services().pids["worker"] == 33
@@ -141,7 +142,7 @@ def test_nothing_is_announced_before_the_web_is_ready(tmp_path, web, capsys):
 def test_a_port_where_nobody_listens_is_not_ready(tmp_path):
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-    front = Front(config_for(tmp_path, PORT=str(port)), ENDPOINTS, SERVERS, Prepared())
+    front = Front(config_for(tmp_path, PORT=str(port)), ENDPOINTS, Servers(), Prepared())
     assert front.tick()
 
 

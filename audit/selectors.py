@@ -1,0 +1,181 @@
+"""Reads of the evidence, for an actor: newest first, page by page after a known row."""
+
+import datetime
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
+
+from audit.actor import EVIDENCE_READERS, Actor
+from audit.models import Event, Record
+from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
+
+PAGE = 50
+PATIENCE_MS = 4000
+QUERY_CANCELED = "57014"
+
+# A call is listed where its first record stands. Each tenant's calls are read along the index on
+# (tenant_id, at) and no further than a page, then merged. Values that ask for nothing ('' or NULL)
+# are literals when the statement is planned, so that their conditions are gone before it runs.
+CALLS = """
+SELECT found.day, found.call_id, found.at
+FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
+  SELECT day, call_id, at FROM audit_record AS record
+  WHERE record.tenant_id = tenant.id AND record.kind IN ('refused', 'admitted')
+    AND (%(since)s::timestamptz IS NULL OR record.at >= %(since)s)
+    AND (%(first_day)s::date IS NULL OR record.day >= %(first_day)s)
+    AND (%(until)s::timestamptz IS NULL OR record.at < %(until)s)
+    AND (%(last_day)s::date IS NULL OR record.day <= %(last_day)s)
+    AND (%(before)s::timestamptz IS NULL OR record.at <= %(before)s)
+    AND (%(before)s::timestamptz IS NULL OR (record.at, record.call_id) < (%(before)s, %(id)s))
+    AND (%(model)s = '' OR record.model = %(model)s)
+    AND (%(apps)s::uuid[] IS NULL OR record.app_id = ANY(%(apps)s::uuid[]))
+    AND NOT EXISTS (
+      SELECT FROM audit_record AS earlier
+      WHERE earlier.day = record.day AND earlier.call_id = record.call_id
+        AND earlier.kind IN ('refused', 'admitted')
+        AND (earlier.attempt, earlier.kind) < (record.attempt, record.kind))
+    AND (%(outcome)s = '' OR %(outcome)s = (
+      SELECT CASE
+        WHEN last.kind = 'refused' AND last.code = ANY(%(outages)s) THEN 'failed'
+        WHEN last.kind = 'refused' THEN 'denied'
+        WHEN last.kind = 'lost' THEN 'lost'
+        WHEN last.kind = 'admitted' THEN 'in_flight'
+        WHEN last.code = '' THEN 'permitted'
+        WHEN last.code = ANY(%(withheld)s) THEN 'denied'
+        ELSE 'failed' END
+      FROM audit_record AS last WHERE last.day = record.day AND last.call_id = record.call_id
+      ORDER BY last.attempt DESC, array_position(%(last_word)s, last.kind::text) LIMIT 1))
+  ORDER BY record.at DESC, record.call_id DESC LIMIT %(size)s
+) AS found
+ORDER BY found.at DESC, found.call_id DESC LIMIT %(size)s
+"""
+
+
+class TooBroadError(Exception):
+    """The search went through more records than it has time for: a shorter range would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallsWanted:
+    """Which calls to list; what is left out asks for all. `until` and `before` are exclusive."""
+
+    app_ids: Collection[uuid.UUID] | None = None
+    model: str = ""
+    outcome: str = ""
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+    before: tuple[datetime.datetime, uuid.UUID] | None = None
+
+
+def events_visible(actor: Actor) -> QuerySet[Event]:
+    """Return the events that the actor may see: all, or those of tenants where a role allows it."""
+    events = Event.objects.order_by("-id")
+    if _sees_everything(actor):
+        return events
+    return events.filter(tenant_id__in=_tenants_read_by(actor))
+
+
+def event_page(
+    actor: Actor, *, before_id: int | None = None, action: str = "", size: int = PAGE
+) -> list[Event]:
+    """Return the next page of events older than `before_id`."""
+    wanted = Q()
+    if before_id is not None:
+        wanted &= Q(id__lt=before_id)
+    if action:
+        wanted &= Q(action=action)
+    return list(events_visible(actor).filter(wanted)[:size])
+
+
+def records_visible(actor: Actor) -> QuerySet[Record]:
+    """Return the records of calls that the actor may see."""
+    records = Record.objects.order_by("-at")
+    if _sees_everything(actor):
+        return records
+    return records.filter(tenant_id__in=_tenants_read_by(actor))
+
+
+def call_records(actor: Actor, *, call_id: uuid.UUID, day: datetime.date) -> list[Record]:
+    """Return every record of one call, oldest first; empty where there is none to see."""
+    found = records_visible(actor).filter(day=day, call_id=call_id)
+    return list(found.order_by("at", "attempt"))
+
+
+def calls_page(
+    tenant_ids: Collection[uuid.UUID], wanted: CallsWanted, size: int = PAGE
+) -> list[list[Record]]:
+    """Return the records of the newest calls of these tenants that are wanted, a list for each.
+
+    Within a call the first attempt comes first. Raises TooBroadError where it takes too long.
+    """
+    keys = _call_keys(tenant_ids, wanted, size)
+    found: dict[uuid.UUID, list[Record]] = {call_id: [] for _, call_id in keys}
+    records = Record.objects.filter(
+        day__in={day for day, _ in keys}, call_id__in=found, tenant_id__in=tenant_ids
+    )
+    for record in records.order_by("attempt", "kind"):
+        found[record.call_id].append(record)
+    return list(found.values())
+
+
+def _call_keys(
+    tenant_ids: Collection[uuid.UUID], wanted: CallsWanted, size: int
+) -> list[tuple[datetime.date, uuid.UUID]]:
+    before, identity = wanted.before or (None, None)
+    ends = [instant for instant in (wanted.until, before) if instant is not None]
+    # A record is written on the day of its call's arrival, or soon after midnight.
+    day_ahead = datetime.timedelta(days=1)
+    values = {
+        "tenants": list(tenant_ids),
+        "since": wanted.since,
+        "until": wanted.until,
+        "first_day": None if wanted.since is None else _day(wanted.since - day_ahead),
+        "last_day": _day(min(ends)) if ends else None,
+        "before": before,
+        "id": identity,
+        "model": wanted.model,
+        "apps": None if wanted.app_ids is None else list(wanted.app_ids),
+        "outcome": wanted.outcome,
+        "outages": list(OUTAGES),
+        "withheld": list(WITHHELD),
+        "last_word": list(LAST_WORD),
+        "size": size,
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+            cursor.execute(CALLS, values)
+            return [(day, call_id) for day, call_id, _ in cursor.fetchall()]
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED:
+            raise TooBroadError from error
+        raise
+
+
+def _day(instant: datetime.datetime) -> datetime.date:
+    return instant.astimezone(datetime.UTC).date()
+
+
+def partitions_ahead(today: datetime.date) -> int:
+    """Return for how many days from `today` on, without a gap, records have a place."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = 'audit_record'::regclass"
+        )
+        names = {name for (name,) in cursor.fetchall()}
+    days = 0
+    while f"audit_record_{today + datetime.timedelta(days):%Y%m%d}" in names:
+        days += 1
+    return days
+
+
+def _sees_everything(actor: Actor) -> bool:
+    return actor.is_operator or actor.is_superuser
+
+
+def _tenants_read_by(actor: Actor) -> list[str]:
+    return [tenant_id for tenant_id, roles in actor.memberships.items() if roles & EVIDENCE_READERS]

@@ -34,8 +34,11 @@ def configure(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "django", "celery"):
+    for name in ("uvicorn", "uvicorn.error", "django", "celery"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    # uvicorn writes an access line wherever this logger has a handler, its own or an inherited one.
+    logging.getLogger("uvicorn.access").handlers.clear()
+    logging.getLogger("uvicorn.access").propagate = False
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

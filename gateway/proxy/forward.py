@@ -16,11 +16,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from gateway.bundle import Deployment
-from gateway.exchange import Permitted
+from gateway.exchange import Permitted, UpstreamRequest
 from gateway.providers import openai_upstream, simulated
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
 
@@ -159,16 +160,7 @@ class _Exchange:
         self._deployment = permitted.deployment
         self._secret = secret
         self._timeouts = timeouts
-        self._request = openai_upstream.request(
-            base_url=permitted.deployment.base_url,
-            secret=secret,
-            call_body=permitted.body,
-            model=permitted.deployment.model,
-            endpoint=permitted.call.endpoint,
-            max_output_tokens=permitted.cap,
-            stream=permitted.call.stream,
-            request_id=request_id,
-        )
+        self._request = _request(permitted, secret, request_id)
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
@@ -279,12 +271,25 @@ class _Exchange:
             )
 
 
+def _request(permitted: Permitted, secret: str | None, request_id: str) -> UpstreamRequest:
+    """Return what goes to the deployment: made of the judged value and nothing else."""
+    return openai_upstream.request(
+        base_url=permitted.deployment.base_url,
+        secret=secret,
+        call_body=permitted.body,
+        model=permitted.deployment.model,
+        endpoint=permitted.call.endpoint,
+        max_output_tokens=permitted.cap,
+        stream=permitted.call.stream,
+        request_id=request_id,
+    )
+
+
 class _Simulated:
     """The built-in provider: no network, the same path."""
 
     def __init__(self, permitted: Permitted, timeouts: Timeouts) -> None:
-        body = {**permitted.body, "max_tokens": permitted.cap, "stream": permitted.call.stream}
-        body.pop("max_completion_tokens", None)
+        body = orjson.loads(_request(permitted, None, "").body)
         self._plan = simulated.simulate(permitted.call.endpoint, body, permitted.deployment.model)
         self._timeouts = timeouts
 

@@ -1,5 +1,6 @@
 """Steps 3 and 7: the caller's rate, then money and rate for one attempt, all or nothing."""
 
+import logging
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from gateway.proxy.store.counters import (
     level_tokens,
 )
 from tenants.money import MAX_MICROS, micros_from_pico, text_from_micros
+
+log = logging.getLogger(__name__)
 
 BYTES_PER_TOKEN = 4
 TRIES = 4
@@ -147,7 +150,8 @@ class Limiter:
         groups = [_group(budget, head, permitted, principal) for budget in budgets]
         try:
             return await self._granted(wanted, principal, budgets, groups, now_s, lease_s)
-        except (StoreDown, StoreError):
+        except (StoreDown, StoreError) as error:
+            log.warning("counters_away", extra={"error": str(error)})
             return self._without_redis(wanted, budgets, now_s)
 
     async def epoch_over(self, principal: Principal, refused: Reservation) -> None:

@@ -24,6 +24,8 @@ from gateway.proxy.record import Trail
 from gateway.proxy.store import feed
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import Counters
+from gateway.proxy.tenant import scanner
+from policies.detectors.scanner import DetectorConfig
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Worker:
     async def start(self) -> None:
         """Begin to connect, to listen and to write."""
         await self.loader.open()
+        await asyncio.to_thread(scanner, DetectorConfig())  # patterns load before the first call
         spawn = asyncio.get_running_loop().create_task
         self._tasks = [
             spawn(self.redis.keep(), name="redis"),

@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections import deque
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import hiredis
 from redis.asyncio.connection import parse_url
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Argument = bytes | str | int
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 1.0
+TURN_S = 0.005
 
 
 class StoreDown(Exception):
@@ -56,23 +57,27 @@ class _Wire(asyncio.Protocol):
         self._outbox: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._suspect: Waiting | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (create_connection gives no other)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # a stream has no other
 
     def data_received(self, data: bytes) -> None:
         """Give each whole reply to the caller that waits longest."""
         self._reader.feed(data)
-        while (reply := self._reader.gets()) is not False:
-            if not self._waiting:
-                self.close()
-                return
-            future = self._waiting.popleft().future
-            if not future.done():
-                future.set_result(reply)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                if not self._waiting:
+                    self.close()
+                    return
+                future = self._waiting.popleft().future
+                if not future.done():
+                    future.set_result(reply)
+        except hiredis.ProtocolError:
+            log.warning("redis_not_understood")
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail everything that still waits."""
@@ -107,15 +112,20 @@ class _Wire(asyncio.Protocol):
         self._outbox.clear()
 
     def _overdue(self) -> None:
+        """Look whether the oldest reply is late, and give the loop a turn to read what is there."""
         self._watch = None
         if not self._waiting:
             return
-        rest = self._waiting[0].deadline - self._loop.time()
-        if rest <= 0:
+        oldest = self._waiting[0]
+        rest = oldest.deadline - self._loop.time()
+        if rest > 0:
+            self._watch = self._loop.call_later(rest, self._overdue)
+        elif oldest is self._suspect:
             log.warning("redis_overdue", extra={"waiting": len(self._waiting)})
             self.close()
         else:
-            self._watch = self._loop.call_later(rest, self._overdue)
+            self._suspect = oldest
+            self._watch = self._loop.call_later(TURN_S, self._overdue)
 
 
 class Connection:

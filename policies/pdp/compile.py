@@ -17,7 +17,7 @@ of patterns) lie in a table beside it. The function has no builtins but `len`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never, cast
+from typing import cast
 
 from policies.pdp.expression.pattern import pattern_test
 from policies.pdp.expression.tree import (
@@ -124,18 +124,15 @@ class _Generator:
         return lines
 
     def _code(self, expression: Expression) -> str:
-        match expression:
-            case Constant():
-                return self._constant(expression.type, expression.value)
-            case FactUse():
-                return self._fact(expression.name)
-            case Element():
-                return _FIELD[expression.field]
-            case Operation():
-                return self._operation(expression)
-            case Quantifier():
-                return self._quantifier(expression)
-        assert_never(expression)
+        if isinstance(expression, Constant):
+            return self._constant(expression.type, expression.value)
+        if isinstance(expression, FactUse):
+            return self._fact(expression.name)
+        if isinstance(expression, Element):
+            return _FIELD[expression.field]
+        if isinstance(expression, Operation):
+            return self._operation(expression)
+        return self._quantifier(expression)
 
     def _constant(self, type_name: str, value: object) -> str:
         """Return the constant's name. The type is part of the key: True, 1 and 1.0 are equal."""

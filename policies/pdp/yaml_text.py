@@ -21,7 +21,17 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from policies.pdp.nodes import Listing, Mapping, Node, Origin, Place, Scalar, fault, place_of
+from policies.pdp.nodes import (
+    SPACES,
+    Listing,
+    Mapping,
+    Node,
+    Origin,
+    Place,
+    Scalar,
+    fault,
+    place_of,
+)
 from policies.pdp.problem import split_lines
 
 BYTES_MAX = 64 * 1024
@@ -159,7 +169,12 @@ class _Composer:
         if UNSTORABLE.search(text):
             hint = "write the character itself, or its code as eight digits after \\U"
             raise fault(at, "U+0000 and surrogates are refused, escaped too", hint)
-        origin = Origin(self._text, event.start_mark.index, event.end_mark.index, style)
+        start, end = event.start_mark.index, event.end_mark.index
+        if start == end:
+            # No value at all: its mark may lie lines further on, its place is behind the key.
+            start = end = len(self._text[:start].rstrip(SPACES))
+            at = place_of(self._text, start)
+        origin = Origin(self._text, start, end, style)
         return Scalar(text if style else _resolve(text, at), text, at, origin)
 
 

@@ -1,7 +1,6 @@
 """The canonical text of a condition: one spelling for one tree. Pure."""
 
 import re
-from typing import assert_never
 
 from policies.pdp.expression.operators import COMPARISONS, STRING_TESTS
 from policies.pdp.expression.tree import (
@@ -11,7 +10,6 @@ from policies.pdp.expression.tree import (
     Expression,
     FactUse,
     Operation,
-    Quantifier,
 )
 
 # How tightly a node holds together; a looser one inside a tighter one needs parentheses.
@@ -23,19 +21,16 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def format_condition(expression: Expression) -> str:
     """Return the text that parses to an equal tree, the same for equal trees."""
-    match expression:
-        case Constant():
-            return _constant(expression.value)
-        case FactUse():
-            return expression.name
-        case Element():
-            return ".".join(filter(None, (expression.variable, expression.field)))
-        case Operation():
-            return _operation(expression)
-        case Quantifier():
-            body = format_condition(expression.body)
-            return f"{expression.over.name}.{expression.kind}({expression.variable}, {body})"
-    assert_never(expression)
+    if isinstance(expression, Constant):
+        return _constant(expression.value)
+    if isinstance(expression, FactUse):
+        return expression.name
+    if isinstance(expression, Element):
+        return ".".join(filter(None, (expression.variable, expression.field)))
+    if isinstance(expression, Operation):
+        return _operation(expression)
+    body = format_condition(expression.body)
+    return f"{expression.over.name}.{expression.kind}({expression.variable}, {body})"
 
 
 def _operation(operation: Operation) -> str:
@@ -66,16 +61,13 @@ def _strength(expression: Expression) -> int:
 
 
 def _constant(value: ConstantValue) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f'"{_ESCAPED.sub(_escape, value)}"'
-        case tuple():
-            return f"[{', '.join(_constant(item) for item in value)}]"
-        case int() | float():
-            return repr(value)
-    assert_never(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{_ESCAPED.sub(_escape, value)}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_constant, value))}]"
+    return repr(value)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ Both operands of && and || are evaluated: nothing can raise, so the order cannot
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from policies.pdp.expression.pattern import pattern_test
 from policies.pdp.expression.tree import (
@@ -43,20 +43,17 @@ _MEANING: Mapping[Operator, Callable[..., Value]] = {
 
 def evaluate(expression: Expression, slots: Sequence[FactValue], element: Value = None) -> Value:
     """Return the value of `expression` for these facts; `element` is the loop variable's value."""
-    match expression:
-        case Constant():
-            return expression.value
-        case FactUse():
-            return slots[SLOTS[expression.name]]
-        case Element():
-            return getattr(element, expression.field) if expression.field else element
-        case Operation():
-            operands = [evaluate(operand, slots, element) for operand in expression.operands]
-            return _MEANING[expression.operator](*operands)
-        case Quantifier():
-            answers = [evaluate(expression.body, slots, item) for item in _items(expression, slots)]
-            return any(answers) if expression.kind == "exists" else all(answers)
-    assert_never(expression)
+    if isinstance(expression, Constant):
+        return expression.value
+    if isinstance(expression, FactUse):
+        return slots[SLOTS[expression.name]]
+    if isinstance(expression, Element):
+        return getattr(element, expression.field) if expression.field else element
+    if isinstance(expression, Operation):
+        operands = [evaluate(operand, slots, element) for operand in expression.operands]
+        return _MEANING[expression.operator](*operands)
+    answers = [evaluate(expression.body, slots, item) for item in _items(expression, slots)]
+    return any(answers) if expression.kind == "exists" else all(answers)
 
 
 def _items(quantifier: Quantifier, slots: Sequence[FactValue]) -> Value:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 PATTERN_LENGTH_MAX = 512
 PROGRAM_SIZE_MAX = 3000

@@ -9,7 +9,7 @@ from policies.pdp.compile import Clause, compile_clauses
 from policies.pdp.expression.formatter import format_condition
 from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.expression.parser import parse_condition
-from policies.pdp.request import DEFAULTS, FACTS, FactValue
+from policies.pdp.request import DEFAULTS, FACTS
 from tests.policies.pdp.random_conditions import Conditions, random_slots
 
 _CEL_TYPES = {
@@ -27,8 +27,8 @@ def google():
     return cel.NewEnv(variables={name: _CEL_TYPES[fact.type] for name, fact in FACTS.items()})
 
 
-def _for_google(slots: list[FactValue]) -> dict[str, object]:
-    data: dict[str, object] = {}
+def _for_google(slots):
+    data = {}
     for (name, fact), value in zip(FACTS.items(), slots, strict=True):
         match fact.type:
             case "list<finding>":

@@ -62,6 +62,7 @@ def test_the_place_of_a_part_is_exact_in_every_style(text, part, place):
         ("when: 'risk'", (1, 12)),
         ("when: >-\n  risk >\n\n# comment\nnext: 1", (2, 9)),
         ("when:", (1, 6)),
+        ("when:  \n\nnext: 1", (1, 6)),
         ("when: ''", (1, 7)),
     ],
 )

@@ -20,7 +20,7 @@ _FACTS = {
 }
 
 
-def _slots() -> list:
+def _slots():
     slots = list(DEFAULTS)
     for name, value in _FACTS.items():
         slots[SLOTS[name]] = value

@@ -210,7 +210,7 @@ def test_a_string_is_never_taken_for_a_sign_or_a_name():
 
 @pytest.mark.parametrize("nest", ["(", "!(", "!"])
 def test_the_depth_is_bounded(nest):
-    def nested(depth: int) -> str:
+    def nested(depth):
         return nest * depth + "true" + ")" * (depth if "(" in nest else 0)
 
     allowed = max(depth for depth in range(DEPTH_MAX + 2) if _parses(nested(depth)))

@@ -1,0 +1,182 @@
+"""A policy as values: the document, its rules and its own tests. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from policies.pdp.decision import CapOutputTokens, Redact, RouteTo
+from policies.pdp.expression.formatter import format_condition
+from policies.pdp.expression.tree import Expression, facts_read
+from policies.pdp.message import Message
+from policies.pdp.request import FactValue, FindingFact, Phase, detectors_of
+
+LANGUAGE = 1
+"""The version of the canonical form."""
+
+Mode = Literal["enforce", "shadow", "disabled"]
+OnError = Literal["deny", "skip"]
+
+Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The refusal: what the caller is told, and what would make the call pass (may be empty)."""
+
+    message: Message
+    remedy: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When the condition holds, the effects follow. `risk` 0 adds none. `line` 0: not known."""
+
+    id: str
+    phase: Phase
+    mode: Mode
+    when: Expression
+    deny: Deny | None
+    permit: bool
+    redact: Redact | None
+    cap: CapOutputTokens | None
+    route: RouteTo | None
+    risk: int
+    on_error: OnError
+    line: int = field(default=0, compare=False)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the facts that the condition reads, each once, in the order of the text."""
+        return tuple(dict.fromkeys(use.name for use in facts_read(self.when)))
+
+    @property
+    def detectors(self) -> frozenset[str]:
+        """The detectors without which the rule cannot be judged or kept."""
+        return detectors_of(self.reads) | (frozenset({"pii"}) if self.redact else frozenset())
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """The names of the facts that its message and remedy show."""
+        return self.deny.message.facts + self.deny.remedy.facts if self.deny else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a test expects. Unset parts are not looked at; an empty `redact` means every kind."""
+
+    deny: str | None = None
+    permit: bool = False
+    redact: frozenset[str] | None = None
+    route: str | None = None
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Facts of a call, by name, and what the policy alone must say of it."""
+
+    name: str
+    phase: Phase
+    given: tuple[tuple[str, FactValue], ...]
+    expect: Expectation
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One version of one policy. Equal documents have equal canonical bytes, and the other way."""
+
+    name: str
+    description: str
+    default_permit: bool
+    rules: tuple[Rule, ...]
+    tests: tuple[Case, ...]
+    source: str = field(default="", compare=False, repr=False)
+
+    @cached_property
+    def _canonical(self) -> bytes:
+        value: dict[str, Json] = {
+            "language": LANGUAGE,
+            "policy": self.name,
+            "description": self.description,
+            "default": "permit" if self.default_permit else "deny",
+            "rules": [_rule(rule) for rule in self.rules],
+            "tests": [_test(test) for test in self.tests],
+        }
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+        return text.encode("utf-8")
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON: no positions, no comments, defaults written out."""
+        return self._canonical
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form, in hexadecimal."""
+        return hashlib.sha256(self._canonical).hexdigest()
+
+
+def _rule(rule: Rule) -> dict[str, Json]:
+    written: dict[str, Json] = {
+        "id": rule.id,
+        "phase": rule.phase,
+        "mode": rule.mode,
+        "when": format_condition(rule.when),
+        "on_error": rule.on_error,
+    }
+    if rule.deny:
+        written["deny"] = {"message": rule.deny.message.text, "remedy": rule.deny.remedy.text}
+    if rule.permit:
+        written["permit"] = True
+    if rule.redact:
+        written["redact"] = {
+            "kinds": _kinds(rule.redact.kinds),
+            "min_score": rule.redact.min_score,
+            "method": rule.redact.method,
+        }
+    if rule.cap:
+        written["cap"] = {"max_output_tokens": rule.cap.max_output_tokens}
+    if rule.route:
+        written["route"] = rule.route.model
+    if rule.risk:
+        written["risk"] = rule.risk
+    return written
+
+
+def _kinds(kinds: frozenset[str]) -> Json:
+    return list[Json](sorted(kinds)) if kinds else "all"
+
+
+def _test(test: Case) -> Json:
+    return {
+        "name": test.name,
+        "phase": test.phase,
+        "given": {name: _fact(value) for name, value in test.given},
+        "expect": _expect(test.expect),
+    }
+
+
+def _fact(value: FactValue) -> Json:
+    if isinstance(value, bool | int | float | str):
+        return value
+    return [_item(item) for item in value]
+
+
+def _item(item: str | FindingFact) -> Json:
+    return dict(item._asdict()) if isinstance(item, FindingFact) else item
+
+
+def _expect(expect: Expectation) -> Json:
+    parts: Mapping[str, Json] = {
+        "deny": expect.deny,
+        "permit": expect.permit or None,
+        "redact": None if expect.redact is None else _kinds(expect.redact),
+        "route": expect.route,
+        "cap": expect.cap,
+    }
+    return {key: value for key, value in parts.items() if value is not None}

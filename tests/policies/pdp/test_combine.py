@@ -1,0 +1,249 @@
+"""The laws of merging: commutative, idempotent, monotone."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.pdp.combine import (
+    BoundRule,
+    Outcome,
+    Verdicts,
+    combine,
+    merge_cap,
+    merge_redact,
+    none_attached,
+)
+from policies.pdp.decision import (
+    REDACT_METHODS,
+    CapOutputTokens,
+    Effect,
+    Layer,
+    Redact,
+    RedactMethod,
+    RouteTo,
+    RuleRef,
+)
+from policies.pdp.request import DEFAULTS, RISK_MAX, SLOTS
+from policies.pdp.rules import read_rule
+from policies.pdp.yaml_text import read_yaml
+
+_redacts = st.builds(
+    Redact,
+    st.frozensets(st.sampled_from("ABC")),
+    st.sampled_from([0.0, 0.4, 1.0]),
+    st.sampled_from(REDACT_METHODS),
+)
+_caps = st.builds(CapOutputTokens, st.integers(1, 5))
+
+
+@given(_redacts, _redacts, _redacts)
+def test_redactions_merge_commutatively_idempotently_and_associatively(a, b, c):
+    assert merge_redact(a, b) == merge_redact(b, a)
+    assert merge_redact(a, a) == a
+    assert merge_redact(merge_redact(a, b), c) == merge_redact(a, merge_redact(b, c))
+
+
+@given(_redacts, _redacts, st.sampled_from("ABCD"), st.sampled_from([0.0, 0.2, 0.4, 0.9, 1.0]))
+def test_a_merged_redaction_covers_what_each_covers_at_least_as_strictly(a, b, kind, score):
+    merged = merge_redact(a, b)
+    for one in (a, b):
+        assert merged.covers(kind, score) or not one.covers(kind, score)
+        assert REDACT_METHODS.index(merged.method) <= REDACT_METHODS.index(one.method)
+
+
+def test_the_strictest_method_is_drop_then_mask_then_hash():
+    def method(*methods: RedactMethod) -> str:
+        first, second = (Redact(frozenset("A"), 0.4, name) for name in methods)
+        return merge_redact(first, second).method
+
+    assert method("hash", "mask") == "mask"
+    assert method("mask", "drop") == "drop"
+    assert method("drop", "hash") == "drop"
+
+
+def test_redactions_take_the_union_and_every_kind_takes_all():
+    some, other = Redact(frozenset("A"), 0.7, "mask"), Redact(frozenset("B"), 0.4, "mask")
+    assert merge_redact(some, other) == Redact(frozenset("AB"), 0.4, "mask")
+    assert merge_redact(some, Redact(frozenset(), 0.9, "hash")) == Redact(frozenset(), 0.7, "mask")
+
+
+@given(_caps, _caps, _caps)
+def test_caps_merge_to_the_smallest(a, b, c):
+    assert merge_cap(a, b) == merge_cap(b, a)
+    assert merge_cap(a, a) == a
+    assert merge_cap(merge_cap(a, b), c) == merge_cap(a, merge_cap(b, c))
+    assert merge_cap(a, b).max_output_tokens == min(a.max_output_tokens, b.max_output_tokens)
+
+
+def _bound(layer: Layer, policy: str, rule: str, effects: str) -> BoundRule:
+    placed = read_rule(read_yaml(f"{{id: {rule}, when: pii.count > 1, {effects}}}"))
+    return BoundRule.of(RuleRef(layer, policy, rule), placed.rule)
+
+
+_MATCHED = [
+    _bound("app", "a", "r1", "redact: {kinds: [A], min_score: 0.8, method: hash}"),
+    _bound("platform", "p", "r2", "redact: {kinds: [B]}, cap: {max_output_tokens: 300}"),
+    _bound("app", "a", "r3", "route: app-model, cap: {max_output_tokens: 200}"),
+    _bound("tenant", "t", "r4", "route: tenant-model, permit: true"),
+    _bound("tenant", "t", "r0", "risk: 30"),
+]
+
+
+def test_obligations_of_all_layers_merge():
+    decision = combine(Verdicts(matched=_MATCHED)).decision
+    assert decision.effect is Effect.PERMIT
+    assert (decision.code, decision.message, decision.remedy) == ("", "", "")
+    assert decision.obligations == (
+        Redact(frozenset("AB"), 0.4, "mask"),
+        CapOutputTokens(200),
+        RouteTo("tenant-model"),
+    )
+    assert [str(ref) for ref in decision.determining] == ["p/r2", "t/r4", "a/r1", "a/r3"]
+    assert decision.matched == ("p/r2", "t/r0", "t/r4", "a/r1", "a/r3")
+    assert (decision.risk, decision.contributions) == (30, (("t/r0", 30),))
+
+
+def test_the_order_in_which_rules_come_cannot_be_seen():
+    expected = combine(Verdicts(matched=_MATCHED))
+    for order in permutations(_MATCHED):
+        assert combine(Verdicts(matched=order)) == expected
+
+
+def test_a_rule_that_comes_twice_counts_once():
+    assert combine(Verdicts(matched=_MATCHED * 2)) == combine(Verdicts(matched=_MATCHED))
+
+
+def test_route_of_the_highest_layer_wins():
+    app, tenant = _MATCHED[2], _MATCHED[3]
+    platform = _bound("platform", "p", "r9", "route: platform-model")
+    for rules, model in (
+        ([app], "app-model"),
+        ([app, tenant], "tenant-model"),
+        ([platform, tenant, app], "platform-model"),
+    ):
+        assert RouteTo(model) in combine(Verdicts(matched=rules)).decision.obligations
+
+
+def test_deny_overrides_and_leaves_no_obligations():
+    deny = _bound("app", "a", "zz", "deny: {message: No, remedy: Ask}")
+    decision = combine(Verdicts(matched=[*_MATCHED, deny])).decision
+    assert decision.effect is Effect.DENY
+    assert decision.code == "policy_denied"
+    assert (decision.message, decision.remedy) == ("No", "Ask")
+    assert decision.determining == (deny.ref,)
+    assert decision.obligations == ()
+    assert decision.risk == 30
+    assert "p/r2" in decision.matched
+
+
+def test_the_reason_is_the_first_by_layer_and_rule_and_all_are_listed():
+    rules = [
+        _bound("app", "a", "a-rule", "deny: {message: app}"),
+        _bound("tenant", "t2", "c-rule", "deny: {message: tenant c2}"),
+        _bound("tenant", "t1", "c-rule", "deny: {message: tenant c1}"),
+        _bound("tenant", "t9", "b-rule", "deny: {message: tenant b}"),
+    ]
+    for order in permutations(rules):
+        decision = combine(Verdicts(matched=order)).decision
+        assert decision.message == "tenant b"
+        assert [str(ref) for ref in decision.determining] == [
+            "t9/b-rule",
+            "t1/c-rule",
+            "t2/c-rule",
+            "a/a-rule",
+        ]
+
+
+def test_a_rule_that_says_no_comes_before_a_failure_and_that_before_silence():
+    deny = _bound("app", "a", "z", "deny: {message: No}")
+    failed = _bound("tenant", "t", "y", "redact: {}")
+    silent = RuleRef("platform", "p", "default")
+    pii = frozenset({"pii"})
+    decision = combine(Verdicts([deny], [failed], pii, unpermitted=[silent])).decision
+    assert (decision.code, decision.message) == ("policy_denied", "No")
+    assert decision.determining == (deny.ref, failed.ref, silent)
+    decision = combine(Verdicts([], [failed], pii, unpermitted=[silent])).decision
+    assert decision.code == "detector_failed"
+    assert decision.message == ("A detector failed (pii), and the rule t/y refuses the call then.")
+    assert decision.remedy
+    decision = combine(Verdicts(unpermitted=[silent])).decision
+    assert (decision.code, decision.message) == (
+        "policy_denied",
+        "No rule of the policy p permits this call.",
+    )
+    assert decision.determining == (silent,)
+
+
+def test_only_the_detectors_that_failed_are_named():
+    rule = _bound("tenant", "t", "y", "redact: {}")
+    both = BoundRule(rule.ref, rule.rule, rule.reads, frozenset({"pii", "injection"}))
+    for failed, words in (
+        ({"injection"}, "(injection)"),
+        ({"pii", "injection"}, "(injection and pii)"),
+    ):
+        message = combine(Verdicts([], [both], frozenset(failed))).decision.message
+        assert words in message
+
+
+def test_case_22_risk_is_the_capped_sum_of_a_union():
+    rules = [_bound("tenant", "t", f"r{number}", "risk: 400000") for number in range(3)]
+    decision = combine(Verdicts(matched=[*rules, rules[0]])).decision
+    assert decision.risk == RISK_MAX
+    assert decision.contributions == (("t/r0", 400000), ("t/r1", 400000), ("t/r2", 400000))
+    assert combine(Verdicts(matched=rules[:2])).decision.risk == 800000
+
+
+def test_case_22_shadow_rules_are_named_and_change_nothing():
+    shadow = [
+        _bound("app", "a", "s2", "mode: shadow, deny: {message: No}"),
+        _bound("tenant", "t", "s1", "mode: shadow, risk: 50"),
+    ]
+    with_shadow = combine(Verdicts(matched=_MATCHED, shadow=shadow)).decision
+    without = combine(Verdicts(matched=_MATCHED)).decision
+    assert with_shadow.shadow == ("t/s1", "a/s2")
+    assert without.shadow == ()
+    assert (with_shadow.effect, with_shadow.obligations, with_shadow.risk, with_shadow.matched) == (
+        without.effect,
+        without.obligations,
+        without.risk,
+        without.matched,
+    )
+
+
+def test_sentences_that_show_facts_are_made_for_each_call():
+    deny = _bound("app", "a", "z", "deny: {message: 'Risk {risk}.', remedy: 'Not {app.tier}.'}")
+    risk = _bound("app", "a", "y", "risk: 7")
+    outcome = combine(Verdicts(matched=[deny, risk]))
+    slots = list(DEFAULTS)
+    slots[SLOTS["app.tier"]], slots[SLOTS["risk"]] = "free", 99
+    for computed, message in ((True, "Risk 7."), (False, "Risk 99.")):
+        decision = outcome.worded(slots, computed_risk=computed)
+        assert (decision.message, decision.remedy) == (message, "Not free.")
+        assert decision.determining == outcome.decision.determining
+    assert slots[SLOTS["risk"]] == 99
+
+
+def test_a_remedy_alone_may_show_facts():
+    deny = _bound("app", "a", "z", "deny: {message: No, remedy: '{app.tier}'}")
+    decision = combine(Verdicts(matched=[deny])).worded(DEFAULTS, computed_risk=True)
+    assert (decision.message, decision.remedy) == ("No", "")
+
+
+def test_a_plain_outcome_is_its_decision():
+    decision = none_attached()
+    assert Outcome(decision).worded(DEFAULTS, computed_risk=True) is decision
+
+
+def test_without_a_policy_everything_is_refused_and_that_is_said():
+    decision = none_attached()
+    assert (decision.effect, decision.code) == (Effect.DENY, "policy_denied")
+    assert decision.message.startswith("No policy is attached")
+    assert decision.determining == ()
+
+
+@pytest.mark.parametrize("obligation", ["redact: {}", "cap: {max_output_tokens: 5}", "route: m"])
+def test_an_obligation_determines_a_permit(obligation):
+    rule = _bound("app", "a", "r", obligation)
+    assert combine(Verdicts(matched=[rule])).decision.determining == (rule.ref,)

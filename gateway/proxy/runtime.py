@@ -64,7 +64,8 @@ class Worker:
                 config.upstream_total_s,
             )
         )
-        self.lease_s = config.upstream_total_s + LEASE_MARGIN_S
+        # Longer than any attempt can take, with time to inspect, record and settle it.
+        self.lease_s = config.upstream_total_s + min(LEASE_MARGIN_S, 2 + config.upstream_total_s / 2)
         self._tasks: list[asyncio.Task[None]] = []
         self._spawned: set[asyncio.Task[None]] = set()
 

@@ -1,4 +1,4 @@
-"""Virtual keys: gth_<public id>_<secret>_<check>. Pure: randomness and master key come as arguments.
+"""Virtual keys: gth_<public id>_<secret>_<check>. Pure: randomness and pepper are arguments.
 
 The public id is 7 random characters and a keyed tag of 3, so that a flood of made-up keys dies
 before any I/O: a CRC alone can be computed by anyone. What is stored is a keyed digest of it all.

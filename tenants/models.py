@@ -12,9 +12,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
+SLUG_PATTERN = r"\A[a-z0-9][a-z0-9._-]{0,62}\Z"
 SLUG = RegexValidator(
-    r"\A[a-z0-9][a-z0-9._-]{0,62}\Z",
+    SLUG_PATTERN,
     "a name is 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
 )
 MAX_MICROS = 2**52
@@ -43,20 +45,41 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects = UserManager()
 
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(Lower("email"), name="user_email_once_in_any_case"),
+        ]
+
     def __str__(self) -> str:
         return self.email
+
+
+class SignInPace(models.Model):
+    """How soon one address or e-mail may try to sign in again; `subject` is a keyed digest of it.
+
+    `free_at` runs ahead of the clock by what was used up: at that instant all of it is free again.
+    """
+
+    subject = models.CharField(max_length=64, primary_key=True)
+    free_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.subject
 
 
 class Tenant(models.Model):
     """An organisation or division, isolated from the others.
 
-    `revision` counts every change that a worker must hear of; it is raised in the transaction of the
-    change. `published_revision` is the one its newest bundle was compiled from.
+    `revision` counts every change that a worker must hear of; it is raised in the transaction of
+    the change. `published_revision` is the one its newest bundle was compiled from; `publish_error`
+    says why a later one could not be compiled (then the last good bundle stays in force). A removed
+    tenant keeps its rows, because records and ledger name them, and gives its name free.
     """
 
     class State(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        REMOVED = "removed"
 
     class Evidence(models.TextChoices):
         STRICT = "strict"
@@ -64,7 +87,7 @@ class Tenant(models.Model):
         BATCH = "batch"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    name = models.CharField(max_length=63, validators=[SLUG])
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     timezone = models.CharField(max_length=64, default="UTC")
     evidence = models.CharField(max_length=16, choices=Evidence.choices, default=Evidence.STRICT)
@@ -73,22 +96,46 @@ class Tenant(models.Model):
     pii_phone_regions = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     revision = models.PositiveBigIntegerField(default=1)
     published_revision = models.PositiveBigIntegerField(default=0)
+    publish_error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["name"], condition=~Q(state="removed"), name="tenant_name_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
+class Role(models.TextChoices):
+    """What a person can be in a tenant; permissions.py says what each may do."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    POLICY_AUTHOR = "policy_author"
+    APPROVER = "approver"
+    KEY_MANAGER = "key_manager"
+    ANALYST = "analyst"
+    AUDITOR = "auditor"
+    APP_DEVELOPER = "app_developer"
+
+
 class Membership(models.Model):
-    """A person's role in a tenant; the roles and what they may do stand in permissions.py."""
+    """A person's role in a tenant."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=32)
+    role = models.CharField(max_length=32, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="membership_role_is_known"
+            ),
             models.UniqueConstraint(fields=["user", "tenant", "role"], name="membership_once"),
         ]
 
@@ -97,23 +144,32 @@ class Membership(models.Model):
 
 
 class App(models.Model):
-    """A program of a tenant. `models` lists the public model names that it may call."""
+    """A program of a tenant. `models` lists the public model names that it may call.
+
+    A removed app keeps its row, because records name it, and gives its name free.
+    """
 
     class State(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        REMOVED = "removed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="apps")
     name = models.CharField(max_length=63, validators=[SLUG])
     tier = models.CharField(max_length=63, blank=True, default="")
-    models = ArrayField(models.CharField(max_length=120), default=list, blank=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Last of the fields: from here on `models` is no longer the module in this class.
+    models = ArrayField(models.CharField(max_length=120), default=list, blank=True)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="app_name_once_per_tenant"),
+            models.UniqueConstraint(
+                fields=["tenant", "name"],
+                condition=~Q(state="removed"),
+                name="app_name_once_per_tenant",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -302,10 +358,7 @@ class Hold(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One change of what an attempt has cost: append-only, in pico-units of `currency`.
-
-    `amounts` repeats the hold's places with the micros by which each counter's posted sum changes.
-    """
+    """One change of what an attempt has cost: append-only, in pico-units of `currency`."""
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.UUIDField()

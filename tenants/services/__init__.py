@@ -1,0 +1,1 @@
+"""Every write to tenants, apps, keys, people, budgets and limits, split by noun."""

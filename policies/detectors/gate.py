@@ -39,8 +39,12 @@ class Gate:
         self._unicode: list[Sieve | Unsieved] = []
         for first in range(0, len(known), together):
             some = known[first : first + together]
-            self._ascii += _sieves([(index, wide.ascii) for index, wide in some], memory)
-            self._unicode += _sieves([(index, wide.unicode) for index, wide in some], memory)
+            narrow = _sieves([(index, wide.ascii) for index, wide in some], memory)
+            same = all(wide.ascii == wide.unicode for _, wide in some)
+            self._ascii += narrow
+            self._unicode += (
+                narrow if same else _sieves([(index, wide.unicode) for index, wide in some], memory)
+            )
 
     def hits(self, text: str) -> frozenset[int]:
         """Return the indexes of the patterns that may match the text."""

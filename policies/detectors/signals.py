@@ -21,7 +21,8 @@ SELECTORS: Final = "variation_selectors"
 CARRIER_LENGTH: Final = 4
 """Characters hidden in a text before that alone is a signal."""
 
-_BETWEEN: Final = r"[\s,.*_\"'`~>|:-]{1,4}"  # between two words, markup included
+# Between two words, markup included; an underscore alone makes one name of them.
+_BETWEEN: Final = r"(?:[\s,.*\"'`~>|:-]_?|_[\s,.*\"'`~>|:-]){1,4}"
 
 _WORDS: Final[Mapping[str, str]] = {
     # English
@@ -34,8 +35,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "|said|stated|given|current|own|entire|whole|previous|prior|earlier|system",
     "earlier": "previous|previously given|prior|above|preceding|earlier|foregoing|former|initial"
     "|original|past|system|developer",
-    "rules": "instructions?|prompts?|directives?|guidelines?|guidance|rules?|commands?"
-    "|constraints?|restrictions?|programming",
+    "rules": "instructions?|prompts?|directives|guidelines|guidance|rules|commands|constraints"
+    "|restrictions|programming",
     "given": "above|so far|(?:that )?you (?:were|have been|had been|ve been|are) (?:previously "
     "|initially |originally |already )?(?:given|told|provided|programmed with|issued)"
     "|(?:that )?you (?:received|got|must follow|have to follow)"
@@ -87,7 +88,7 @@ _ENDS: Final = (
     r"(?:\s*(?:$|[.,;:!?\"')\]\n`*|>])| (?:and|or|verbatim|word for word|exactly|now|please)\b)"
 )
 _ENDS_OF_YOURS: Final = (
-    rf"(?:{_ENDS}| (?:in|as|to|above|for|here|so|but|without|starting|inside)\b)"
+    rf"(?:{_ENDS}| (?:in|as|to|above|for|with|here|so|but|without|starting|inside)\b)"
 )
 
 
@@ -139,7 +140,7 @@ SIGNALS: Final = (
         r"<drop> (?:everything|anything|all|whatever|what) "
         r"(?:of |that |which )*you (?:were|was|have been|had been|ve been|are) (?:ever )?<told>\b",
         r"vergiss alles (?:was )?<few*3>(?:bisher|zuvor|vorher|davor|oben|gesagt|gelernt|stand)\b",
-        r"(?:olvida|ignora|descarta) todo lo (?:anterior|previo|de arriba|que te (?:han|dijeron))\b",
+        r"(?:olvida|ignora) todo lo (?:anterior|previo|de arriba|que te (?:han|dijeron))\b",
         r"(?:oublie[zr]?|ignore[zr]?) tout ce qu.? ?<few*3>(?:precede|avant|dessus|dit)\b",
     ),
     _signal(

@@ -44,6 +44,7 @@ class PolicyVersion(models.Model):
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["policy", "number"], name="version_number_once"),
+            models.UniqueConstraint(fields=["policy", "hash"], name="version_text_once"),
         ]
 
     def __str__(self) -> str:

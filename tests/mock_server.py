@@ -1,0 +1,245 @@
+"""The mock provider's HTTP: answers, misbehaves as told, and writes everything down."""
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from tests.mock_dialect import (
+    CREATED,
+    Behaviour,
+    completion,
+    error,
+    events,
+    named,
+    produce,
+)
+
+
+@dataclass
+class Entry:
+    """One line of the books. `input` and `output` are billed, whoever heard of it."""
+
+    path: str
+    request_id: str
+    headers: dict[str, str]
+    bytes: int
+    body: Any
+    model: str = ""
+    stream: bool = False
+    status: int = 0
+    input: int = 0
+    output: int = 0
+    finished: bool = False
+    cut_off: bool = False
+
+
+@dataclass
+class Books:
+    """Every request since the last reset, and the behaviours that hold."""
+
+    entries: list[Entry] = field(default_factory=list)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+
+    def behaviour(self, model: str) -> Behaviour:
+        """Return how the next request for a model is answered, and count it down."""
+        key = model if model in self.behaviours else "*"
+        found = self.behaviours.get(key)
+        if found is None:
+            return named(model)
+        if found.times == 1:
+            del self.behaviours[key]
+        elif found.times:
+            self.behaviours[key] = replace(found, times=found.times - 1)
+        return found
+
+
+BOOKS: web.AppKey[Books] = web.AppKey("books", Books)
+
+
+class Reset(Exception):
+    """The connection has been reset, as the behaviour asked."""
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    """Answer a chat."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    production = produce(entry.body, behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await _misbehave(request, behaviour)
+    if not entry.stream:
+        return _whole(entry, completion(entry.model, production, behaviour.usage), behaviour)
+    wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
+    pieces = events(entry.model, production, behaviour.usage, wanted)
+    return await _streamed(request, entry, pieces, behaviour)
+
+
+async def embeddings(request: web.Request) -> web.StreamResponse:
+    """Answer with a vector for each input."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    given = entry.body["input"]
+    several = isinstance(given, list) and not isinstance(given[0], int)
+    vector = "AACAPwAAAAA=" if entry.body.get("encoding_format") == "base64" else [1.0, 0.0]
+    entry.input = max(1, entry.bytes // 4) if behaviour.billed else 0
+    await _misbehave(request, behaviour)
+    items = range(len(given) if several else 1)
+    answer: dict[str, Any] = {
+        "object": "list",
+        "model": entry.model,
+        "data": [{"object": "embedding", "index": i, "embedding": vector} for i in items],
+    }
+    if behaviour.usage != "absent":
+        answer["usage"] = {"prompt_tokens": entry.input, "total_tokens": entry.input}
+    return _whole(entry, answer, behaviour)
+
+
+async def models(request: web.Request) -> web.Response:
+    """List one model."""
+    model = {"id": "mock", "object": "model", "created": CREATED, "owned_by": "tests"}
+    return _json({"object": "list", "data": [model]})
+
+
+async def _received(request: web.Request) -> tuple[Entry, Behaviour]:
+    """Write a request into the books, and find how it is to be answered."""
+    raw = await request.read()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    entry = Entry(request.path, headers.get("x-request-id", ""), headers, len(raw), None)
+    books = request.app[BOOKS]
+    books.entries.append(entry)
+    entry.body = orjson.loads(raw)
+    entry.model = entry.body["model"]
+    entry.stream = bool(entry.body.get("stream"))
+    behaviour = books.behaviour(entry.model)
+    entry.status = behaviour.status
+    request["entry"] = entry
+    return entry, behaviour
+
+
+async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
+    """Wait, hang for ever, or reset the connection, before a byte is answered."""
+    if behaviour.mode == "hang":
+        await asyncio.Event().wait()
+    if behaviour.latency:
+        await asyncio.sleep(behaviour.latency / 1000)
+    transport = request.transport
+    if behaviour.mode == "reset" and transport is not None:
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        raise Reset
+
+
+def _refusal(behaviour: Behaviour) -> web.Response:
+    after = behaviour.retry_after
+    if after is None and behaviour.status == 429:
+        after = 1
+    headers = {} if after is None else {"retry-after": str(after)}
+    body = error(behaviour.message, behaviour.status)
+    return web.Response(
+        status=behaviour.status, body=body, content_type="application/json", headers=headers
+    )
+
+
+def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+    entry.finished = behaviour.mode == "answer"
+    if behaviour.mode == "garbage":
+        return web.Response(text="<html>no JSON</html>", content_type="application/json")
+    body = orjson.dumps(answer)
+    if behaviour.mode == "cut":
+        body = body[: len(body) // 2]
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _streamed(
+    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await response.prepare(request)
+    if behaviour.mode == "garbage":
+        pieces = [pieces[0], b"data: <html>no JSON</html>\n\n", *pieces[1:]]
+    if behaviour.mode == "cut":
+        pieces = pieces[: len(pieces) // 2]
+    if behaviour.pieces:
+        whole, size = b"".join(pieces), behaviour.pieces
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    for position, piece in enumerate(pieces):
+        if position and behaviour.pace:
+            await asyncio.sleep(behaviour.pace / 1000)
+        await response.write(piece)
+    if behaviour.mode == "cut" and request.transport is not None:
+        request.transport.abort()
+        return response
+    await response.write_eof()
+    entry.finished = behaviour.mode == "answer"
+    return response
+
+
+@web.middleware
+async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Note who hung up before the end."""
+    try:
+        return await handler(request)
+    except Reset:
+        return web.Response()  # nobody reads it
+    except (asyncio.CancelledError, ConnectionError):
+        if "entry" in request:
+            request["entry"].cut_off = True
+        raise
+
+
+async def books_read(request: web.Request) -> web.Response:
+    """Tell the books."""
+    entries = request.app[BOOKS].entries
+    totals = {
+        "requests": len(entries),
+        "input": sum(entry.input for entry in entries),
+        "output": sum(entry.output for entry in entries),
+    }
+    return _json({"requests": [vars(entry) for entry in entries], "totals": totals})
+
+
+async def forget(request: web.Request) -> web.Response:
+    """Forget books and behaviours."""
+    books = request.app[BOOKS]
+    books.entries.clear()
+    books.behaviours.clear()
+    return _json({})
+
+
+async def behave(request: web.Request) -> web.Response:
+    """Set how requests for a model, or for "*", are answered from now on."""
+    given = orjson.loads(await request.read())
+    model = given.pop("model", "*")
+    unknown = given.keys() - {one.name for one in fields(Behaviour)}
+    if unknown:
+        return web.Response(status=400, text=f"unknown: {sorted(unknown)}")
+    request.app[BOOKS].behaviours[model] = Behaviour(**given)
+    return _json({})
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")
+
+
+def application() -> web.Application:
+    """Return the provider with empty books."""
+    app = web.Application(middlewares=[watch], client_max_size=1 << 28)
+    app[BOOKS] = Books()
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_post("/v1/embeddings", embeddings)
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/_books", books_read)
+    app.router.add_delete("/_books", forget)
+    app.router.add_post("/_behave", behave)
+    return app

@@ -26,7 +26,7 @@ from policies.pdp.problem import PolicyError
 log = logging.getLogger(__name__)
 
 POLL_S = 0.4
-TOUCH_EVERY_POLLS = 25
+TOUCH_EVERY_POLLS = 10
 MOST_PRINCIPALS, MOST_TENANTS, MOST_UNKNOWN = 50_000, 2_000, 10_000
 UNKNOWN_S = 1.0
 MISSES_PER_S, MISSES_BURST = 200.0, 400.0
@@ -109,11 +109,14 @@ class Directory:
                 "authentication_unavailable", "Too many unknown keys are being presented."
             )
         try:
-            return await self._single_flight(digest, lambda: self._load_principal(digest))
+            principal = await self._single_flight(digest, lambda: self._load_principal(digest))
         except DatabaseDown:
             raise Unavailable(
                 "authentication_unavailable", "The key could not be checked; try again."
             ) from None
+        if principal is not None:
+            self._used[principal.row.public_id] = now
+        return principal
 
     def check_fresh(self) -> None:
         """Raise Unavailable when revocations could not be heard of for longer than the grace."""
@@ -158,10 +161,7 @@ class Directory:
                 self._forget(tenant_id)
                 self.changed(tenant_id)
                 continue
-            if found.revision > self._revisions.get(tenant_id, 0):
-                self._revisions[tenant_id] = found.revision
-                self._drop_principals(tenant_id)
-                self.changed(tenant_id)
+            self._advance(tenant_id, found.revision)
             if found.published > self._tenants[tenant_id].bundle.revision:
                 await self._single_flight(tenant_id, lambda: self._reload(tenant_id))  # noqa: B023
 
@@ -200,8 +200,7 @@ class Directory:
                 "policy_unavailable", "No configuration has been published for this app yet."
             )
         principal = _principal(digest, row, tenant)
-        if self._revisions.get(row.tenant_id, 0) <= row.revision:
-            self._revisions[row.tenant_id] = row.revision
+        if self._advance(row.tenant_id, row.revision):
             self._principals[digest] = principal
             if len(self._principals) > MOST_PRINCIPALS:
                 self._principals.popitem(last=False)
@@ -226,6 +225,19 @@ class Directory:
         if len(self._tenants) > MOST_TENANTS:
             self._forget(next(iter(self._tenants)))
         return loaded
+
+    def _advance(self, tenant_id: str, revision: int) -> bool:
+        """Take note of a tenant's revision, however it was learned; False when it is an old one.
+
+        A higher one makes every principal of the tenant stale, not only the one just read.
+        """
+        known = self._revisions.get(tenant_id, 0)
+        if revision > known:
+            self._revisions[tenant_id] = revision
+            if known:
+                self._drop_principals(tenant_id)
+                self.changed(tenant_id)
+        return revision >= known
 
     def _forget(self, tenant_id: str) -> None:
         self._tenants.pop(tenant_id, None)

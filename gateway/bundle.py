@@ -157,7 +157,7 @@ def decode(body: bytes, checksum: str) -> Bundle:
         raise BundleError("the bundle does not have the checksum that was stored with it")
     try:
         bundle = msgspec.json.decode(body, type=Bundle)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise BundleError(f"the bundle has another shape: {error}") from error
     if bundle.format != FORMAT:
         raise BundleError(f"the bundle has format {bundle.format}, this version reads {FORMAT}")

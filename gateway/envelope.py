@@ -63,7 +63,9 @@ def unseal(box: Sealed, aad: str, masters: tuple[bytes, ...]) -> str:
         if key_id(master) == box.key_id:
             nonce, ciphertext = box.sealed[:NONCE_BYTES], box.sealed[NONCE_BYTES:]
             try:
-                plain = AESGCM(derive(master, "credential")).decrypt(nonce, ciphertext, aad.encode())
+                plain = AESGCM(derive(master, "credential")).decrypt(
+                    nonce, ciphertext, aad.encode()
+                )
             except InvalidTag:
                 raise EnvelopeError("the sealed secret does not belong to this row") from None
             return plain.decode()

@@ -9,8 +9,9 @@ from django.db.models import Q
 
 from tenants.models import SLUG
 
+MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
 MODEL_NAME = RegexValidator(
-    r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z",
+    MODEL_NAME_PATTERN,
     "a model name is 1 to 120 of letters, digits and . _ : / @ + -",
 )
 
@@ -43,7 +44,7 @@ class Provider(models.Model):
 
 
 class Credential(models.Model):
-    """Our secret at a provider, sealed: see envelope.py. Write-only; the newest active one is used."""
+    """Our secret at a provider, sealed: see envelope.py. Write-only; the active one is used."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -116,12 +117,19 @@ class Price(models.Model):
     """What tokens cost from an instant on, in pico-units of `currency` per token. Append-only.
 
     Belongs to a route (all its deployments) or to one deployment, which wins. USD 0.15 per million
-    tokens are 150,000 pico-dollars per token. `source` says where the figures come from.
+    tokens are 150,000 pico-dollars per token. `source` says where the figures come from. A later
+    row holds from its instant on, whatever earlier rows said; a `withdrawn` one ends them. Rows
+    outlive the route or deployment that they priced: hence no constraint in the database.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    route = models.ForeignKey(Route, null=True, blank=True, on_delete=models.CASCADE)
-    deployment = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.CASCADE)
+    id = models.BigAutoField(primary_key=True)
+    route = models.ForeignKey(
+        Route, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False
+    )
+    deployment = models.ForeignKey(
+        Deployment, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False
+    )
+    withdrawn = models.BooleanField(default=False)
     currency = models.CharField(max_length=3)
     input_pico = models.PositiveBigIntegerField()
     output_pico = models.PositiveBigIntegerField()

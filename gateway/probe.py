@@ -1,0 +1,92 @@
+"""The connection test of a provider: one request for its models, to an address that was checked."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway import credentials
+from gateway.envelope import EnvelopeError
+from gateway.models import Provider
+from gateway.origins import is_public
+
+TIMEOUT_S = 5.0
+_SNIPPET = 200
+
+
+class ProbeError(Exception):
+    """A provider cannot be asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a connection test went; `detail` is safe to show."""
+
+    ok: bool
+    detail: str
+
+
+def probe(provider: Provider) -> Probe:
+    """Return how the provider answers `GET <base URL>/models` with its credential, within 5 s.
+
+    The name is resolved once, refused where it is not public, and connected to by that address, so
+    that a second answer of the name server cannot lead elsewhere. Redirects are not followed.
+    """
+    if provider.dialect == Provider.Dialect.SIMULATED:
+        return Probe(ok=True, detail="simulated: nothing to connect to")
+    try:
+        credential = credentials.active(provider)
+        secret = None if credential is None else credentials.open_sealed(credential)
+        return _ask(provider, secret)
+    except (ProbeError, EnvelopeError) as error:
+        return Probe(ok=False, detail=str(error))
+
+
+def _ask(provider: Provider, secret: str | None) -> Probe:
+    parts = urlsplit(f"{provider.base_url}/models")
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    address = _resolve(host, port, allow_private=provider.allow_private)
+    pinned = f"[{address}]" if ":" in address else address
+    headers = {"host": parts.netloc, "accept": "application/json"}
+    if secret is not None:
+        headers["authorization"] = f"Bearer {secret}"
+    request = httpx.Request(
+        "GET",
+        f"{parts.scheme}://{pinned}:{port}{parts.path}",
+        headers=headers,
+        extensions={"sni_hostname": host, "timeout": httpx.Timeout(TIMEOUT_S).as_dict()},
+    )
+    try:
+        # No proxy from the environment: it would resolve the name for itself.
+        with httpx.Client(trust_env=False, verify=ssl.create_default_context()) as client:
+            response = client.send(request, follow_redirects=False, stream=True)
+            response.close()
+    except httpx.HTTPError as error:
+        return Probe(ok=False, detail=f"no answer: {type(error).__name__}")
+    return _judged(response)
+
+
+def _resolve(host: str, port: int, *, allow_private: bool) -> str:
+    """Return one address of the name; raise ProbeError where any of them is not allowed."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):  # the latter: a label that no name server takes
+        raise ProbeError(f"the name {host} does not resolve") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not allow_private and not all(is_public(address) for address in addresses):
+        raise ProbeError(f"{host} is not at a public address, and allow_private is not set")
+    return addresses[0]
+
+
+def _judged(response: httpx.Response) -> Probe:
+    status = response.status_code
+    if response.is_success:
+        return Probe(ok=True, detail=f"answered {status}")
+    if status in (401, 403):
+        return Probe(ok=False, detail=f"the provider refuses the credential ({status})")
+    if response.is_redirect:
+        return Probe(ok=False, detail=f"the base URL redirects ({status}), which is not followed")
+    return Probe(ok=False, detail=f"answered {status}")

@@ -1,0 +1,196 @@
+"""Reads of the catalogue, of what is published, and of how far the installation is set up."""
+
+import datetime
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from audit import selectors as evidence
+from audit.actor import Actor
+from audit.models import Record
+from audit.record import day
+from gateway import bundle, pricebook, tariff
+from gateway.models import BundleRevision, Deployment, Price, Provider, Route
+from policies.models import PolicyVersion
+from tenants.models import App, Tenant
+from tenants.permissions import can, tenants_where
+from tenants.selectors import owner_exists
+
+SETUP_SALT = "gatehouse.setup"
+SETUP_SUBJECT = "first owner"
+SETUP_AGE_MAX = datetime.timedelta(days=7)
+
+
+def is_seeded() -> bool:
+    """Return whether the installation holds anything yet."""
+    return Tenant.objects.exists() or Provider.objects.exists()
+
+
+def setup_link(base_url: str) -> str | None:
+    """Return the link that makes the first owner of the installation, or None once there is one."""
+    if owner_exists():
+        return None
+    token = signing.TimestampSigner(salt=SETUP_SALT).sign(SETUP_SUBJECT)
+    return f"{base_url}/setup/{token.partition(':')[2]}"
+
+
+def setup_token_is_good(token: str) -> bool:
+    """Return whether a set-up link may still make the first owner."""
+    signed = f"{SETUP_SUBJECT}:{token}"
+    try:
+        signing.TimestampSigner(salt=SETUP_SALT).unsign(signed, max_age=SETUP_AGE_MAX)
+    except signing.BadSignature:
+        return False
+    return not owner_exists()
+
+
+def base_url() -> str:
+    """Return where a browser on this machine finds the console."""
+    return str(settings.GATEHOUSE.base_url)
+
+
+def providers_visible(actor: Actor) -> QuerySet[Provider]:
+    """Return the providers, for those who run the platform; credentials are never among it."""
+    providers = Provider.objects.order_by("name")
+    return providers if can(actor, "platform.read", None) else providers.none()
+
+
+def routes_visible(actor: Actor) -> QuerySet[Route]:
+    """Return the public model names: all for who runs the platform, else those of one's apps."""
+    routes = Route.objects.order_by("name")
+    ids = tenants_where(actor, "app.read")
+    if ids is None:
+        return routes
+    return routes.filter(name__in=models_used(Tenant.objects.filter(id__in=ids)))
+
+
+def models_used(tenants: QuerySet[Tenant]) -> set[str]:
+    """Return the public model names that the apps of these tenants list."""
+    lists = tenants.values_list("apps__models", flat=True)
+    return {name for names in lists for name in names or ()}
+
+
+def unknown_models(names: list[str]) -> list[str]:
+    """Return those of the names that no route has."""
+    known = set(Route.objects.filter(name__in=names).values_list("name", flat=True))
+    return [name for name in names if name not in known]
+
+
+def call_tenants(actor: Actor) -> list[Tenant]:
+    """Return the tenants whose calls the actor may read, removed ones too: evidence outlives."""
+    tenants = Tenant.objects.order_by("name", "created_at")
+    ids = tenants_where(actor, "record.read")
+    return list(tenants if ids is None else tenants.filter(id__in=ids))
+
+
+def call_apps(actor: Actor, tenants: Collection[Tenant]) -> list[App]:
+    """Return the apps, removed ones too, of those of the tenants whose calls the actor may read."""
+    ids = _readable(actor, tenants)
+    return list(App.objects.filter(tenant_id__in=ids).order_by("name", "created_at"))
+
+
+def calls_visible(
+    actor: Actor, tenants: Collection[Tenant], wanted: evidence.CallsWanted, size: int
+) -> list[list[Record]]:
+    """Return the records of calls of these tenants, as far as the actor may read them."""
+    return evidence.calls_page(_readable(actor, tenants), wanted, size)
+
+
+def call_visible(actor: Actor, call_id: UUID) -> list[Record]:
+    """Return the records of one call by attempt; none where there is no such call to see."""
+    try:
+        filed = day(call_id)
+    except (ValueError, OverflowError):  # no id of ours: it names a day that no calendar has
+        return []
+    return evidence.call_records(actor, call_id=call_id, day=filed)
+
+
+def versions_recorded(records: Collection[Record]) -> list[PolicyVersion]:
+    """Return the policy versions that records name: who may read those may read these."""
+    named = Q()
+    for label in {label for record in records for label in record.body.get("policies", ())}:
+        name, _, number = label.rpartition("@")
+        named |= Q(policy__name=name, number=int(number))
+    if not named:
+        return []
+    return list(PolicyVersion.objects.filter(named).select_related("policy"))
+
+
+def _readable(actor: Actor, tenants: Collection[Tenant]) -> list[UUID]:
+    ids = tenants_where(actor, "record.read")
+    return [tenant.id for tenant in tenants if ids is None or str(tenant.id) in ids]
+
+
+def tenants_behind(now: datetime.datetime, renew_after: datetime.timedelta) -> QuerySet[Tenant]:
+    """Return the tenants to publish: changed since, or with windows that will run out."""
+    fresh = BundleRevision.objects.filter(
+        tenant_id=OuterRef("pk"), created_at__gt=now - renew_after
+    )
+    behind = Q(revision__gt=F("published_revision")) | ~Q(Exists(fresh))
+    active = Tenant.objects.exclude(state=Tenant.State.REMOVED)
+    return active.filter(behind).order_by("id")
+
+
+def own_line(of: Route | Deployment) -> tuple[tariff.Entry, ...]:
+    """Return the prices that were set for a route or deployment, from which instant on."""
+    return _line(_rows(of).exclude(source__startswith=pricebook.SOURCE))
+
+
+def book_line(deployment: Deployment) -> tuple[tariff.Entry, ...]:
+    """Return the price book's prices of a deployment, from which instant on."""
+    return _line(_rows(deployment).filter(source__startswith=pricebook.SOURCE))
+
+
+def prices(deployments: Sequence[Deployment]) -> dict[UUID, tuple[bundle.Price, ...]]:
+    """Return by id what deployments cost: their own price, else their route's, else the book's."""
+    ids = [deployment.id for deployment in deployments]
+    route_ids = {deployment.route_id for deployment in deployments}
+    rows = Price.objects.filter(Q(deployment_id__in=ids) | Q(route_id__in=route_ids))
+    own: dict[UUID | None, list[Price]] = {}
+    book: dict[UUID | None, list[Price]] = {}
+    for row in rows.order_by("id"):
+        layer = book if row.source.startswith(pricebook.SOURCE) else own
+        layer.setdefault(row.deployment_id or row.route_id, []).append(row)
+    return {
+        deployment.id: tariff.combine(
+            [
+                _line(own.get(deployment.id, ())),
+                _line(own.get(deployment.route_id, ())),
+                _line(book.get(deployment.id, ())),
+            ]
+        )
+        for deployment in deployments
+    }
+
+
+def own_price(of: Route | Deployment) -> Price | None:
+    """Return the price last set for a route or deployment, unless it was withdrawn since."""
+    rows = _rows(of).exclude(source__startswith=pricebook.SOURCE)
+    last = rows.order_by("-id").first()
+    return None if last is None or last.withdrawn else last
+
+
+def _rows(of: Route | Deployment) -> QuerySet[Price]:
+    rows = Price.objects.order_by("id")
+    return rows.filter(route=of) if isinstance(of, Route) else rows.filter(deployment=of)
+
+
+def _line(rows: Iterable[Price]) -> tuple[tariff.Entry, ...]:
+    return tariff.history(
+        (int(row.effective_from.timestamp()), None if row.withdrawn else _price(row))
+        for row in rows
+    )
+
+
+def _price(row: Price) -> bundle.Price:
+    return bundle.Price(
+        currency=row.currency,
+        input_pico=row.input_pico,
+        output_pico=row.output_pico,
+        cached_input_pico=row.cached_input_pico,
+        request_pico=row.request_pico,
+        effective_from=int(row.effective_from.timestamp()),
+    )

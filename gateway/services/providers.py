@@ -1,0 +1,129 @@
+"""Writes to providers and their credentials."""
+
+import secrets
+import uuid
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit.actor import Actor
+from audit.services import alter, delete, insert, note
+from gateway import credentials, envelope
+from gateway.models import Credential, Provider
+from gateway.origins import OriginError, base_url
+from gateway.probe import Probe, probe
+from gateway.services.prices import book_enter
+from tenants.changes import platform_change
+from tenants.revisions import platform_changed
+
+SECRET_MAX = 4096
+
+
+@transaction.atomic
+def provider_create(
+    *,
+    actor: Actor,
+    name: str,
+    dialect: str,
+    base_url: str = "",
+    allow_private: bool = False,
+    reason: str = "",
+) -> Provider:
+    """Create a provider at one fixed origin; the simulated one has none."""
+    change = platform_change(actor, "provider.create", reason)
+    provider = Provider(name=name, dialect=dialect, allow_private=allow_private)
+    provider.base_url = _origin(dialect, base_url, allow_private=allow_private)
+    insert(change, provider)
+    platform_changed()
+    return provider
+
+
+@transaction.atomic
+def provider_update(
+    *, actor: Actor, provider: Provider, base_url: str, allow_private: bool, reason: str = ""
+) -> bool:
+    """Move a provider, or change whether it may be private; False where nothing differed.
+
+    A credential is bound to the origin that it was given for: moving the origin takes it away.
+    """
+    change = platform_change(actor, "provider.update", reason)
+    origin = _origin(provider.dialect, base_url, allow_private=allow_private)
+    is_moved = origin != provider.base_url
+    besides = {"credential_removed": True} if is_moved and _retire(provider) else {}
+    values = {"base_url": origin, "allow_private": allow_private}
+    if not alter(change, provider, values, besides=besides):
+        return False
+    if is_moved:
+        for deployment in provider.deployments.select_related("provider"):
+            book_enter(deployment)
+    platform_changed()
+    return True
+
+
+@transaction.atomic
+def provider_remove(*, actor: Actor, provider: Provider, reason: str = "") -> None:
+    """Delete a provider that serves no model, and its sealed secrets."""
+    change = platform_change(actor, "provider.remove", reason)
+    if provider.deployments.exists():
+        raise ValidationError({"provider": f"{provider.name} still serves models"})
+    provider.credentials.all().delete()
+    delete(change, provider)
+    platform_changed()
+
+
+def provider_test(*, actor: Actor, provider: Provider, reason: str = "") -> Probe:
+    """Ask the provider for its models, with the credential; say how it went."""
+    change = platform_change(actor, "provider.test", reason)
+    result = probe(provider)
+    with transaction.atomic():
+        note(change, provider, before=None, after={"ok": result.ok, "detail": result.detail})
+    return result
+
+
+@transaction.atomic
+def credential_set(
+    *, actor: Actor, provider: Provider, secret: str, reason: str = ""
+) -> Credential:
+    """Seal a provider's secret; the one before is destroyed. Nobody can read it back."""
+    change = platform_change(actor, "credential.set", reason)
+    if provider.dialect == Provider.Dialect.SIMULATED:
+        raise ValidationError({"credential": "the simulated provider takes no credential"})
+    if not (secret.isascii() and secret.isprintable() and 0 < len(secret) <= SECRET_MAX):
+        raise ValidationError({"credential": "a secret is 1 to 4096 printable ASCII characters"})
+    _retire(provider)
+    credential = Credential(id=uuid.uuid4(), provider=provider)  # noqa: TID251  (a row's own id)
+    row = credentials.row_name(credential.id, provider.id)
+    nonce = secrets.token_bytes(envelope.NONCE_BYTES)
+    box = envelope.seal(secret, row, credentials.masters()[0], nonce)
+    credential.sealed, credential.key_id = box.sealed, box.key_id
+    insert(change, credential)
+    platform_changed()
+    return credential
+
+
+@transaction.atomic
+def credential_remove(*, actor: Actor, provider: Provider, reason: str = "") -> bool:
+    """Destroy a provider's secret; False where it had none."""
+    change = platform_change(actor, "credential.remove", reason)
+    credential = credentials.active(provider)
+    if credential is None:
+        return False
+    delete(change, credential)
+    platform_changed()
+    return True
+
+
+def _retire(provider: Provider) -> bool:
+    deleted, _ = Credential.objects.filter(provider=provider).delete()
+    return bool(deleted)
+
+
+def _origin(dialect: str, url: str, *, allow_private: bool) -> str:
+    if dialect == Provider.Dialect.SIMULATED:
+        if url:
+            raise ValidationError({"base_url": "the simulated provider has no base URL"})
+        return ""
+    try:
+        return base_url(url, allow_private=allow_private)
+    except OriginError as error:
+        raise ValidationError({"base_url": str(error)}) from None

@@ -1,0 +1,104 @@
+"""Writes to routes, the public model names, and to the deployments that serve them."""
+
+from typing import TypedDict, Unpack
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit.actor import Actor
+from audit.services import alter, delete, insert
+from gateway.models import Deployment, Provider, Route
+from gateway.services.prices import book_enter
+from tenants.changes import platform_change
+from tenants.models import App
+from tenants.revisions import platform_changed
+
+
+class RouteFields(TypedDict, total=False):
+    """The caps of a route: the most that may be asked for, and what is sent where none is asked."""
+
+    max_output_tokens: int
+    default_max_output_tokens: int
+
+
+class DeploymentFields(TypedDict, total=False):
+    """When a deployment is tried: priority 0 first, among equals by weight."""
+
+    weight: int
+    priority: int
+
+
+@transaction.atomic
+def route_create(
+    *, actor: Actor, name: str, reason: str = "", **fields: Unpack[RouteFields]
+) -> Route:
+    """Create a public model name; it is served once it has a deployment."""
+    change = platform_change(actor, "route.create", reason)
+    route = Route(name=name, **fields)
+    insert(change, route)
+    platform_changed()
+    return route
+
+
+@transaction.atomic
+def route_update(
+    *, actor: Actor, route: Route, reason: str = "", **fields: Unpack[RouteFields]
+) -> bool:
+    """Change a route's caps; False where nothing differed."""
+    change = platform_change(actor, "route.update", reason)
+    changed = alter(change, route, fields)
+    if changed:
+        platform_changed()
+    return changed
+
+
+@transaction.atomic
+def route_remove(*, actor: Actor, route: Route, reason: str = "") -> None:
+    """Delete a public model name that no app lists, with its deployments."""
+    change = platform_change(actor, "route.remove", reason)
+    users = App.objects.exclude(state=App.State.REMOVED).filter(models__contains=[route.name])
+    app = users.select_related("tenant").order_by("tenant__name", "name").first()
+    if app is not None:
+        raise ValidationError({"route": f"{route.name} is used by {app.tenant.name}/{app.name}"})
+    delete(change, route)
+    platform_changed()
+
+
+@transaction.atomic
+def deployment_create(
+    *,
+    actor: Actor,
+    route: Route,
+    provider: Provider,
+    model: str,
+    region: str = "",
+    reason: str = "",
+    **fields: Unpack[DeploymentFields],
+) -> Deployment:
+    """Let a provider's model serve a route, at the price book's price where it has one."""
+    change = platform_change(actor, "deployment.create", reason)
+    deployment = Deployment(route=route, provider=provider, model=model, region=region, **fields)
+    insert(change, deployment)
+    book_enter(deployment)
+    platform_changed()
+    return deployment
+
+
+@transaction.atomic
+def deployment_update(
+    *, actor: Actor, deployment: Deployment, reason: str = "", **fields: Unpack[DeploymentFields]
+) -> bool:
+    """Change when a deployment is tried; False where nothing differed."""
+    change = platform_change(actor, "deployment.update", reason)
+    changed = alter(change, deployment, fields)
+    if changed:
+        platform_changed()
+    return changed
+
+
+@transaction.atomic
+def deployment_remove(*, actor: Actor, deployment: Deployment, reason: str = "") -> None:
+    """Take a deployment from its route; its prices stay, because the ledger was made with them."""
+    change = platform_change(actor, "deployment.remove", reason)
+    delete(change, deployment)
+    platform_changed()

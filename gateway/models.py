@@ -26,7 +26,7 @@ class Provider(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63, unique=True, validators=[SLUG])
     dialect = models.CharField(max_length=32, choices=Dialect.choices)
-    base_url = models.URLField(max_length=400, blank=True, default="")
+    base_url = models.CharField(max_length=400, blank=True, default="")  # see origins.py
     allow_private = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                         choices=[("openai", "Openai"), ("simulated", "Simulated")], max_length=32
                     ),
                 ),
-                ("base_url", models.URLField(blank=True, default="", max_length=400)),
+                ("base_url", models.CharField(blank=True, default="", max_length=400)),
                 ("allow_private", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],

@@ -62,7 +62,11 @@ VALUES: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
-NUMBERS = words("created expires_at seed max_tokens max_completion_tokens")
+NUMBERS = words(
+    "created expires_at seed max_tokens max_completion_tokens prompt_tokens completion_tokens "
+    "total_tokens cached_tokens reasoning_tokens text_tokens image_tokens audio_tokens "
+    "cache_write_tokens accepted_prediction_tokens rejected_prediction_tokens"
+)
 """Fields whose long numbers are numbers; anywhere else one may be a card's or a person's."""
 
 SCHEMA_FIELDS = words(

@@ -47,6 +47,7 @@ REQUEST: Body = {
         {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
         {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "wet"}]},
         {"role": "function", "name": "old", "content": "done", "extra": {"deep": ["x"]}},
+        {"role": "user", "content": "plain"},
     ],
     "tools": [
         {

@@ -212,7 +212,9 @@ def test_case_24_adjacent_text_parts_are_one_leaf():
 
 
 def test_a_long_number_is_read_and_replaced_where_no_number_belongs():
-    arguments = '{"card": 4111111111111111, "pin": 1234, "f": 41111111.0, "g": 1.5, "ok": true}'
+    arguments = (
+        '{"card": 4111111111111111, "pin": 1234, "f": 41111111.0, "g": 12345678.5, "ok": true}'
+    )
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
     body = {
         "messages": [{"role": "assistant", "content": None, "tool_calls": [call]}],
@@ -236,7 +238,13 @@ def test_a_long_number_is_read_and_replaced_where_no_number_belongs():
     ]
     edited = apply(body, found, sorted(edits, key=lambda e: -e.start))
     inner = edited["messages"][0]["tool_calls"][0]["function"]["arguments"]
-    assert json.loads(inner) == {"card": "[N]", "pin": 1234, "f": "[N]", "g": 1.5, "ok": True}
+    assert json.loads(inner) == {
+        "card": "[N]",
+        "pin": 1234,
+        "f": "[N]",
+        "g": 12345678.5,
+        "ok": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -280,6 +288,11 @@ def test_what_is_to_be_embedded(value, texts, uninspected):
     found = view({"model": "e", "input": value, "user": "u"}, Endpoint.EMBEDDINGS)
     assert [leaf.text for leaf in found.leaves] == [*texts, "user: u"]
     assert found.uninspected == uninspected
+
+
+def test_the_numbers_of_usage_are_numbers():
+    body = {"usage": {"prompt_tokens": 1_234_567, "total_tokens": 1_234_567}}
+    assert answer_view(body).leaves == ()
 
 
 def test_a_body_nested_beyond_what_is_walked_is_refused():

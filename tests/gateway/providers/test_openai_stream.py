@@ -148,7 +148,8 @@ def test_a_chunk_without_choices_that_is_not_usage_passes():
 
 
 def test_nothing_passes_after_the_end_mark():
-    assert stream(STOP, DONE, HEL, DONE, b": x\n\n", b"data: garbage\n\n")[1] == STOP + DONE
+    found, passed = stream(STOP, DONE, HEL, DONE, b": x\n\n", b"data: garbage\n\n")
+    assert (passed, found.failed, found.output_bytes) == (STOP + DONE, None, 0)
 
 
 def test_gathering_passes_nothing():

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.bundle import Budget, Deployment, Limit, Price, Route
 from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
 
 Body = dict[str, Any]
-"""A JSON object as parsed: only what policy and money need is lifted out of it, the rest travels."""
+"""A JSON object as parsed: what policy and money need is lifted out of it, the rest travels."""
 
 Path = tuple[str | int, ...]
 """Where a string stands in a body; `NESTED` marks the step into JSON that is itself a string.
@@ -112,7 +112,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One HTTP request to a provider, ready to send. The secret is in `headers` and nowhere else."""
+    """One HTTP request to a provider, ready to send. The secret is in `headers` alone."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -132,7 +132,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the policy says of a call that would go to one deployment; `facts` is its slot vector."""
+    """What the policy says of a call to one deployment; `facts` is its slot vector."""
 
     decision: Decision
     facts: list[Any]
@@ -188,6 +188,15 @@ class BudgetLine:
     start_s: int
     end_s: int
     group: str
+
+
+class Attempt(NamedTuple):
+    """One attempt at serving a call: its operation id, its number, and the instant of its begin."""
+
+    operation: str
+    number: int
+    now_s: float
+    lease_s: float
 
 
 @dataclass(frozen=True, slots=True)

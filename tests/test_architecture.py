@@ -164,7 +164,7 @@ RULES = {
     "one door leads upstream": imports_package(
         "aiohttp",
         within=EVERYWHERE,
-        allowed=("gateway/proxy/forward.py", "gateway/proxy/runtime.py"),
+        allowed=("gateway/proxy/forward.py", "gateway/proxy/upstream.py"),
     ),
 }
 TEXT_RULES = {

@@ -10,8 +10,8 @@ from gateway.config import Config
 from gateway.proxy import headers, metrics, pipeline
 from gateway.proxy.errors import Refusal
 from gateway.proxy.health import readiness
-from gateway.proxy.record import Trail
 from gateway.proxy.runtime import Worker
+from gateway.proxy.trail import Trail
 from gateway.proxy.wire import JSON_TYPE, ClientGone, Receive, Reply, Scope, Send
 
 log = logging.getLogger("gatehouse.calls")

@@ -1,8 +1,8 @@
 """Step 2: a presented secret becomes a principal, or nobody."""
 
 from gateway.exchange import Head
-from gateway.proxy.directory import Directory, Principal
-from gateway.proxy.errors import Forbidden, Unauthenticated
+from gateway.proxy.directory import Directory, Principal, check
+from gateway.proxy.errors import Unauthenticated
 from tenants import keys
 from tenants.keys import KeyPepper
 
@@ -22,25 +22,6 @@ async def authenticate(
     directory.check_fresh()
     check(principal, now_s)
     return principal
-
-
-def check(principal: Principal, now_s: float) -> None:
-    """Raise unless this key may call now: not revoked, not expired, nobody suspended."""
-    row = principal.row
-    if not row.active:
-        raise Unauthenticated(
-            "key_revoked", f"The key {row.public_id} was revoked.", "Use the key that replaced it."
-        )
-    if now_s >= principal.expires_s:
-        raise Unauthenticated(
-            "key_expired",
-            f"The key {row.public_id} expired at {row.expires_at:%Y-%m-%d %H:%M} UTC.",
-            "Ask for a new key.",
-        )
-    if not row.tenant_active:
-        raise Forbidden("tenant_suspended", "This tenant is suspended.", "Ask its owner.")
-    if not row.app_active:
-        raise Forbidden("tenant_suspended", "This app is suspended.", "Ask the tenant's owner.")
 
 
 def _unknown(secret: str) -> Unauthenticated:

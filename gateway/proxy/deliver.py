@@ -6,8 +6,9 @@ from gateway.exchange import Answer, Judgement, Permitted, Reservation
 from gateway.providers import openai_stream
 from gateway.providers.fault import TooLarge
 from gateway.proxy import headers, inspect_answer, settle
+from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
-from gateway.proxy.forward import AttemptFailed, UpstreamResponse
+from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE
 
@@ -63,28 +64,30 @@ async def stream(
                     await _begin(passage, permitted, reservation)
                 await reply.write(data)
             if events.failed is not None:
-                raise _failed(events.failed)
+                break
         tail = events.close()
     except TooLarge as fault:
-        raise inspect_answer.unreadable(str(fault)) from None
-    if events.failed is not None:
-        raise _failed(events.failed)
-    if not (events.done or (events.finish and events.usage is not None)):
-        raise _failed("the stream ended before its end")
-    outcome.usage = events.usage
+        raise unreadable(f"could not be read: {fault}") from None
+    _check_whole(events)
+    outcome.usage, outcome.finish = events.usage, events.finish
     trail.mark("answer")
     if passage.principal.app.policy.answer_rules:
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, answer, events.output_bytes, outcome)
-        await _begin(passage, permitted, reservation)
         pieces = openai_stream.render_stream(visible, keep_usage=permitted.call.include_usage)
-        await reply.end(b"".join(pieces))
-        return
-    outcome.finish = events.finish
+        tail = b"".join(pieces)
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)
+
+
+def _check_whole(events: openai_stream.ChatStream) -> None:
+    """Raise AttemptFailed unless the provider brought its stream to an end."""
+    if events.failed is not None:
+        raise _failed(events.failed)
+    if not (events.done or (events.finish and events.usage is not None)):
+        raise _failed("it ended before its end")
 
 
 async def broken(passage: Passage, refusal: Refusal) -> None:
@@ -102,7 +105,9 @@ async def _inspected(
 ) -> Answer:
     """Return what may be seen of an answer; note what was found, also when nothing may be seen."""
     outcome.answer, outcome.finish = answer, answer.finish
-    inspected = await inspect_answer.inspect(answer, size, judgement, passage.principal)
+    inspected = await inspect_answer.inspect(
+        answer, size, judgement, passage.principal, passage.case.scan
+    )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
     outcome.scan = inspected.scan
     if inspected.refusal is not None:

@@ -2,7 +2,7 @@
 
 Every 0.4 s the revisions of the tenants in use are read; a higher one drops the tenant's principals
 and ends open calls of keys that may no longer call, so that a revocation holds within a second on
-every worker, feed or no feed (7-hard-cases 18). A principal carries the revision that was read with
+every worker, feed or no feed (hard case 18). A principal carries the revision that was read with
 its row. While PostgreSQL is away, what is known is used for a published grace, then refused.
 """
 
@@ -18,7 +18,7 @@ from gateway.bundle import BundleError
 from gateway.envelope import EnvelopeError
 from gateway.proxy import facts
 from gateway.proxy import tenant as tenants
-from gateway.proxy.errors import Unavailable
+from gateway.proxy.errors import Forbidden, Unauthenticated, Unavailable
 from gateway.proxy.loader import DatabaseDown, KeyRow, Loader
 from gateway.proxy.tenant import Lines, LoadedApp, LoadedTenant
 from policies.pdp.problem import PolicyError
@@ -47,8 +47,27 @@ class Principal:
     facts: tuple[Any, ...]
 
 
+def check(principal: Principal, now_s: float) -> None:
+    """Raise unless this key may call now: not revoked, not expired, nobody suspended."""
+    row = principal.row
+    if not row.active:
+        raise Unauthenticated(
+            "key_revoked", f"The key {row.public_id} was revoked.", "Use the key that replaced it."
+        )
+    if now_s >= principal.expires_s:
+        raise Unauthenticated(
+            "key_expired",
+            f"The key {row.public_id} expired at {row.expires_at:%Y-%m-%d %H:%M} UTC.",
+            "Ask for a new key.",
+        )
+    if not row.tenant_active:
+        raise Forbidden("tenant_suspended", "This tenant is suspended.", "Ask its owner.")
+    if not row.app_active:
+        raise Forbidden("tenant_suspended", "This app is suspended.", "Ask the tenant's owner.")
+
+
 class Misses:
-    """A token bucket on look-ups of unknown keys: a flood of them must not become a flood of I/O."""
+    """A token bucket on look-ups of unknown keys: a flood of them must be no flood of I/O."""
 
     def __init__(self) -> None:
         self._tokens, self._at = MISSES_BURST, 0.0
@@ -217,7 +236,7 @@ class Directory:
                 return current
             loaded = await asyncio.to_thread(tenants.load, bundle, self._masters)
         except (BundleError, EnvelopeError, PolicyError) as error:
-            log.error("bundle_unusable", extra={"tenant_id": tenant_id, "error": str(error)})
+            log.warning("bundle_unusable", extra={"tenant_id": tenant_id, "error": str(error)})
             return current
         self._tenants[tenant_id] = loaded
         self._tenants.move_to_end(tenant_id)

@@ -28,6 +28,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+DO_NOT_RETRY = (b"x-should-retry", b"false")
+"""SDKs try again after a 429 and a 5xx, unless they are told that it would not help."""
+
 
 @dataclass(eq=False)
 class Refusal(Exception):
@@ -142,13 +145,17 @@ class OverBudget(OverLimit):
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Tell the SDKs not to retry."""
-        return [*OverLimit.headers(self), (b"x-should-retry", b"false")]
+        return [*OverLimit.headers(self), DO_NOT_RETRY]
 
 
 class NotGovernable(Refusal):
     """The endpoint exists at providers, but a policy could not be enforced on it."""
 
     status = 501
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Tell the SDKs not to retry."""
+        return [*Refusal.headers(self), DO_NOT_RETRY]
 
 
 class UpstreamFailed(Refusal):

@@ -1,7 +1,7 @@
 """Records to PostgreSQL, by group commit: what waits together is written in one statement.
 
 One owner task writes; a caller only waits for its row. One statement does all that must be true
-together (7-hard-cases 1 to 4): it takes the tenants' epochs shared, claims the sequence numbers,
+together (hard cases 1 to 4): it takes the tenants' epochs shared, claims the sequence numbers,
 writes holds and `admitted` records of the claims that were won, books what attempts cost as the
 difference to what was posted before, and writes the other records. It is one transaction because it
 is one statement. A batch whose outcome was not learned is simply written again: each row is a no-op
@@ -92,8 +92,8 @@ WITH input AS MATERIALIZED (
 ), posted AS (
   INSERT INTO tenants_ledgerposting (tenant_id, budget_id, window_start, "group", call_id, attempt,
                                      delta_micros)
-  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id, attempt,
-         ceil(cost_pico / 1000000) - ceil(posted_pico / 1000000)
+  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id,
+         attempt, ceil(cost_pico / 1000000) - ceil(posted_pico / 1000000)
   FROM closing, jsonb_array_elements(amounts) AS place
   WHERE ceil(cost_pico / 1000000) <> ceil(posted_pico / 1000000)
 ), recorded AS (
@@ -127,8 +127,8 @@ WITH lapsed AS MATERIALIZED (
 ), posted AS (
   INSERT INTO tenants_ledgerposting (tenant_id, budget_id, window_start, "group", call_id, attempt,
                                      delta_micros)
-  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id, attempt,
-         ceil(bound_pico / 1000000) - ceil(posted_pico / 1000000)
+  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id,
+         attempt, ceil(bound_pico / 1000000) - ceil(posted_pico / 1000000)
   FROM lapsed, jsonb_array_elements(amounts) AS place
   WHERE ceil(bound_pico / 1000000) <> ceil(posted_pico / 1000000)
 ), recorded AS (
@@ -220,7 +220,7 @@ class Evidence:
         return len(self._waiting)
 
     def check(self) -> None:
-        """Raise Unavailable while PostgreSQL is away: nothing is reserved that cannot be recorded."""
+        """Raise Unavailable while PostgreSQL is away: what cannot be recorded is not begun."""
         if self._down:
             raise Unavailable(
                 "evidence_unavailable", "Calls cannot be recorded now, so none is sent."
@@ -276,7 +276,7 @@ class Evidence:
         return row
 
     async def _write_until_done(self, batch: list[_Row]) -> None:
-        """Write a batch; while PostgreSQL is away give up claims nobody waits for, keep the rest."""
+        """Write a batch, again and again while PostgreSQL is away."""
         while batch:
             try:
                 await self._write(batch)

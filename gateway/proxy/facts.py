@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.bundle import Deployment
-from gateway.exchange import Answer, Call, Head
+from gateway.exchange import Answer, Call, Head, Judgement
 from gateway.proxy.loader import KeyRow
 from gateway.proxy.tenant import LoadedApp, LoadedTenant
 from policies.detectors.finding import Finding, Leaf, Scan
@@ -29,7 +29,7 @@ _ESTIMATE, _UNKNOWN = SLOTS["call.estimated_tokens"], SLOTS["call.unknown_fields
 _IMAGES, _AUDIO, _FILES = SLOTS["call.images"], SLOTS["call.audio"], SLOTS["call.files"]
 _TAGS, _ASKED = SLOTS["call.tags"], SLOTS["model.asked"]
 _UNINSPECTED, _UNINSPECTED_KINDS = SLOTS["uninspected.count"], SLOTS["uninspected.kinds"]
-_FINDINGS = SLOTS["findings"]
+_FINDINGS, _RISK = SLOTS["findings"], SLOTS["risk"]
 _PII, _PII_KINDS, _PII_MAX = SLOTS["pii.count"], SLOTS["pii.kinds"], SLOTS["pii.max_score"]
 _INJECTION, _INJECTION_SCORE = SLOTS["injection.count"], SLOTS["injection.score"]
 _SIGNALS = SLOTS["injection.signals"]
@@ -98,9 +98,10 @@ def of_candidate(slots: Facts, model: str, deployment: Deployment) -> Facts:
     return bound
 
 
-def of_answer(slots: Facts, answer: Answer, size: int, scan: Scan) -> Facts:
-    """Return the slots of the answer phase: those of the request, and the answer's."""
-    bound = list(slots)
+def of_answer(judgement: Judgement, answer: Answer, size: int, scan: Scan) -> Facts:
+    """Return the slots of the answer phase: the request's with its risk, and the answer's."""
+    bound = list(judgement.facts)
+    bound[_RISK] = judgement.decision.risk
     bound[_FINISH], bound[_ANSWER_BYTES] = answer.finish, size
     bound[_ANSWER_TOOLS] = answer.tool_calls
     if scan.findings:

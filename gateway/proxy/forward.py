@@ -1,59 +1,39 @@
 """Step 9: the only place that calls providers. It takes nothing but a permitted call.
 
-The secret lives beside the one origin that it belongs to; redirects are not followed, and an address
-that a name resolves to is checked where the connection is made, so that no name can point us inside.
+The secret lives beside the one origin that it belongs to, and redirects are not followed.
 """
 
 import asyncio
-import ipaddress
-import socket
-from http import HTTPStatus
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
-from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
 from gateway.providers import openai_upstream, simulated
+from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
+from gateway.proxy.upstream import Pools, Timeouts, is_public
 
-MOST_ANSWER_BYTES = 16 * 1024 * 1024
 MOST_ERROR_BYTES = 64 * 1024
-POOL_PER_ORIGIN = 256
-KEEP_ALIVE_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds: to connect, to the first byte, between chunks, for the whole answer."""
+def forward(
+    permitted: Permitted, secret: str | None, request_id: str, pools: Pools
+) -> AbstractAsyncContextManager["UpstreamResponse"]:
+    """Send a permitted call to its deployment; the context holds the connection.
 
-    connect_s: float
-    first_byte_s: float
-    idle_s: float
-    total_s: float
-
-
-class AttemptFailed(Exception):
-    """One attempt gave no answer that can be passed on.
-
-    `sent`: whether anything may have reached the provider. `billed`: whether it may be charged for.
-    `again`: whether another deployment may be tried. `refusal` is what the client hears.
+    Entering it raises AttemptFailed unless the provider began a good answer.
     """
-
-    def __init__(self, refusal: Refusal, *, sent: bool, billed: bool, again: bool) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-        self.sent = sent
-        self.billed = billed
-        self.again = again
+    if permitted.deployment.dialect == "simulated":
+        return _Simulated(permitted, pools.timeouts)
+    session = pools.session(private=permitted.deployment.allow_private)
+    return _Exchange(session, permitted, secret, request_id)
 
 
 class UpstreamResponse(Protocol):
@@ -66,85 +46,6 @@ class UpstreamResponse(Protocol):
         """Return the body as it comes."""
 
 
-class Forwarder:
-    """The pools of one worker: one for public addresses, one for providers that may be private."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._timeouts = timeouts
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
-
-    async def close(self) -> None:
-        """Close every connection."""
-        for session in self._sessions.values():
-            await session.close()
-
-    def forward(
-        self, permitted: Permitted, secret: str | None, request_id: str
-    ) -> AbstractAsyncContextManager[UpstreamResponse]:
-        """Send a permitted call to its deployment; the context holds the connection.
-
-        Entering it raises AttemptFailed unless the provider began a good answer.
-        """
-        if permitted.deployment.dialect == "simulated":
-            return _Simulated(permitted, self._timeouts)
-        return _Exchange(
-            self._session(permitted.deployment), permitted, secret, request_id, self._timeouts
-        )
-
-    def _session(self, deployment: Deployment) -> aiohttp.ClientSession:
-        private = deployment.allow_private
-        session = self._sessions.get(private)
-        if session is None:
-            resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
-            session = self._sessions[private] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    limit_per_host=POOL_PER_ORIGIN,
-                    keepalive_timeout=KEEP_ALIVE_S,
-                    ttl_dns_cache=30,
-                    resolver=resolver,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    sock_connect=self._timeouts.connect_s,
-                    sock_read=max(self._timeouts.first_byte_s, self._timeouts.idle_s),
-                ),
-                skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent", "Content-Type"),
-            )
-        return session
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those that point to an address that is not public."""
-
-    def __init__(self, inner: AbstractResolver) -> None:
-        self._inner = inner
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the public addresses of a name; an OSError when one of them is not public."""
-        found = await self._inner.resolve(host, port, family)
-        for address in found:
-            if not is_public(address["host"]):
-                raise OSError(None, f"{host} resolves to an address that is not public")
-        return found
-
-    async def close(self) -> None:
-        """Close the inner resolver."""
-        await self._inner.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is reachable from everywhere: not loopback, private, link-local ..."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
-
-
 class _Exchange:
     """One HTTP exchange with a provider."""
 
@@ -154,12 +55,10 @@ class _Exchange:
         permitted: Permitted,
         secret: str | None,
         request_id: str,
-        timeouts: Timeouts,
     ) -> None:
         self._session = session
         self._deployment = permitted.deployment
         self._secret = secret
-        self._timeouts = timeouts
         self._request = _request(permitted, secret, request_id)
         self._response: aiohttp.ClientResponse | None = None
 
@@ -170,7 +69,7 @@ class _Exchange:
         if response.ok:
             if response.headers.get("content-encoding", "identity") != "identity":
                 await self._fail()
-                raise _unreadable("is compressed, which was not asked for")
+                raise unreadable("is compressed, which was not asked for")
             return self
         failure = await self._bad_status(response)
         await self._fail()
@@ -195,7 +94,7 @@ class _Exchange:
             parts.append(chunk)
             size += len(chunk)
             if size > MOST_ANSWER_BYTES:
-                raise _unreadable(f"is larger than {MOST_ANSWER_BYTES} bytes")
+                raise unreadable(f"is larger than {MOST_ANSWER_BYTES} bytes")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -384,12 +283,3 @@ def _broken(error: BaseException) -> AttemptFailed:
         else UpstreamFailed("upstream_error", "The connection to the provider broke.")
     )
     return AttemptFailed(refusal, sent=True, billed=True, again=True)
-
-
-def _unreadable(why: str) -> AttemptFailed:
-    return AttemptFailed(
-        UpstreamFailed("upstream_error", f"The provider's answer {why}."),
-        sent=True,
-        billed=True,
-        again=False,
-    )

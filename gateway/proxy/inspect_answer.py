@@ -13,10 +13,10 @@ from gateway.providers import openai_stream, openai_upstream
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.leaves import apply
 from gateway.proxy import facts
+from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import Forbidden, UpstreamFailed
-from gateway.proxy.forward import MOST_ANSWER_BYTES, AttemptFailed
-from gateway.proxy.transform import denied, redaction_edits
+from gateway.proxy.errors import Forbidden
+from gateway.proxy.obligations import denied, redaction_edits
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, RouteTo
@@ -41,7 +41,7 @@ def parse(call: Call, raw: bytes) -> Answer:
     try:
         return openai_upstream.parse_answer(call.endpoint, raw)
     except BadAnswer as fault:
-        raise unreadable(str(fault)) from None
+        raise unreadable(f"could not be read: {fault}") from None
 
 
 def stream_of(call: Call, principal: Principal) -> openai_stream.ChatStream:
@@ -58,13 +58,16 @@ def gathered(stream: openai_stream.ChatStream) -> Answer:
     try:
         return stream.assemble()
     except (BadAnswer, TooLarge) as fault:
-        raise unreadable(str(fault)) from None
+        raise unreadable(f"could not be read: {fault}") from None
 
 
 async def inspect(
-    answer: Answer, size: int, judgement: Judgement, principal: Principal
+    answer: Answer, size: int, judgement: Judgement, principal: Principal, request_scan: Scan
 ) -> Inspected:
-    """Decide on an answer, and keep every obligation of the decision."""
+    """Decide on an answer, and keep every obligation of the decision.
+
+    A rule of the answer may read facts of the request: what failed there is unknown here too.
+    """
     policy = principal.app.policy
     if not policy.answer_rules:
         return Inspected(answer)
@@ -75,22 +78,12 @@ async def inspect(
             scan = scanner.scan(answer.view.leaves, policy.answer_needs)
         else:
             scan = await asyncio.to_thread(scanner.scan, answer.view.leaves, policy.answer_needs)
-    bound = facts.of_answer(judgement.facts, answer, size, scan)
-    decision = policy.decide("answer", bound, scan.failed)
+    bound = facts.of_answer(judgement, answer, size, scan)
+    decision = policy.decide("answer", bound, scan.failed | request_scan.failed)
     if decision.effect is not Effect.PERMIT:
         return Inspected(answer, scan, decision, bound, denied(decision))
     visible = _obliged(answer, scan, decision, principal.tenant.hash_key)
     return Inspected(visible, scan, decision, bound)
-
-
-def unreadable(why: str) -> AttemptFailed:
-    """Return the failure of an attempt whose answer is no answer."""
-    return AttemptFailed(
-        UpstreamFailed("upstream_error", f"The provider's answer could not be read: {why}."),
-        sent=True,
-        billed=True,
-        again=False,
-    )
 
 
 def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Answer:

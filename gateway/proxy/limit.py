@@ -4,19 +4,19 @@ import logging
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.bundle import Budget, Price
-from gateway.exchange import BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
+from gateway.exchange import Attempt, BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
 from gateway.pricing import bound_pico, price_at
 from gateway.providers import openai_upstream
 from gateway.proxy import metrics
+from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import BadRequest, OverBudget, OverLimit, Refusal, Unavailable
-from gateway.proxy.rebuild import Rebuilder
+from gateway.proxy.errors import BadRequest, OverBudget, OverLimit, Unavailable
 from gateway.proxy.store.connection import StoreDown, StoreError
 from gateway.proxy.store.counters import (
-    Counters,
+    Demand,
     Exceeded,
     Granted,
     NeedsRebuild,
@@ -38,69 +38,6 @@ CODES = {
 NO_USER = "~none"
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A request-rate refusal that still holds, for the revision under which it was given."""
-
-    until_s: float
-    revision: int
-
-
-class Memory:
-    """Request-rate refusals of this worker: a flood of refused calls costs no trip to Redis.
-
-    Only limits on requests are remembered: the others depend on what a call asks for.
-    """
-
-    MOST = 10_000
-
-    def __init__(self) -> None:
-        self._refused: dict[str, Remembered] = {}
-
-    def keep(self, line: LimitLine, until_s: float, revision: int) -> None:
-        """Remember a refusal."""
-        if len(self._refused) >= self.MOST:
-            self._refused.clear()
-        self._refused[line.key] = Remembered(until_s, revision)
-
-    def wait_s(self, line: LimitLine, now_s: float, revision: int) -> float:
-        """Return how long the line still refuses; 0 when it does not."""
-        known = self._refused.get(line.key)
-        if known is None:
-            return 0.0
-        if known.revision != revision or now_s >= known.until_s:
-            del self._refused[line.key]
-            return 0.0
-        return known.until_s - now_s
-
-
-class LocalShare:
-    """Rate limits while Redis is away: each worker grants its share of the limit, by itself."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = max(1, workers)
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(
-        self, lines: Sequence[LimitLine], tokens: int, now_s: float
-    ) -> tuple[LimitLine, float] | None:
-        """Take from every line or from none; return the line that refuses and how long to wait."""
-        after = {}
-        for line in lines:
-            if line.limit.kind == "concurrency":
-                continue
-            rate = line.limit.amount / line.limit.per_s / self._workers
-            room = max(1.0, (line.limit.burst or line.limit.amount) / self._workers)
-            level, at_s = self._levels.get(line.key, (0.0, now_s))
-            level = max(0.0, level - (now_s - at_s) * rate)
-            cost = min(tokens, room) if line.limit.kind == "tokens" else 1
-            if level + cost > room:
-                return line, (level + cost - room) / rate
-            after[line.key] = (level + cost, now_s)
-        self._levels.update(after)
-        return None
-
-
 def admit(principal: Principal, memory: Memory, now_s: float) -> None:
     """Refuse at once what a limit on requests would refuse again; no I/O."""
     revision = principal.tenant.bundle.revision
@@ -110,118 +47,84 @@ def admit(principal: Principal, memory: Memory, now_s: float) -> None:
             raise _over_limit(line, wait_s)
 
 
-def price_of(permitted: Permitted, now_s: float) -> Price | None:
-    """Return the price in force for the deployment, pinned for this attempt."""
-    return price_at(permitted.deployment.prices, int(now_s))
+async def reserve(
+    counting: Counting,
+    permitted: Permitted,
+    head: Head,
+    principal: Principal,
+    attempt: Attempt,
+) -> Reservation:
+    """Hold the most that one attempt can cost, or raise the refusal that says why not."""
+    price = price_at(permitted.deployment.prices, int(attempt.now_s))
+    budgets = _payable(permitted, principal, price)
+    wanted = _wanted(permitted, principal, price, attempt)
+    if not wanted.limits and not budgets:
+        return wanted
+    paying = [(budget, _group(budget, head, permitted, principal)) for budget in budgets]
+    try:
+        return await _granted(counting, wanted, principal, paying, attempt)
+    except (StoreDown, StoreError) as error:
+        log.warning("counters_away", extra={"error": str(error)})
+        return _without_redis(counting, wanted, budgets, attempt.now_s)
 
 
-class Limiter:
-    """Reserves at the counters; asks for a rebuild when Redis has lost a tenant's."""
+async def epoch_over(counting: Counting, principal: Principal, refused: Reservation) -> None:
+    """Make sure that the next reservation counts under another epoch than a refused one."""
+    await counting.rebuilder.rebuild(principal.tenant, refused.epoch or 0)
 
-    def __init__(
-        self,
-        counters: Counters,
-        rebuilder: Rebuilder,
-        local: LocalShare,
-        memory: Memory,
-    ) -> None:
-        self._counters = counters
-        self._rebuilder = rebuilder
-        self._local = local
-        self._memory = memory
 
-    async def reserve(
-        self,
-        permitted: Permitted,
-        head: Head,
-        principal: Principal,
-        *,
-        operation: str,
-        attempt: int,
-        now_s: float,
-        lease_s: float,
-    ) -> Reservation:
-        """Hold the most that one attempt can cost, or raise the refusal that says why not."""
-        price = price_of(permitted, now_s)
-        budgets = _payable(permitted, principal, price)
-        wanted = _wanted(permitted, principal, price, operation, attempt)
-        if not wanted.limits and not budgets:
-            return wanted
-        groups = [_group(budget, head, permitted, principal) for budget in budgets]
-        try:
-            return await self._granted(wanted, principal, budgets, groups, now_s, lease_s)
-        except (StoreDown, StoreError) as error:
-            log.warning("counters_away", extra={"error": str(error)})
-            return self._without_redis(wanted, budgets, now_s)
-
-    async def epoch_over(self, principal: Principal, refused: Reservation) -> None:
-        """Make sure that the next reservation counts under another epoch than a refused one."""
-        await self._rebuilder.rebuild(principal.tenant, refused.epoch or 0)
-
-    async def _granted(
-        self,
-        wanted: Reservation,
-        principal: Principal,
-        budgets: Sequence[Budget],
-        groups: Sequence[str],
-        now_s: float,
-        lease_s: float,
-    ) -> Reservation:
-        tenant_id, revision = principal.row.tenant_id, principal.tenant.bundle.revision
-        for _ in range(TRIES):
-            lines = tuple(
-                _line(budget, group, now_s) for budget, group in zip(budgets, groups, strict=True)
-            )
-            verdict: Verdict = await self._counters.reserve(
-                wanted.operation,
-                tenant_id,
+async def _granted(
+    counting: Counting,
+    wanted: Reservation,
+    principal: Principal,
+    paying: Sequence[tuple[Budget, str]],
+    attempt: Attempt,
+) -> Reservation:
+    revision, now_s = principal.tenant.bundle.revision, attempt.now_s
+    for _ in range(TRIES):
+        lines = tuple(_line(budget, group, now_s) for budget, group in paying)
+        verdict: Verdict = await counting.counters.reserve(
+            wanted.operation,
+            principal.row.tenant_id,
+            Demand(
                 limits=wanted.limits,
                 tokens=wanted.tokens,
                 budgets=lines,
                 micros=wanted.micros,
                 revision=revision,
-                lease_ms=int(lease_s * 1000),
-            )
-            match verdict:
-                case Granted():
-                    return _reservation(wanted, lines, verdict)
-                case Exceeded():
-                    raise self._exceeded(wanted, lines, verdict, now_s, revision)
-                case WrongWindow(now_ms):
-                    now_s = now_ms / 1000
-                case NeedsRebuild(epoch):
-                    await self._rebuilder.rebuild(principal.tenant, epoch)
-        raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
+                lease_ms=int(attempt.lease_s * 1000),
+            ),
+        )
+        match verdict:
+            case Granted():
+                return _reservation(wanted, lines, verdict)
+            case Exceeded(index=index) if index < len(wanted.limits):
+                line, wait_s = wanted.limits[index], verdict.wait_ms / 1000
+                if line.limit.kind == "requests":
+                    counting.memory.keep(line, now_s + wait_s, revision)
+                raise _over_limit(line, wait_s)
+            case Exceeded(index=index):
+                raise _over_budget(lines[index - len(wanted.limits)], wanted.micros, verdict)
+            case WrongWindow(now_ms):
+                now_s = now_ms / 1000
+            case NeedsRebuild(epoch):
+                await counting.rebuilder.rebuild(principal.tenant, epoch)
+    raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
 
-    def _exceeded(
-        self,
-        wanted: Reservation,
-        lines: Sequence[BudgetLine],
-        verdict: Exceeded,
-        now_s: float,
-        revision: int,
-    ) -> Refusal:
-        if verdict.index < len(wanted.limits):
-            line = wanted.limits[verdict.index]
-            wait_s = verdict.wait_ms / 1000
-            if line.limit.kind == "requests":
-                self._memory.keep(line, now_s + wait_s, revision)
-            return _over_limit(line, wait_s)
-        return _over_budget(lines[verdict.index - len(wanted.limits)], wanted.micros, verdict)
 
-    def _without_redis(
-        self, wanted: Reservation, budgets: Sequence[Budget], now_s: float
-    ) -> Reservation:
-        if any(budget.hard for budget in budgets):
-            raise Unavailable(
-                "budget_unavailable",
-                "The budget's counters are away, so nothing that it pays for may be sent.",
-            )
-        metrics.LOCAL_LIMITS.inc()
-        refused = self._local.take(wanted.limits, wanted.tokens, now_s)
-        if refused is not None:
-            raise _over_limit(*refused)
-        return wanted
+def _without_redis(
+    counting: Counting, wanted: Reservation, budgets: Sequence[Budget], now_s: float
+) -> Reservation:
+    if any(budget.hard for budget in budgets):
+        raise Unavailable(
+            "budget_unavailable",
+            "The budget's counters are away, so nothing that it pays for may be sent.",
+        )
+    metrics.LOCAL_LIMITS.inc()
+    refused = counting.share.take(wanted.limits, wanted.tokens, now_s)
+    if refused is not None:
+        raise _over_limit(*refused)
+    return wanted
 
 
 def _payable(permitted: Permitted, principal: Principal, price: Price | None) -> tuple[Budget, ...]:
@@ -274,7 +177,7 @@ def _check_price_is_whole(permitted: Permitted, principal: Principal) -> None:
 
 
 def _wanted(
-    permitted: Permitted, principal: Principal, price: Price | None, operation: str, attempt: int
+    permitted: Permitted, principal: Principal, price: Price | None, attempt: Attempt
 ) -> Reservation:
     call = permitted.call
     output = call.n * permitted.cap if call.endpoint is Endpoint.CHAT else 0
@@ -284,8 +187,8 @@ def _wanted(
         if micros_from_pico(bound) > MAX_MICROS:
             raise BadRequest("invalid_request", "The call could cost more than can be counted.")
     return Reservation(
-        operation=operation,
-        attempt=attempt,
+        operation=attempt.operation,
+        attempt=attempt.number,
         limits=principal.lines.limits,
         budgets=(),
         tokens=call.size // BYTES_PER_TOKEN + output,

@@ -1,4 +1,4 @@
-"""What the data plane reads from PostgreSQL: keys, revisions, bundles, and the truth of counters."""
+"""What the data plane reads from PostgreSQL: keys, revisions, bundles, the truth of counters."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -217,7 +217,7 @@ class Ledger:
         """Raise the epoch above `above`, and only then read what is posted and held.
 
         Raising waits for every batch that is being admitted under the old epoch, and those that
-        come later are refused: the snapshot misses none (7-hard-cases 1).
+        come later are refused: the snapshot misses none (hard case 1).
         """
         run = self._connection.execute
         row = await (await run(NEW_EPOCH, (self._tenant_id, above + 1))).fetchone()
@@ -240,9 +240,9 @@ class _Guarded(AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]):
     async def __aenter__(self) -> psycopg.AsyncConnection[Any]:
         try:
             connection: psycopg.AsyncConnection[Any] = await self._context.__aenter__()
-            return connection
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise DatabaseDown(type(error).__name__) from error
+        return connection
 
     async def __aexit__(
         self,

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.proxy import metrics
-from gateway.proxy.authenticate import check
-from gateway.proxy.directory import Directory, Principal
+from gateway.proxy.directory import Directory, Principal, check
 from gateway.proxy.errors import Refusal, Unauthenticated
 
 log = logging.getLogger(__name__)

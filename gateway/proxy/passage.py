@@ -6,8 +6,8 @@ from typing import Any
 from gateway.exchange import Answer, Case, Charge, Head, Usage
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Refusal
-from gateway.proxy.record import Trail
 from gateway.proxy.runtime import Worker
+from gateway.proxy.trail import Decided, Trail
 from gateway.proxy.wire import Reply
 from policies.detectors.finding import Scan
 from policies.pdp.decision import Decision
@@ -19,10 +19,23 @@ class Passage:
 
     worker: Worker
     reply: Reply
-    trail: Trail
     head: Head
-    principal: Principal
-    case: Case
+    decided: Decided
+
+    @property
+    def trail(self) -> Trail:
+        """The call's identity and timings."""
+        return self.decided.trail
+
+    @property
+    def principal(self) -> Principal:
+        """Who calls."""
+        return self.decided.principal
+
+    @property
+    def case(self) -> Case:
+        """What was detected and decided."""
+        return self.decided.case
 
 
 @dataclass(slots=True)

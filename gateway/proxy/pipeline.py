@@ -12,11 +12,12 @@ Steps do not know each other; only this file knows their order. Whatever happens
 import asyncio
 from typing import cast
 
-from gateway.exchange import Endpoint, Judgement, Permitted, Reservation
+from gateway.exchange import Attempt, Endpoint, Judgement, Permitted, Reservation
 from gateway.proxy import (
     authenticate,
     decide,
     deliver,
+    forward,
     limit,
     metrics,
     models,
@@ -25,13 +26,13 @@ from gateway.proxy import (
     settle,
     transform,
 )
+from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.errors import Forbidden, Refusal, Unavailable
 from gateway.proxy.evidence import EpochChanged
-from gateway.proxy.forward import AttemptFailed
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage
-from gateway.proxy.record import Trail
 from gateway.proxy.runtime import Worker
+from gateway.proxy.trail import Decided, Trail
 from gateway.proxy.wire import JSON_TYPE, NO_STORE, Receive, Reply, Scope, read_body
 
 EPOCH_TRIES = 4
@@ -45,7 +46,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     principal = trail.principal = await authenticate.authenticate(  # 2
         head, worker.directory, worker.pepper, worker.now_s()
     )
-    limit.admit(principal, worker.memory, worker.now_s())  # 3
+    limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
         await reply.whole(200, [JSON_TYPE, NO_STORE], models.listed(scope["path"], principal))
         return
@@ -58,16 +59,15 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     trail.mark("parse")
     case = trail.case = await decide.decide(head, call, principal, trail.at, worker.draw())  # 5
     trail.mark("decide")
-    passage = Passage(worker, reply, trail, head, principal, case)
+    passage = Passage(worker, reply, head, Decided(trail, principal, case))
     with worker.open_calls.entered(principal) as open_call:
         try:
             await _serve(passage, open_call)
         except Refusal as refusal:
             refusal.decision_id = trail.decision_id
             if not trail.admitted:
-                _ = worker.evidence.write(
-                    record.refused(trail, case, principal, refusal, worker.now())
-                )
+                evidence = record.refused(passage.decided, refusal, worker.now())
+                _ = worker.evidence.write(evidence)
             raise
 
 
@@ -97,28 +97,23 @@ async def _serve(passage: Passage, open_call: OpenCall) -> None:
 
 
 async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -> Reservation:
-    """Reserve for one attempt, and make its admission durable. Nothing leaves before this returns."""
+    """Reserve for one attempt and make its admission durable: nothing leaves before that."""
     worker, trail, principal = passage.worker, passage.trail, passage.principal
     worker.evidence.check()
     for _ in range(EPOCH_TRIES):
         trail.attempt += 1
-        reservation = await worker.limiter.reserve(  # 7
-            permitted,
-            passage.head,
-            principal,
-            operation=f"{trail.request_id}-{trail.attempt}",
-            attempt=trail.attempt,
-            now_s=worker.now_s(),
-            lease_s=worker.lease_s,
+        attempt = Attempt(
+            f"{trail.request_id}-{trail.attempt}", trail.attempt, worker.now_s(), worker.lease_s
+        )
+        reservation = await limit.reserve(  # 7
+            worker.counting, permitted, passage.head, principal, attempt
         )
         trail.mark("reserve")
-        evidence = record.admitted(
-            trail, passage.case, judgement, permitted, reservation, principal, worker.now()
-        )
+        evidence = record.admitted(passage.decided, judgement, permitted, reservation, worker.now())
         try:
             await worker.evidence.admit(evidence, record.claim(reservation, worker.lease_s))  # 8
         except EpochChanged:
-            await worker.limiter.epoch_over(principal, reservation)
+            await limit.epoch_over(worker.counting, principal, reservation)
             continue
         except BaseException:
             # Nobody knows whether the row became durable: if it did, this closes it at no cost.
@@ -145,7 +140,9 @@ async def _attempt(
     try:
         async with (
             asyncio.timeout(worker.config.upstream_total_s),
-            worker.forwarder.forward(permitted, secret, reservation.operation) as response,  # 9
+            forward.forward(
+                permitted, secret, reservation.operation, worker.pools
+            ) as response,  # 9
         ):
             await send(passage, judgement, permitted, reservation, response, outcome)  # 10
     except AttemptFailed as failed:
@@ -183,7 +180,7 @@ async def _close(passage: Passage, reservation: Reservation, outcome: Outcome, c
         decision=outcome.decision,
         facts=outcome.facts,
     )
-    evidence = record.completed(passage.trail, passage.case, principal, spent, ending, worker.now())
+    evidence = record.completed(passage.decided, spent, ending, worker.now())
     durable = worker.evidence.write(evidence, spent.pico)  # 11
     metrics.attempt(reservation, spent, code)
     await durable

@@ -1,6 +1,6 @@
 """Redis is a projection: when it lost a tenant's counters, they are written anew from PostgreSQL.
 
-The order is what keeps the promise (7-hard-cases 1): raise the epoch, wait for what was admitted
+The order is what keeps the promise (hard case 1): raise the epoch, wait for what was admitted
 under the old one, only then read the ledger and the open holds, and write absolute values that take
 effect only above the epoch that Redis has.
 """
@@ -22,7 +22,7 @@ TRIES = 3
 
 
 class Rebuilder:
-    """Rebuilds one tenant at a time; callers that need the same tenant wait for the same rebuild."""
+    """Rebuilds counters; callers that need the same tenant wait for the same rebuild."""
 
     def __init__(self, loader: Loader, counters: Counters, clock: Callable[[], float]) -> None:
         self._loader = loader

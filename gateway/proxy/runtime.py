@@ -13,18 +13,18 @@ from audit.record import call_id
 from gateway import envelope
 from gateway.config import Config
 from gateway.proxy import metrics
+from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence import Evidence
-from gateway.proxy.forward import Forwarder, Timeouts
-from gateway.proxy.limit import Limiter, LocalShare, Memory
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
-from gateway.proxy.record import Trail
 from gateway.proxy.store import feed
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import Counters
 from gateway.proxy.tenant import scanner
+from gateway.proxy.trail import Trail
+from gateway.proxy.upstream import Pools, Timeouts
 from policies.detectors.scanner import DetectorConfig
 
 log = logging.getLogger(__name__)
@@ -49,14 +49,13 @@ class Worker:
             self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
         )
         self.open_calls = OpenCalls(self.directory, time.time)
-        self.memory = Memory()
-        self.limiter = Limiter(
+        self.counting = Counting(
             self.counters,
             Rebuilder(self.loader, self.counters, time.time),
             LocalShare(config.web_workers),
-            self.memory,
+            Memory(),
         )
-        self.forwarder = Forwarder(
+        self.pools = Pools(
             Timeouts(
                 config.upstream_connect_s,
                 config.upstream_first_byte_s,
@@ -65,7 +64,9 @@ class Worker:
             )
         )
         # Longer than any attempt can take, with time to inspect, record and settle it.
-        self.lease_s = config.upstream_total_s + min(LEASE_MARGIN_S, 2 + config.upstream_total_s / 2)
+        self.lease_s = config.upstream_total_s + min(
+            LEASE_MARGIN_S, 2 + config.upstream_total_s / 2
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._spawned: set[asyncio.Task[None]] = set()
 
@@ -96,12 +97,12 @@ class Worker:
             async with asyncio.timeout(STOP_S):
                 await self.evidence.drained()
         except TimeoutError:
-            log.error("evidence_not_drained", extra={"rows": self.evidence.lag})
+            log.critical("evidence_not_drained", extra={"rows": self.evidence.lag})
         for task in self._tasks:
             task.remove_done_callback(_died)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.forwarder.close()
+        await self.pools.close()
         await self.loader.close()
 
     def begin(self) -> Trail:
@@ -120,7 +121,7 @@ class Worker:
 
     def now(self) -> datetime:
         """The instant, in UTC."""
-        return datetime.now(UTC)
+        return datetime.fromtimestamp(time.time(), UTC)
 
     def draw(self) -> float:
         """A number in [0, 1) that chooses among equal deployments."""

@@ -1,4 +1,4 @@
-"""Leases that ended: admitted attempts are posted in full, the rest is released (7-hard-cases 7)."""
+"""Leases that ended: an admitted attempt is posted in full, every other is released."""
 
 import asyncio
 
@@ -41,5 +41,4 @@ async def _release(database: Sweep, counters: Counters, tenant_id: str) -> int:
 
 async def _until_up(redis: Connection) -> None:
     async with asyncio.timeout(CONNECT_S):
-        while not redis.is_up:
-            await asyncio.sleep(0.01)
+        await redis.up.wait()

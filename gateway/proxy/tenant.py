@@ -79,7 +79,7 @@ def scanner(config: DetectorConfig) -> Scanner:
 
 
 def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
-    """Make a bundle ready; raises PolicyError or EnvelopeError, and then the last good one stays."""
+    """Make a bundle ready; after a PolicyError or EnvelopeError the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
     return LoadedTenant(
         bundle=bundle,

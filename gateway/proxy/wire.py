@@ -3,10 +3,10 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.proxy.errors import BodyTimeout, HeadersTooLarge, Refusal, TooLarge
 
@@ -109,8 +109,11 @@ class Reply:
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the bounds that it lacks: a head is at most 64 KiB and complete within
-    10 s, a body that nobody waits for any more is not read for ever, and errors are JSON."""
+    """uvicorn's protocol with the bounds that it lacks.
+
+    A head is at most 64 KiB and complete within 10 s, a body that nobody waits for any more is not
+    read for ever, and errors are JSON.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -118,6 +121,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unread_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is on its way; uvicorn has no cycle before the first request."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
@@ -157,9 +166,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Close a connection whose body goes on long after its answer."""
-        if self.cycle is None:  # the head was refused: the connection is closing
+        if self.transport.is_closing():  # the head was refused
             return
-        if self.cycle.response_complete:
+        if not self._answering:
             self._unread_bytes += len(body)
             if self._unread_bytes > 64 * MOST_HEAD_BYTES:
                 self.transport.close()
@@ -169,7 +178,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole; what follows on this connection is another head."""
         self._in_head = True
-        if self.cycle is not None:
+        if not self.transport.is_closing():
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -195,7 +204,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._answering:
             self.transport.close()  # an earlier answer is still on its way: nothing may mix into it
             return
         self._answer(refusal.status, refusal, refusal.type)

@@ -136,6 +136,7 @@ class Connection:
         self._timeout_s = timeout_s
         self._wire: _Wire | None = None
         self.run_id = ""
+        self.up = asyncio.Event()
 
     @property
     def is_up(self) -> bool:
@@ -150,17 +151,19 @@ class Connection:
             try:
                 wire = await self._connect()
                 backoff = FIRST_BACKOFF_S
+                self.up.set()
                 await wire.closed
             except (OSError, StoreDown, StoreError, TimeoutError) as error:
                 log.warning("redis_down", extra={"error": type(error).__name__})
             finally:
                 self._wire = None
+                self.up.clear()
                 if wire is not None:
                     wire.close()
             await asyncio.sleep(backoff)
             backoff = min(LAST_BACKOFF_S, backoff * 2)
 
-    async def execute(self, *arguments: Argument) -> Any:  # noqa: ANN401  (a reply of Redis)
+    async def execute(self, *arguments: Argument) -> Any:
         """Send one command and return its reply; raise StoreDown or StoreError."""
         return _checked(await self._send(_packed(*arguments)))
 
@@ -229,10 +232,12 @@ class Connection:
 
 
 def _packed(*arguments: Argument) -> bytes:
-    return hiredis.pack_command(arguments)  # type: ignore[arg-type]  (its stub takes one item only)
+    # The stub of hiredis takes a tuple of one item only.
+    packed: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]
+    return packed
 
 
-def _checked(reply: Any) -> Any:  # noqa: ANN401  (a reply of Redis)
+def _checked(reply: Any) -> Any:
     if isinstance(reply, hiredis.HiredisError):
         raise StoreError(str(reply))
     return reply

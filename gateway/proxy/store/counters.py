@@ -6,6 +6,7 @@ All keys of a tenant carry its id as hash tag, so that they live in one slot of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.bundle import Limit
 from gateway.exchange import BudgetLine, LimitLine
@@ -19,6 +20,18 @@ REBUILD = Script(_HERE / "rebuild.lua")
 KINDS = {"requests": "r", "tokens": "t", "concurrency": "c"}
 EXACT = 2**52
 REBUILD_PART = 500
+
+
+class Demand(NamedTuple):
+    """What one attempt needs: `tokens` in every token limit, one request and one lease in the
+    others, `micros` in every budget. `revision` is that of the budgets' limits."""
+
+    limits: Sequence[LimitLine]
+    tokens: int
+    budgets: Sequence[BudgetLine]
+    micros: int
+    revision: int
+    lease_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +135,10 @@ class Counters:
         self,
         operation: str,
         tenant_id: str,
-        *,
-        limits: Sequence[LimitLine],
-        tokens: int,
-        budgets: Sequence[BudgetLine],
-        micros: int,
-        revision: int,
-        lease_ms: int,
+        demand: Demand,
     ) -> Verdict:
-        """Reserve `tokens` in every limit and `micros` in every budget, or nothing at all."""
+        """Reserve all that is demanded, or nothing at all."""
+        limits, tokens, budgets, micros, revision, lease_ms = demand
         tag = f"gh:{{{tenant_id}}}:"
         keys = [f"{tag}m", f"{tag}o:{operation}", f"{tag}l"]
         arguments: list[Argument] = [

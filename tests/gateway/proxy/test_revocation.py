@@ -1,4 +1,4 @@
-"""S4 and 7-hard-cases 18 and 19: a revocation holds within a second on every worker."""
+"""S4 and hard case 18 and 19: a revocation holds within a second on every worker."""
 
 import datetime
 import http.client

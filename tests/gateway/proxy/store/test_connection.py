@@ -1,4 +1,4 @@
-"""The shared pipeline (7-hard-cases 13): replies reach who asked, and nothing else is trusted."""
+"""The shared pipeline (hard case 13): replies reach who asked, and nothing else is trusted."""
 
 import asyncio
 import contextlib

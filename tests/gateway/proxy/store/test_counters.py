@@ -18,6 +18,7 @@ from gateway.bundle import Budget, Limit
 from gateway.exchange import BudgetLine
 from gateway.proxy.store.counters import (
     CounterState,
+    Demand,
     Exceeded,
     Granted,
     NeedsRebuild,
@@ -67,12 +68,7 @@ def reserve(driver, tenant_id, *, lines=(), limits=(), micros=0, tokens=0, op=No
         driver.counters.reserve(
             op or operation(),
             tenant_id,
-            limits=limits,
-            tokens=tokens,
-            budgets=lines,
-            micros=micros,
-            revision=revision,
-            lease_ms=LEASE_MS,
+            Demand(limits, tokens, lines, micros, revision, LEASE_MS),
         )
     )
 

@@ -1,0 +1,68 @@
+"""One call on its way: what is known of it so far, and how long each step took."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from gateway.exchange import Case, Head
+from gateway.proxy.directory import Principal
+
+
+class Trail:
+    """One call on its way: its identity, what is known of it, and how long each step took."""
+
+    __slots__ = (
+        "admitted", "at", "attempt", "call_id", "case", "clock", "head", "marks", "principal",
+        "raw", "request_id", "started_s", "upstream_s", "upstream_since_s",
+    )  # fmt: skip
+
+    def __init__(
+        self, call_id: UUID, at: datetime, started_s: float, clock: Callable[[], float]
+    ) -> None:
+        self.call_id = call_id
+        self.request_id = str(call_id)
+        self.at = at
+        self.started_s = started_s
+        self.clock = clock
+        self.marks: dict[str, int] = {}
+        self.upstream_s = 0.0
+        self.upstream_since_s: float | None = None
+        self.attempt = 0
+        self.admitted = False
+        self.head: Head | None = None
+        self.principal: Principal | None = None
+        self.raw = b""
+        self.case: Case | None = None
+
+    @property
+    def decision_id(self) -> str | None:
+        """The id that names the decision, once there is one."""
+        return self.request_id if self.case is not None else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the head arrived."""
+        return self.clock() - self.started_s
+
+    def mark(self, step: str) -> None:
+        """Note how many microseconds after its beginning the call finished a step."""
+        self.marks[step] = int((self.clock() - self.started_s) * 1e6)
+
+    def upstream_began(self) -> None:
+        """The provider has the call: from here on it is not us who are slow."""
+        self.upstream_since_s = self.clock()
+
+    def upstream_ended(self) -> None:
+        """The provider's answer, or its first chunk, is here."""
+        if self.upstream_since_s is not None:
+            self.upstream_s += self.clock() - self.upstream_since_s
+            self.upstream_since_s = None
+
+
+class Decided(NamedTuple):
+    """A call that was decided: what every record of it is made from."""
+
+    trail: Trail
+    principal: Principal
+    case: Case

@@ -27,7 +27,8 @@ class Gateway:
         self.port = self.listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environ = {**os.environ, "PORT": str(self.port), **(environ or {})}
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the gateway)
+        # A file with a name: read through a handle of its own, or the workers' place would move.
+        self.log = tempfile.NamedTemporaryFile()  # noqa: SIM115  (closed with the gateway)
         self.workers = [self._start() for _ in range(workers)]
 
     def _start(self):
@@ -65,8 +66,7 @@ class Gateway:
                 worker.kill()
                 worker.wait()
         self.listener.close()
-        self.log.seek(0)
-        self.logged = self.log.read().decode(errors="replace")
+        self.logged = self.output()
         self.log.close()
 
     def kill(self, worker=0):
@@ -83,8 +83,7 @@ class Gateway:
         """Return everything that the workers logged."""
         if self.log.closed:
             return self.logged
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return Path(self.log.name).read_text(errors="replace")
 
     def lines(self):
         """Return the log lines that are JSON."""

@@ -4,11 +4,14 @@ from typing import Any
 
 import orjson
 
-from gateway.exchange import Answer, Body, Call, Endpoint, UpstreamRequest, Usage
+from gateway.exchange import Answer, Body, Call, Endpoint, UpstreamRequest, Usage, View
 from gateway.providers import leaves, openai_usage
 from gateway.providers.fault import BadAnswer, TooDeep
 
 _PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
+UNVIEWED = View((), (), ())
+"""The view of an answer that no rule looks at."""
+
 _CAPS = ("max_tokens", "max_completion_tokens")
 _OPENAI_HOSTS = ("https://api.openai.com/", "https://eu.api.openai.com/")
 _AZURE_HOST = ".openai.azure.com/"
@@ -73,10 +76,10 @@ def input_bound(body_bytes: int, call: Call) -> int:
     return bound
 
 
-def parse_answer(endpoint: Endpoint, body: bytes) -> Answer:
+def parse_answer(endpoint: Endpoint, body: bytes, *, viewed: bool = True) -> Answer:
     """Return a provider's whole answer; BadAnswer where it is none.
 
-    What goes to the client is the returned body, serialised again, not the bytes that came.
+    Without `viewed` its strings are not gathered: for when no rule looks at answers. What goes to the client is the returned body, serialised again, not the bytes that came.
     """
     try:
         parsed = orjson.loads(body)
@@ -96,10 +99,11 @@ def parse_answer(endpoint: Endpoint, body: bytes) -> Answer:
                 raise BadAnswer("a choice of the provider's answer holds no message")
             openai_usage.merge(seen, choice.get("usage"))
     openai_usage.merge(seen, parsed.get("usage"))
-    return answer(parsed, openai_usage.read(seen, wrote=_wrote(parsed)))
+    usage = openai_usage.read(seen, wrote=_wrote(parsed))
+    return answer(parsed, usage, viewed=viewed)
 
 
-def answer(body: Body, usage: Usage | None) -> Answer:
+def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
     """Return an answer with what policy needs of it lifted out; BadAnswer for one too deep.
 
     `finish` is that of the first choice that did not simply stop, else "stop", else "".
@@ -112,7 +116,7 @@ def answer(body: Body, usage: Usage | None) -> Answer:
             finishes.append(finish)
         names += _called(choice["message"])
     try:
-        view = leaves.answer_view(body)
+        view = leaves.answer_view(body) if viewed else UNVIEWED
     except TooDeep as error:
         raise BadAnswer(str(error)) from error
     return Answer(body, usage, first_finish(finishes), tuple(names), view)

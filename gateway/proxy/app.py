@@ -2,11 +2,14 @@
 
 import hmac
 import logging
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from gateway.config import Config
+from gateway.logs import CallLog
 from gateway.proxy import headers, metrics, pipeline
 from gateway.proxy.errors import Refusal
 from gateway.proxy.health import readiness
@@ -14,7 +17,8 @@ from gateway.proxy.runtime import Worker
 from gateway.proxy.trail import Trail
 from gateway.proxy.wire import JSON_TYPE, ClientGone, Receive, Reply, Scope, Send
 
-log = logging.getLogger("gatehouse.calls")
+log = logging.getLogger(__name__)
+calls = CallLog(sys.stdout.buffer)
 
 OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
 METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
@@ -103,11 +107,14 @@ def _count(trail: Trail, reply: Reply, code: str) -> None:
     """Count the call and write its log line: ids and figures, never a secret or a prompt."""
     endpoint = trail.head.endpoint.value if trail.head else "none"
     elapsed_s = trail.elapsed_s
-    metrics.CALLS.labels(endpoint, code or "ok").inc()
+    metrics.call(endpoint, code or "ok")
     if trail.admitted:
-        metrics.LATENCY.labels(endpoint).observe(elapsed_s)
-        metrics.OVERHEAD.labels(endpoint).observe(max(0.0, elapsed_s - trail.upstream_s))
+        metrics.served(endpoint, elapsed_s, max(0.0, elapsed_s - trail.upstream_s))
     line: dict[str, Any] = {
+        "at": datetime.fromtimestamp(trail.at.timestamp() + elapsed_s, UTC),
+        "level": "info",
+        "logger": "gatehouse.calls",
+        "event": "call",
         "request_id": trail.request_id,
         "decision_id": trail.decision_id,
         "endpoint": endpoint,
@@ -119,4 +126,4 @@ def _count(trail: Trail, reply: Reply, code: str) -> None:
     if trail.principal is not None:
         row = trail.principal.row
         line["tenant_id"], line["key_id"] = row.tenant_id, row.public_id
-    log.info("call", extra=line)
+    calls.write(line)

@@ -25,7 +25,7 @@ async def whole(
     trail = passage.trail
     raw = await response.read()
     trail.upstream_ended()
-    answer = inspect_answer.parse(permitted.call, raw)
+    answer = inspect_answer.parse(permitted.call, raw, passage.principal)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, len(raw), outcome)

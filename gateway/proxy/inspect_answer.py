@@ -36,10 +36,12 @@ class Inspected:
     refusal: Forbidden | None = None
 
 
-def parse(call: Call, raw: bytes) -> Answer:
+def parse(call: Call, raw: bytes, principal: Principal) -> Answer:
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
-        return openai_upstream.parse_answer(call.endpoint, raw)
+        return openai_upstream.parse_answer(
+            call.endpoint, raw, viewed=principal.app.policy.answer_rules
+        )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
 

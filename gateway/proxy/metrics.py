@@ -1,6 +1,7 @@
 """What an operator watches. Labels are bounded: never a tenant, a key, or a client's own words."""
 
 import os
+from functools import lru_cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -42,13 +43,32 @@ REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from Pos
 OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
 
 
+# The children of a metric by their labels, looked up without the locks of the library.
+_calls = lru_cache(256)(CALLS.labels)
+_latency = lru_cache(16)(LATENCY.labels)
+_overhead = lru_cache(16)(OVERHEAD.labels)
+_micros = lru_cache(256)(MICROS.labels)
+_input_tokens, _output_tokens = TOKENS.labels("input"), TOKENS.labels("output")
+
+
+def call(endpoint: str, outcome: str) -> None:
+    """Count one call, however it ended."""
+    _calls(endpoint, outcome).inc()
+
+
+def served(endpoint: str, elapsed_s: float, overhead_s: float) -> None:
+    """Observe how long an admitted call took, and how much of it was us."""
+    _latency(endpoint).observe(elapsed_s)
+    _overhead(endpoint).observe(overhead_s)
+
+
 def attempt(reservation: Reservation, spent: Charge, code: str) -> None:
     """Count what one attempt used and cost."""
     if spent.usage is not None:
-        TOKENS.labels("input").inc(spent.usage.input_tokens)
-        TOKENS.labels("output").inc(spent.usage.output_tokens)
+        _input_tokens.inc(spent.usage.input_tokens)
+        _output_tokens.inc(spent.usage.output_tokens)
     if reservation.price is not None:
-        MICROS.labels(reservation.price.currency, spent.basis).inc(spent.micros)
+        _micros(reservation.price.currency, spent.basis).inc(spent.micros)
     if code:
         FAILED_ATTEMPTS.labels(code).inc()
 

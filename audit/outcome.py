@@ -1,0 +1,45 @@
+"""How a call ended, read from the last word of its records. Pure.
+
+The last word is of the highest attempt: its refusal, else its completion, else its loss, else its
+admission, which means that the answer is still awaited.
+"""
+
+from typing import Literal
+
+Outcome = Literal["permitted", "denied", "failed", "lost", "in_flight"]
+
+OUTCOMES: tuple[Outcome, ...] = ("permitted", "denied", "failed", "lost", "in_flight")
+
+LAST_WORD: tuple[str, ...] = ("refused", "completed", "lost", "admitted")
+"""The kinds of a record, the one that says most first."""
+
+OUTAGES: tuple[str, ...] = (
+    "authentication_unavailable",
+    "budget_unavailable",
+    "evidence_unavailable",
+    "overloaded",
+    "policy_unavailable",
+)
+"""Codes of refusals that say nothing about the call: something of ours was away."""
+
+WITHHELD: tuple[str, ...] = (
+    "detector_failed",
+    "invalid_api_key",
+    "key_expired",
+    "key_revoked",
+    "obligation_unenforceable",
+    "policy_denied",
+    "tenant_suspended",
+)
+"""Codes of completions where an answer came and was withheld, or cut."""
+
+
+def outcome(kind: str, code: str) -> Outcome:
+    """Return what the last word of a call means."""
+    if kind == "refused":
+        return "failed" if code in OUTAGES else "denied"
+    if kind == "completed":
+        if not code:
+            return "permitted"
+        return "denied" if code in WITHHELD else "failed"
+    return "lost" if kind == "lost" else "in_flight"

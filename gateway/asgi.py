@@ -3,6 +3,7 @@
 GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothing under /v1.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -10,6 +11,8 @@ from gateway import logs
 from gateway.config import load
 from gateway.proxy.app import OPERATIONS, Proxy, serves
 from gateway.proxy.wire import Receive, Scope, Send
+
+GC_THRESHOLDS = (20_000, 20, 20)
 
 config = load(os.environ, serving=True)
 logs.configure()
@@ -40,11 +43,23 @@ def _is_data(path: str) -> bool:
     return path in OPERATIONS if config.role == "console" else serves(path)
 
 
+def _settle_memory() -> None:
+    """Let the garbage collector pass over what is loaded by now and stays to the end.
+
+    A call leaves hardly any cycles behind; walking a hundred megabytes of code and patterns every
+    few hundred calls costs more than any step of a call.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await data_plane.start()
+            _settle_memory()
             await send({"type": "lifespan.startup.complete"})
         else:
             await data_plane.stop()

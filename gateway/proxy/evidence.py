@@ -49,6 +49,7 @@ class _Row:
     values: dict[str, Any]
     done: asyncio.Future[bool]
     is_claim: bool
+    since_s: float
 
 
 WRITE = """
@@ -233,14 +234,7 @@ class Evidence:
         in time: the row may then still become durable, so the caller completes it as not sent.
         """
         row = self._queue(_values(record) | _claim_values(claim), is_claim=True)
-        try:
-            async with asyncio.timeout(ADMIT_WAIT_S):
-                won = await asyncio.shield(row.done)
-        except TimeoutError:
-            raise Unavailable(
-                "evidence_unavailable", "The call could not be recorded, so it was not sent."
-            ) from None
-        if not won:
+        if not await row.done:
             raise EpochChanged
 
     def write(self, record: Record, cost_pico: int | None = None) -> asyncio.Future[bool]:
@@ -269,7 +263,8 @@ class Evidence:
                 await self._connection.close()
 
     def _queue(self, values: dict[str, Any], *, is_claim: bool) -> _Row:
-        row = _Row(values, asyncio.get_running_loop().create_future(), is_claim)
+        loop = asyncio.get_running_loop()
+        row = _Row(values, loop.create_future(), is_claim, loop.time())
         self._waiting.append(row)
         self._idle.clear()
         self._news.set()
@@ -283,6 +278,7 @@ class Evidence:
             except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
                 log.warning("evidence_delayed", extra={"error": type(error).__name__})
                 self._down = True
+                self._give_up_waiting(batch)
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -290,6 +286,18 @@ class Evidence:
                 await self._refused(batch, error)
             self._down = False
             return
+
+    def _give_up_waiting(self, batch: list[_Row]) -> None:
+        """Let claims go that have waited long enough; their rows are written all the same."""
+        now_s = asyncio.get_running_loop().time()
+        for row in (*batch, *self._waiting):
+            if row.is_claim and not row.done.done() and now_s - row.since_s > ADMIT_WAIT_S:
+                row.done.set_exception(
+                    Unavailable(
+                        "evidence_unavailable",
+                        "The call could not be recorded, so it was not sent.",
+                    )
+                )
 
     async def _refused(self, batch: list[_Row], error: psycopg.Error) -> None:
         if len(batch) > 1:

@@ -58,23 +58,24 @@ class Injection:
         return list(found.values())
 
     def _seen(self, text: str) -> Iterator[_Sight]:
-        yield from self._read(text, None)
+        yield from self._read(text)
         if text.isascii():
             return
         plain = normalise.plain(text)
         if plain is not None:
-            yield from self._read(plain.text, plain)
-        letters = normalise.skeleton(plain.text if plain else text, plain)
+            yield from self._read(plain)
+        letters = normalise.skeleton(plain or text)
         if letters is not None:
-            yield from self._read(letters.text, letters)
+            yield from self._read(letters)
         for kind, carried in ((TAGS, normalise.tags(text)), (SELECTORS, normalise.selectors(text))):
             if carried is not None:
                 if len(carried.text) >= CARRIER_LENGTH:
                     yield kind, carried.name, *carried.span(0, len(carried.text))
-                yield from self._read(carried.text, carried)
+                yield from self._read(carried)
 
-    def _read(self, text: str, view: View | None, depth: int = _DEPTH) -> Iterator[_Sight]:
-        """Look for wordings in one reading, and then in what is encoded in it."""
+    def _read(self, source: str | View, depth: int = _DEPTH) -> Iterator[_Sight]:
+        """Look for wordings in a text or a view of it, and then in what is encoded in it."""
+        text, view = (source, None) if isinstance(source, str) else (source.text, source)
         hits = self._gate.hits(text)
         if not hits:
             return
@@ -85,9 +86,9 @@ class Injection:
             else:
                 encoded = True
         if encoded and depth:
-            inner = normalise.decoded(text, view)
+            inner = normalise.decoded(source)
             if inner is not None:
-                yield from self._read(inner.text, inner, depth - 1)
+                yield from self._read(inner, depth - 1)
 
     def _worded(self, kind: str, program: Any, text: str, view: View | None) -> Iterator[_Sight]:
         for match in islice(program.finditer(text), MAX_SPANS):

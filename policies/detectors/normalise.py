@@ -126,11 +126,12 @@ def plain(text: str) -> View | None:
     return _bounded(writer.view("plain"), text)
 
 
-def skeleton(text: str, origin: View | None = None) -> View | None:
-    """Return a text with its letters as the plain ones they look like, in lower case.
+def skeleton(source: str | View) -> View | None:
+    """Return a text or a view with its letters as the plain ones they look like, in lower case.
 
-    `origin` is the view whose text it is, if it is one. None if nothing looks like anything else.
+    None if nothing in it looks like anything else.
     """
+    text, origin = _read(source)
     if text.isascii():
         return None
     writer = _Writer(origin)
@@ -165,8 +166,9 @@ def selectors(text: str) -> View | None:
     return _if_any(writer.view("selectors"))
 
 
-def decoded(text: str, origin: View | None = None) -> View | None:
-    """Return what base64 and percent escapes in a text decode to, with the text between escapes."""
+def decoded(source: str | View) -> View | None:
+    """Return what base64 decodes to, and the text with its percent escapes decoded."""
+    text, origin = _read(source)
     writer = _Writer(origin)
     for run in _BASE64.finditer(text):
         writer.put(_from_base64(run.group()), *run.span())
@@ -179,6 +181,10 @@ def decoded(text: str, origin: View | None = None) -> View | None:
     if done:
         writer.keep(text[done:], done)
     return _if_any(writer.view("decoded"))
+
+
+def _read(source: str | View) -> tuple[str, View | None]:
+    return (source, None) if isinstance(source, str) else (source.text, source)
 
 
 def _if_any(view: View) -> View | None:

@@ -15,12 +15,14 @@ from typing import Final, NamedTuple
 
 import phonenumbers
 from phonenumbers import PhoneNumberMatch, PhoneNumberMatcher
-from phonenumbers.phonemetadata import PhoneMetadata
+from phonenumbers.phonemetadata import NumberFormat, PhoneMetadata
 from phonenumbers.phonenumbermatcher import _PATTERN
 from phonenumbers.phonenumberutil import (
     _EXTN_PATTERNS_FOR_MATCHING,
     _SECOND_NUMBER_START_PATTERN,
     _VALID_PUNCTUATION,
+    _choose_formatting_pattern_for_number,
+    _formatting_rule_has_first_group_only,
 )
 from phonenumbers.re_util import enable_pattern_cache
 
@@ -43,12 +45,17 @@ _TYPES: Final = (
     "uan",
     "voicemail",
 )
+_MOST_PARSED: Final = 20_000  # candidates, over all regions: about two seconds
 _NEVER: Final = r"(?!)"
 _PLUS: Final = ("+", "\uff0b")
 _ONLY_DIGITS: Final = re.compile(r"[0-9]*")  # not so with an extension, or digits beyond ASCII
 _NOT_DIGITS: Final = {ord(character): None for character in "-+()[]./ "}
 _GAP: Final = f"[{_VALID_PUNCTUATION}]{{0,4}}"  # between two digits of a number
 _LEAD: Final = f"[{_VALID_PUNCTUATION}{''.join(_PLUS)}]{{0,9}}"  # between its start and its digits
+
+
+class TooManyNumbersError(ValueError):
+    """A text holds more that may be numbers than there is time to look at."""
 
 
 class Candidate(NamedTuple):
@@ -66,7 +73,8 @@ class Region:
 
     `least` counts digits; `inside` finds the digits of a number of the country, `whole` finds them
     at the end (none: they cannot be told); `abroad` is a prefix for foreign countries with enough
-    digits after it.
+    digits after it; `prefixed` matches digits that may begin with a prefix of any kind, and
+    `formats` say which numbers must have one.
     """
 
     code: str
@@ -74,6 +82,8 @@ class Region:
     inside: re.Pattern[str] | None
     whole: re.Pattern[str] | None
     abroad: re.Pattern[str]
+    prefixed: re.Pattern[str]
+    formats: list[NumberFormat]
 
     def may_find(self, candidate: Candidate) -> bool:
         """Tell whether a valid number may be in a candidate, as a whole or in part."""
@@ -89,7 +99,19 @@ class Region:
         digits = candidate.digits
         if self.whole is None or candidate.has_plus or not _ONLY_DIGITS.fullmatch(digits):
             return True
-        return self.whole.search(digits) is not None or self.abroad.match(digits) is not None
+        if self.abroad.match(digits):
+            return True
+        return self.whole.search(digits) is not None and not self._lacks_prefix(digits)
+
+    def _lacks_prefix(self, digits: str) -> bool:
+        """Tell whether digits are a number that is only dialled with a prefix, and have none."""
+        if self.prefixed.match(digits):
+            return False
+        written = _choose_formatting_pattern_for_number(self.formats, digits)
+        rule = written.national_prefix_formatting_rule if written else None
+        if written is None or not rule or written.national_prefix_optional_when_formatting:
+            return False
+        return not _formatting_rule_has_first_group_only(rule)
 
 
 class Phones:
@@ -114,7 +136,10 @@ class Phones:
         return Wide(*(self._written(digit) for digit in ("0-9", unicode_class(r"\d"))))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where the text holds a valid number of one of the regions."""
+        """Return where the text holds a valid number of one of the regions.
+
+        Raises `TooManyNumbersError` for a text of some hundred kilobytes of nothing but numbers.
+        """
         walk = _Walk(text, self._start)
         matches = (match for region in self._regions for match in _Matcher(walk, region))
         return sorted({(match.start, match.end) for match in matches})
@@ -130,6 +155,7 @@ class _Walk:
 
     def __init__(self, text: str, start: re.Pattern[str]) -> None:
         self.text = text
+        self.parsed = 0
         self._start = start
         self._next: dict[int, Candidate | None] = {}
 
@@ -188,6 +214,9 @@ class _Matcher(PhoneNumberMatcher):
     def _parse_and_verify(self, candidate: str, offset: int) -> PhoneNumberMatch | None:
         if not self._region.may_be(_candidate(offset, candidate)):
             return None
+        self._walk.parsed += 1
+        if self._walk.parsed > _MOST_PARSED:
+            raise TooManyNumbersError
         return super()._parse_and_verify(candidate, offset)
 
 
@@ -196,7 +225,8 @@ def _region(code: str) -> Region:
     if metadata is None:
         raise ValueError(f"no phone numbers known for {code}")
     abroad = metadata.international_prefix or _NEVER
-    same_code = _metadata_of(phonenumbers.country_code_for_region(code))
+    calling_code = phonenumbers.country_code_for_region(code)
+    same_code = _metadata_of(calling_code)
     patterns = None if _added(metadata) else "|".join(_patterns(same_code))
     return Region(
         code=code,
@@ -207,19 +237,26 @@ def _region(code: str) -> Region:
         inside=re.compile(patterns) if patterns else None,
         whole=re.compile(f"(?:{patterns})\\Z") if patterns else None,
         abroad=re.compile(f"(?:{abroad})[0-9]{{{_least_international()}}}"),
+        prefixed=re.compile("|".join([abroad, str(calling_code), *_prefixes(same_code)])),
+        formats=same_code[0].number_format,
     )
 
 
 def _metadata_of(calling_code: int) -> list[PhoneMetadata]:
-    """Return what is known of all regions that share a calling code.
+    """Return what is known of all regions that share a calling code, the main one first.
 
-    A number dialled in one of them is valid if it is so in any.
+    A number dialled in one of them is valid if it is so in any, and written as in the main one.
     """
     return [
         metadata
         for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[calling_code]
         if (metadata := PhoneMetadata.metadata_for_region_or_calling_code(calling_code, region))
     ]
+
+
+def _prefixes(known: Iterable[PhoneMetadata]) -> list[str]:
+    """Return the patterns of what may be dialled before a national number."""
+    return [each.national_prefix_for_parsing for each in known if each.national_prefix_for_parsing]
 
 
 def _patterns(known: Iterable[PhoneMetadata]) -> list[str]:

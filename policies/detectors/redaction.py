@@ -33,8 +33,10 @@ def edits(
     """Return what to put in place of which characters, in order: start, end, replacement.
 
     `drop` leaves nothing, `mask` leaves `<KIND>`, `hash` leaves `<KIND_tag>`, the same tag for the
-    same value under the same key (16 to 64 bytes).
+    same value under the same key (up to 64 bytes; `ValueError` without one).
     """
+    if method == "hash" and not key:
+        raise ValueError("a hash takes a key")
     found: list[tuple[int, int, str]] = []
     for start, end, strongest in _places(findings):
         if method == "drop":

@@ -1,6 +1,5 @@
 """Writes to tenants. Each is one transaction with one event, and is heard by every worker."""
 
-import zoneinfo
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
@@ -13,6 +12,7 @@ from tenants.changes import platform_change, tenant_change
 from tenants.models import App, Budget, RateLimit, Tenant, TenantEpoch, VirtualKey
 from tenants.revisions import tenant_changed
 from tenants.services.keys import keys_revoke_all
+from tenants.zones import known_zones
 
 
 class TenantFields(TypedDict, total=False):
@@ -92,5 +92,5 @@ def _check(tenant: Tenant) -> None:
         raise ValidationError(
             {"evidence": f"{tenant.evidence!r} is not available in this version: only strict is"}
         )
-    if tenant.timezone not in zoneinfo.available_timezones():
+    if tenant.timezone not in known_zones():
         raise ValidationError({"timezone": f"{tenant.timezone!r} is not an IANA time zone"})

@@ -1,0 +1,214 @@
+"""Tenants in the file: `tenants`."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from gateway.declaration import apps, budgets, limits, policies, values
+from gateway.declaration.apps import AppEntry, note_twice
+from gateway.declaration.budgets import BudgetEntry
+from gateway.declaration.faults import DeclarationError, Fault, fault
+from gateway.declaration.limits import LimitEntry
+from gateway.declaration.session import Session, Values
+from gateway.declaration.values import MOST, Named, Spot, distinct, one_of, spot_of
+from policies.detectors.packs import COUNTRIES
+from policies.detectors.phones import SUPPORTED_REGIONS
+from policies.pdp import fields
+from policies.pdp.fields import Fields
+from policies.pdp.nodes import Node, Place
+from tenants.budgets import group_fault, without_ceiling
+from tenants.models import Tenant
+from tenants.selectors import budget_shapes
+from tenants.services.tenants import tenant_create, tenant_remove, tenant_update
+from tenants.zones import known_zones
+
+KEYS = (
+    "name",
+    "timezone",
+    "evidence",
+    "tags",
+    "pii",
+    "budgets",
+    "limits",
+    "policies",
+    "apps",
+)
+PII_KEYS = ("countries", "phone_regions")
+LATER_EVIDENCE = ("blocking", "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class PiiEntry:
+    """Which countries' personal data a tenant's detectors know."""
+
+    countries: tuple[str, ...] = ()
+    phone_regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantEntry:
+    """One tenant of the file."""
+
+    name: Named
+    timezone: str
+    evidence: str
+    tags: tuple[str, ...]
+    pii: PiiEntry
+    budgets: tuple[BudgetEntry, ...]
+    limits: tuple[LimitEntry, ...]
+    policies: tuple[Named, ...]
+    apps: tuple[AppEntry, ...]
+    spot: Spot
+
+    def values(self) -> Values:
+        """Return what the file says, as a stored tenant would be written, without what it owns."""
+        return {
+            "timezone": self.timezone,
+            "evidence": self.evidence,
+            "tags": list(self.tags),
+            "pii": {
+                "countries": list(self.pii.countries),
+                "phone_regions": list(self.pii.phone_regions),
+            },
+        }
+
+
+def read(node: Node) -> TenantEntry:
+    """Read one tenant."""
+    keys = Fields(node, "a tenant", KEYS)
+    zone = one_of(known_zones(), "an IANA time zone, such as Europe/Berlin")
+    evidence = fields.choice([Tenant.Evidence.STRICT.value], LATER_EVIDENCE)
+    entry = TenantEntry(
+        name=keys.required("name", values.named(values.name), Named("", keys.at)),
+        timezone=keys.optional("timezone", zone, "UTC"),
+        evidence=keys.optional("evidence", evidence, Tenant.Evidence.STRICT.value),
+        tags=keys.optional("tags", distinct(values.name), ()),
+        pii=keys.optional("pii", _read_pii, PiiEntry()),
+        budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
+        limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
+        policies=keys.optional("policies", policies.read_names, ()),
+        apps=keys.optional("apps", fields.listing(apps.read, MOST), ()),
+        spot=spot_of(keys, KEYS),
+    )
+    for what, named in (("budget", entry.budgets), ("limit", entry.limits), ("app", entry.apps)):
+        note_twice(keys, [one.name for one in named], what)
+    _note_groups(keys, entry)
+    keys.finish()
+    return entry
+
+
+def apply(session: Session, entry: TenantEntry) -> Tenant:
+    """Create or change a tenant, and all that it owns, as the file says."""
+    row = stored().filter(name=entry.name.text).first()
+    before = {} if row is None else _describe(row)
+    with session.at(entry.spot):
+        if row is None:
+            row = tenant_create(
+                actor=session.actor,
+                name=entry.name.text,
+                timezone=entry.timezone,
+                evidence=entry.evidence,
+                tags=entry.tags,
+                pii_countries=entry.pii.countries,
+                pii_phone_regions=entry.pii.phone_regions,
+            )
+        else:
+            tenant_update(
+                actor=session.actor,
+                tenant=row,
+                timezone=entry.timezone,
+                evidence=entry.evidence,
+                tags=entry.tags,
+                pii_countries=entry.pii.countries,
+                pii_phone_regions=entry.pii.phone_regions,
+            )
+    held, holding = policies.attach(session, entry.policies, row, None)
+    after = {**entry.values(), **holding}
+    session.put("tenant", row.name, {**before, **held} if before else {}, after)
+    budgets.apply(session, row, None, entry.budgets)
+    limits.apply(session, row, None, entry.limits)
+    if session.prune:
+        apps.prune(session, row, {app.name.text for app in entry.apps})
+    for app in entry.apps:
+        apps.apply(session, row, app)
+    _check_ceilings(session, row, entry)
+    return row
+
+
+def prune(session: Session, kept: Collection[str]) -> None:
+    """Remove the tenants that the file does not name."""
+    for row in stored().exclude(name__in=kept):
+        before = _describe(row)
+        tenant_remove(actor=session.actor, tenant=row)
+        session.removed("tenant", row.name, before)
+
+
+def export() -> list[Values]:
+    """Return every tenant in the file's form."""
+    exported: list[Values] = []
+    for row in stored():
+        said: Values = {"name": row.name, **_describe(row)}
+        said["budgets"] = list(budgets.export(row, None))
+        said["limits"] = list(limits.export(row, None))
+        said["policies"] = list(policies.names_of(row, None))
+        said["apps"] = list(apps.export(row))
+        exported.append(said)
+    return exported
+
+
+def stored() -> QuerySet[Tenant]:
+    """Return the tenants that the file may speak of, by name."""
+    return Tenant.objects.exclude(state=Tenant.State.REMOVED).order_by("name")
+
+
+def _read_pii(node: Node) -> PiiEntry:
+    keys = Fields(node, "pii", PII_KEYS)
+    country = one_of(COUNTRIES, f"a country with detectors of its own: {', '.join(COUNTRIES)}")
+    region = one_of(SUPPORTED_REGIONS, "a region with telephone numbers, such as US")
+    entry = PiiEntry(
+        countries=keys.optional("countries", distinct(country), ()),
+        phone_regions=keys.optional("phone_regions", distinct(region), ()),
+    )
+    keys.finish()
+    return entry
+
+
+def _note_groups(keys: Fields, entry: TenantEntry) -> None:
+    """Note each group that no budget of this tenant can have: tags must be declared."""
+    owned = [*entry.budgets, *(budget for app in entry.apps for budget in app.budgets)]
+    for budget in owned:
+        for group in budget.group_by:
+            said = group_fault(group, entry.tags)
+            if said:
+                keys.note(budget.spot.of("group_by"), said)
+
+
+def _describe(row: Tenant) -> Values:
+    return {
+        "timezone": row.timezone,
+        "evidence": row.evidence,
+        "tags": list(row.tags),
+        "pii": {
+            "countries": list(row.pii_countries),
+            "phone_regions": list(row.pii_phone_regions),
+        },
+    }
+
+
+def _check_ceilings(session: Session, row: Tenant, entry: TenantEntry) -> None:
+    """Refuse a hard budget that clients could multiply, at its place (hard case 9)."""
+    places: dict[str, Place] = {}
+    for budget in (*entry.budgets, *(one for app in entry.apps for one in app.budgets)):
+        places.setdefault(budget.name.text, budget.spot.of("group_by"))
+    faults: list[Fault] = [
+        fault(
+            session.file,
+            places.get(shape.name, entry.spot.at),
+            f"the hard budget {shape.name} is grouped by what a client declares",
+            f"put an ungrouped hard budget in {shape.currency} above it",
+        )
+        for shape in without_ceiling(budget_shapes(row))
+    ]
+    if faults:
+        raise DeclarationError(faults)

@@ -1,0 +1,170 @@
+"""The list of calls: complete, in order, bounded, and nobody else's."""
+
+import datetime
+import re
+import uuid
+from dataclasses import replace
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from audit import selectors
+from audit.selectors import CallsWanted, TooBroadError, calls_page
+from tests.gateway.call_records import World
+
+pytestmark = pytest.mark.usefixtures("db")
+
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.fixture
+def world(unique):
+    return World(unique)
+
+
+def ids(world, wanted=None, size=50, tenants=None):
+    page = calls_page(tenants or [world.tenant.id], wanted or CallsWanted(), size)
+    return [records[0].call_id for records in page]
+
+
+def walk(world, size, wanted=None):
+    """Return all calls, page by page."""
+    wanted, found = wanted or CallsWanted(), []
+    while True:
+        page = calls_page([world.tenant.id], wanted, size)
+        found += [records[0].call_id for records in page]
+        if len(page) < size:
+            return found
+        first = page[-1][0]
+        wanted = replace(wanted, before=(first.at, first.call_id))
+
+
+def test_calls_come_newest_first(world):
+    now = timezone.now()
+    made = [world.call(now - n * SECOND).refused("policy_denied").id for n in range(5)]
+    assert ids(world) == made
+    assert ids(world, size=2) == made[:2]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+def test_pages_show_every_call_once(world, size):
+    now = timezone.now()
+    made = []
+    for n in range(7):
+        call = world.call(now - n * SECOND).admitted(1)
+        if n % 2:  # its second attempt is younger than the next call
+            call.completed(1, "upstream_error").admitted(2).completed(2)
+        made.append(call.id)
+    assert walk(world, size) == made
+
+
+def test_calls_of_one_instant_are_not_lost_between_pages(world):
+    now = timezone.now()
+    made = {world.call(now).refused("policy_denied").id for _ in range(6)}
+    found = walk(world, 2)
+    assert len(found) == 6
+    assert set(found) == made
+
+
+def test_a_call_brings_all_its_records_in_order(world):
+    call = world.call().admitted(1).completed(1, "upstream_error").admitted(2)
+    ((first, second, third),) = calls_page([world.tenant.id], CallsWanted())
+    assert [(row.attempt, row.kind) for row in (first, second, third)] == [
+        (1, "admitted"),
+        (1, "completed"),
+        (2, "admitted"),
+    ]
+    assert first.call_id == call.id
+
+
+def test_a_call_that_was_refused_while_its_admission_hung_is_one_call(world):
+    call = world.call().admitted(1).refused("evidence_unavailable", attempt=1, status=503)
+    call.completed(1, "not_sent", 0, None)
+    assert ids(world) == [call.id]
+    assert ids(world, CallsWanted(outcome="failed")) == [call.id]
+
+
+def test_the_tenants_given_bound_what_is_seen(unique, world):
+    other = World(unique)
+    mine, foreign = world.call().admitted(), other.call().admitted()
+    assert ids(world) == [mine.id]
+    assert ids(world, tenants=[world.tenant.id, other.tenant.id]) == [foreign.id, mine.id]
+    assert calls_page([], CallsWanted()) == []
+    assert calls_page([uuid.uuid4()], CallsWanted()) == []
+
+
+def test_filters_keep_what_they_say(world):
+    now = timezone.now()
+    other_app = world.new_app("batch")
+    plain = world.call(now).admitted().completed()
+    other = world.call(now - SECOND, app=other_app).admitted().completed()
+    model = world.call(now - 2 * SECOND, model="gpt-4o").admitted().completed()
+    assert ids(world, CallsWanted(app_ids=[other_app.id])) == [other.id]
+    assert ids(world, CallsWanted(app_ids=[])) == []
+    assert ids(world, CallsWanted(model="gpt-4o")) == [model.id]
+    since = CallsWanted(since=now - 1.5 * SECOND)
+    assert ids(world, since) == [plain.id, other.id]
+    until = CallsWanted(until=now - 0.5 * SECOND)
+    assert ids(world, until) == [other.id, model.id]
+    assert ids(world, replace(since, until=until.until)) == [other.id]
+
+
+def test_each_outcome_can_be_asked_for(world):
+    now = timezone.now()
+    made = {
+        "permitted": world.call(now).admitted().completed(),
+        "denied": world.call(now - SECOND).refused("policy_denied"),
+        "failed": world.call(now - 2 * SECOND).admitted().completed(1, "upstream_error"),
+        "lost": world.call(now - 3 * SECOND).admitted().lost(),
+        "in_flight": world.call(now - 4 * SECOND).admitted(),
+    }
+    recovered = world.call(now - 5 * SECOND).admitted().lost().completed()
+    retried = world.call(now - 6 * SECOND).admitted(1).completed(1, "upstream_error").admitted(2)
+    for outcome, call in made.items():
+        also = {"permitted": [recovered.id], "in_flight": [retried.id]}.get(outcome, [])
+        assert ids(world, CallsWanted(outcome=outcome)) == [call.id, *also]
+
+
+def planned(world, **values):
+    """Return the plan of a page, and the days whose calls it reads through."""
+    empty = dict.fromkeys(("since", "until", "first_day", "last_day", "before", "id", "apps"))
+    empty |= {"model": "", "outcome": "", "outages": [], "withheld": [], "last_word": []}
+    given = empty | {"tenants": [world.tenant.id], "size": 51} | values
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(selectors.ALONG_THE_INDEX)
+        cursor.execute(f"EXPLAIN {selectors.CALLS}", given)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    return plan, re.findall(r"on audit_record_(\d{8}) record(?:_\d+)?\b", plan)
+
+
+@pytest.mark.parametrize("outcome", ["", "permitted", "lost"])
+def test_the_calls_of_a_tenant_are_read_along_their_index(world, outcome):
+    for n in range(30):
+        world.call(timezone.now() - n * SECOND).admitted().completed()
+    plan, _ = planned(world, outcome=outcome)
+    assert "tenant_id_at" in plan
+    assert "Seq Scan" not in plan
+    # What was not asked for costs nothing: its conditions are gone before the plan is made.
+    assert "IS NULL" not in plan
+
+
+def test_days_that_cannot_hold_a_call_are_not_looked_at(world):
+    now = timezone.now()
+    yesterday = (now - datetime.timedelta(days=1)).date()
+    _, everywhere = planned(world)
+    _, within = planned(world, first_day=yesterday, last_day=now.date())
+    assert len(everywhere) > 10
+    assert len(within) == 2
+    call = world.call(now).admitted()
+    assert ids(world, CallsWanted(since=now - SECOND, until=now + SECOND)) == [call.id]
+
+
+def test_a_search_that_takes_too_long_is_given_up(world, monkeypatch):
+    monkeypatch.setattr(selectors, "PATIENCE_MS", 50)
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
+        owner.execute("LOCK TABLE audit_record IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(TooBroadError):
+            ids(world)
+    assert ids(world) == []
+    connections["owner"].close()

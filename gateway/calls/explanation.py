@@ -1,0 +1,116 @@
+"""Everything that a page says of one call, from its records and the policy versions they name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.models import Record
+from gateway.calls import headline, wording
+from gateway.calls.ruling import FINDINGS, CannotRebuildError, Ruling, Version, judge, rebuild
+from gateway.calls.steps import Step, steps
+from gateway.calls.story import Call, read
+from policies.models import PolicyVersion
+from policies.pdp.request import FACTS, FindingFact, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """A fact that was not its default, and what it means."""
+
+    name: str
+    value: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """What a detector found in the request or the answer, without its text."""
+
+    phase: Phase
+    finding: FindingFact
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """When a step was done, from the start, and how long that was after the one before."""
+
+    step: str
+    at_us: int
+    took_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A call explained. Where the policy cannot be rebuilt there are no `rulings`, and `unbuilt`
+    says why.
+    """
+
+    call: Call
+    sentence: str
+    remedy: str
+    steps: tuple[Step, ...]
+    rulings: tuple[Ruling, ...]
+    unbuilt: str
+    facts: tuple[FactLine, ...]
+    findings: tuple[FindingLine, ...]
+    obligations: tuple[str, ...]
+    contributions: tuple[tuple[str, int], ...]
+    marks: tuple[Mark, ...]
+
+
+def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Explanation:
+    """Return the explanation of the call of these records."""
+    call = read(records)
+    versions = [Version(row.policy.name, row.number, row.source, row.canonical) for row in stored]
+    rulings, unbuilt = _rulings(call, versions)
+    decision = call.deciding.get("decision", {})
+    return Explanation(
+        call=call,
+        sentence=headline.sentence(call),
+        remedy=headline.remedy(call),
+        steps=steps(call),
+        rulings=rulings,
+        unbuilt=unbuilt,
+        facts=_facts(call.deciding.get("facts", {}) | call.last.get("facts", {})),
+        findings=tuple(_findings(call)),
+        obligations=tuple(wording.obligation(item) for item in decision.get("obligations", [])),
+        contributions=tuple((rule, points) for rule, points in decision.get("contributions", [])),
+        marks=_marks(call.last.get("timings_us") or call.deciding.get("timings_us", {})),
+    )
+
+
+def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...], str]:
+    if "decision" not in call.deciding:
+        return (), "Only the end of an attempt was recorded: nothing left the gateway."
+    try:
+        policy = rebuild(call.deciding, versions)
+    except CannotRebuildError as error:
+        return (), str(error)
+    found = [judge("request", call.deciding, policy, versions)]
+    if call.last is not call.deciding and "decision" in call.last:
+        found.append(judge("answer", call.last, policy, versions))
+    return tuple(found), ""
+
+
+def _facts(recorded: Mapping[str, Any]) -> tuple[FactLine, ...]:
+    return tuple(
+        FactLine(name, wording.value(recorded[name]), fact.doc)
+        for name, fact in FACTS.items()
+        if name in recorded and name not in FINDINGS
+    )
+
+
+def _findings(call: Call) -> Iterable[FindingLine]:
+    for item in call.deciding.get("facts", {}).get("findings", []):
+        yield FindingLine("request", FindingFact(*item))
+    if call.last is not call.deciding:
+        for item in call.last.get("findings", []):
+            yield FindingLine("answer", FindingFact(*item))
+
+
+def _marks(timings: Mapping[str, int]) -> tuple[Mark, ...]:
+    found, before = [], 0
+    for step, at_us in sorted(timings.items(), key=lambda mark: mark[1]):
+        found.append(Mark(step, at_us, at_us - before))
+        before = at_us
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Tests of what a call's records say."""

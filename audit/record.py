@@ -19,16 +19,14 @@ completed          status, outcome, finish, usage {input, output, cached}, charg
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 Kind = Literal["refused", "admitted", "completed", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row of evidence; see the module for `body`."""
 
     kind: Kind

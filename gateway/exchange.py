@@ -1,4 +1,7 @@
-"""The values that one call is made of, and that two steps share. Pure."""
+"""The values that one call is made of, and that two steps share. Pure.
+
+Those with many fields that each call makes anew are named tuples: making one costs a third.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,8 +81,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A parsed request. `body` is the judged value: what goes upstream is re-serialised from it."""
 
     endpoint: Endpoint
@@ -199,8 +201,7 @@ class Attempt(NamedTuple):
     lease_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """What one attempt holds: `micros` in each budget, `tokens` in each token limit.
 
     `epoch` and `seq` are None where no budget applies. `levels` is what each limit is filled to.

@@ -17,7 +17,7 @@ KEEP_ALIVE_S = 75
 def server(config: Config, host: str, port: int) -> uvicorn.Server:
     """Return a server of the whole application, not yet listening."""
     # Late: the proxy's modules are wanted in web processes alone.
-    from gateway.proxy.wire import BoundedHttpProtocol  # noqa: PLC0415
+    from gateway.proxy.wire import bounded  # noqa: PLC0415
 
     return uvicorn.Server(
         uvicorn.Config(
@@ -25,7 +25,7 @@ def server(config: Config, host: str, port: int) -> uvicorn.Server:
             host=host,
             port=port,
             loop="uvloop",
-            http=BoundedHttpProtocol,
+            http=bounded(config.body_read_s),
             ws="none",
             interface="asgi3",
             lifespan="on",

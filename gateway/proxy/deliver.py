@@ -7,7 +7,7 @@ from gateway.providers import openai_stream
 from gateway.providers.fault import TooLarge
 from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
-from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
+from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE
@@ -92,12 +92,8 @@ def _check_whole(events: openai_stream.ChatStream) -> None:
 
 async def broken(passage: Passage, refusal: Refusal) -> None:
     """End a stream that has begun with a well-formed error."""
+    refusal.decision_id = passage.trail.decision_id
     await passage.reply.end(openai_stream.stream_error(refusal.body()["error"]))
-
-
-def too_slow() -> UpstreamTimeout:
-    """Return the refusal of an answer that took longer than any may."""
-    return UpstreamTimeout("upstream_timeout", "The answer took longer than any may.")
 
 
 async def _inspected(

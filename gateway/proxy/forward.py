@@ -15,10 +15,11 @@ import aiohttp
 import orjson
 
 from gateway.exchange import Permitted, UpstreamRequest
+from gateway.origins import is_public
 from gateway.providers import openai_upstream, simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
-from gateway.proxy.upstream import Pools, Timeouts, is_public
+from gateway.proxy.upstream import Pools, Timeouts
 
 MOST_ERROR_BYTES = 64 * 1024
 
@@ -33,7 +34,7 @@ def forward(
     if permitted.deployment.dialect == "simulated":
         return _Simulated(permitted, pools.timeouts)
     session = pools.session(private=permitted.deployment.allow_private)
-    return _Exchange(session, permitted, secret, request_id)
+    return _Exchange(session, permitted, secret, request_id, pools.timeouts.idle_s)
 
 
 class UpstreamResponse(Protocol):
@@ -55,10 +56,12 @@ class _Exchange:
         permitted: Permitted,
         secret: str | None,
         request_id: str,
+        idle_s: float,
     ) -> None:
         self._session = session
         self._deployment = permitted.deployment
         self._secret = secret
+        self._idle_s = idle_s
         self._request = _request(permitted, secret, request_id)
         self._response: aiohttp.ClientResponse | None = None
 
@@ -66,10 +69,11 @@ class _Exchange:
         self._refuse_private_literal()
         response = await self._send()
         self._response = response
-        if response.ok:
+        if response.status == HTTPStatus.OK:  # a redirect is no answer, whatever its body says
             if response.headers.get("content-encoding", "identity") != "identity":
                 await self._fail()
                 raise unreadable("is compressed, which was not asked for")
+            self._allow_pauses(response)
             return self
         failure = await self._bad_status(response)
         await self._fail()
@@ -147,6 +151,13 @@ class _Exchange:
         if self._secret:
             message = message.replace(self._secret, "***")
         return status_failure(response.status, response.headers, message)
+
+    def _allow_pauses(self, response: aiohttp.ClientResponse) -> None:
+        """From here on the time between two reads counts, no longer the one to the first byte."""
+        protocol = response.connection.protocol if response.connection else None
+        if protocol is not None:
+            protocol.read_timeout = self._idle_s
+            protocol.start_timeout()
 
     async def _fail(self) -> None:
         if self._response is not None:

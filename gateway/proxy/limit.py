@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
+import orjson
+
 from gateway.bundle import Budget, Price
 from gateway.exchange import Attempt, BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
 from gateway.pricing import bound_pico, price_at
@@ -181,11 +183,11 @@ def _check_price_is_whole(permitted: Permitted, principal: Principal) -> None:
 def _wanted(
     permitted: Permitted, principal: Principal, price: Price | None, attempt: Attempt
 ) -> Reservation:
-    call = permitted.call
+    call, size = permitted.call, _size(permitted)
     output = call.n * permitted.cap if call.endpoint is Endpoint.CHAT else 0
     bound = 0
     if price is not None:
-        bound = bound_pico(openai_upstream.input_bound(call.size, call), output, price)
+        bound = bound_pico(openai_upstream.input_bound(size, call), output, price)
         if micros_from_pico(bound) > MAX_MICROS:
             raise BadRequest("invalid_request", "The call could cost more than can be counted.")
     return Reservation(
@@ -193,7 +195,7 @@ def _wanted(
         attempt=attempt.number,
         limits=principal.lines.limits,
         budgets=(),
-        tokens=call.size // BYTES_PER_TOKEN + output,
+        tokens=size // BYTES_PER_TOKEN + output,
         micros=micros_from_pico(bound),
         bound_pico=bound,
         price=price,
@@ -204,13 +206,19 @@ def _wanted(
     )
 
 
+def _size(permitted: Permitted) -> int:
+    """Return the bytes that bound the input: what stands for redacted text may be longer."""
+    if permitted.body is permitted.call.body:
+        return permitted.call.size
+    return max(permitted.call.size, len(orjson.dumps(permitted.body)))
+
+
 def _reservation(wanted: Reservation, lines: Sequence[BudgetLine], granted: Granted) -> Reservation:
     budgets = tuple(
         line if line.group == group else replace(line, group=group)
         for line, group in zip(lines, granted.groups, strict=False)
     )
-    return replace(
-        wanted,
+    return wanted._replace(
         budgets=budgets,
         epoch=granted.epoch if budgets else None,
         seq=granted.seq if budgets else None,

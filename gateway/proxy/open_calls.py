@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.proxy import metrics
 from gateway.proxy.directory import Directory, Principal, check
-from gateway.proxy.errors import Refusal, Unauthenticated
+from gateway.proxy.errors import Refusal, Unauthenticated, UpstreamTimeout
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ class OpenCall:
 
     principal: Principal
     task: asyncio.Task[None]
+    deadline_s: float
     cut: Refusal | None = None
 
     def end(self, why: Refusal) -> None:
@@ -31,8 +32,9 @@ class OpenCall:
 class OpenCalls:
     """The open calls of one worker, by tenant."""
 
-    def __init__(self, directory: Directory, clock: Callable[[], float]) -> None:
+    def __init__(self, directory: Directory, clock: Callable[[], float], total_s: float) -> None:
         self._directory = directory
+        self._total_s = total_s
         self._clock = clock
         self._calls: dict[str, set[OpenCall]] = {}
         self._checks: set[asyncio.Task[None]] = set()
@@ -43,7 +45,7 @@ class OpenCalls:
         """Keep the running task among the open calls while the context lasts."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (only coroutines enter)
-        call = OpenCall(principal, task)
+        call = OpenCall(principal, task, self._clock() + self._total_s)
         tenant_id = principal.row.tenant_id
         self._calls.setdefault(tenant_id, set()).add(call)
         try:
@@ -62,7 +64,7 @@ class OpenCalls:
             task.add_done_callback(self._checks.discard)
 
     async def end_expired(self, every_s: float) -> None:
-        """End calls whose key expires meanwhile; runs until cancelled."""
+        """End calls whose key expires meanwhile, or that take too long; runs until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             now_s = self._clock()
@@ -72,6 +74,12 @@ class OpenCalls:
                 for call in calls:
                     if now_s >= call.principal.expires_s:
                         self._end(call, call.principal)
+                    elif now_s >= call.deadline_s:
+                        call.end(
+                            UpstreamTimeout(
+                                "upstream_timeout", "The answer took longer than any may."
+                            )
+                        )
             metrics.OPEN_CALLS.set(open_now)
 
     async def _recheck(self, tenant_id: str) -> None:

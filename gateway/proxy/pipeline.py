@@ -52,7 +52,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
         return
     trail.mark("authenticate")
     declared = headers.get(b"content-length")
-    trail.raw = await read_body(receive, declared, config.max_body_bytes, config.body_read_s)
+    trail.raw = await read_body(receive, declared, config.max_body_bytes)
     trail.mark("body")
     call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
     parse.check_tags(head, principal.tenant.bundle.tags)
@@ -138,20 +138,14 @@ async def _attempt(
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
     try:
-        async with (
-            asyncio.timeout(worker.config.upstream_total_s),
-            forward.forward(
-                permitted, secret, reservation.operation, worker.pools
-            ) as response,  # 9
-        ):
+        upstream = forward.forward(permitted, secret, reservation.operation, worker.pools)  # 9
+        async with upstream as response:
             await send(passage, judgement, permitted, reservation, response, outcome)  # 10
     except AttemptFailed as failed:
         outcome.failure, outcome.again = failed.refusal, failed.again
         outcome.basis = "bound" if failed.billed else "not_billed" if failed.sent else "not_sent"
     except Forbidden as denial:  # of the answer, which was produced and is paid for
         outcome.failure = denial
-    except TimeoutError:
-        outcome.failure, outcome.basis = deliver.too_slow(), "bound"
     except asyncio.CancelledError:
         outcome.basis = "bound"
         if open_call.cut is None:

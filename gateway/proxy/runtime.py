@@ -48,7 +48,7 @@ class Worker:
         self.directory = Directory(
             self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
         )
-        self.open_calls = OpenCalls(self.directory, time.time)
+        self.open_calls = OpenCalls(self.directory, time.time, config.upstream_total_s)
         self.counting = Counting(
             self.counters,
             Rebuilder(self.loader, self.counters, time.time),

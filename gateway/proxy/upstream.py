@@ -4,13 +4,14 @@ An address that a name resolves to is checked where the connection is made, so t
 point a provider's secret inside.
 """
 
-import ipaddress
 import socket
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+
+from gateway.origins import is_public
 
 POOL_PER_ORIGIN = 256
 KEEP_ALIVE_S = 15.0
@@ -52,7 +53,7 @@ class Pools:
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     sock_connect=self.timeouts.connect_s,
-                    sock_read=max(self.timeouts.first_byte_s, self.timeouts.idle_s),
+                    sock_read=self.timeouts.first_byte_s,
                 ),
                 skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent", "Content-Type"),
             )
@@ -83,10 +84,3 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Close the inner resolver."""
         await self._inner.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is reachable from everywhere: not loopback, private, link-local ..."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast

@@ -17,6 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
+BODY_S = 30.0
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 NO_STORE = (b"cache-control", b"no-store")
@@ -26,20 +27,19 @@ class ClientGone(Exception):
     """The client hung up before its request was whole: nothing was decided, nothing is recorded."""
 
 
-async def read_body(receive: Receive, declared: bytes | None, most: int, within_s: float) -> bytes:
-    """Read a body of at most `most` bytes within `within_s` seconds."""
+async def read_body(receive: Receive, declared: bytes | None, most: int) -> bytes:
+    """Read a body of at most `most` bytes; the protocol ends one that takes too long."""
     if declared is not None and declared.isdigit() and int(declared) > most:
         raise _too_large(most)
-    message = await _receive(receive, within_s)
+    message = await _receive(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         if len(body) > most:
             raise _too_large(most)
         return body
     parts, size = [body], len(body)
-    deadline = asyncio.get_running_loop().time() + within_s
     while message.get("more_body"):
-        message = await _receive(receive, deadline - asyncio.get_running_loop().time())
+        message = await _receive(receive)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
@@ -47,14 +47,8 @@ async def read_body(receive: Receive, declared: bytes | None, most: int, within_
     return b"".join(parts)
 
 
-async def _receive(receive: Receive, within_s: float) -> MutableMapping[str, Any]:
-    try:
-        async with asyncio.timeout(within_s):
-            message = await receive()
-    except TimeoutError:
-        raise BodyTimeout(
-            "request_timeout", "The body did not arrive in time.", "Send the whole body sooner."
-        ) from None
+async def _receive(receive: Receive) -> MutableMapping[str, Any]:
+    message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message
@@ -115,12 +109,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     read for ever, and errors are JSON.
     """
 
+    body_s = BODY_S
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_head = True
+        self._in_head, self._in_body = True, False
         self._head_bytes = 0
         self._unread_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def _answering(self) -> bool:
@@ -131,7 +127,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_S, self._head_overdue)
+        self._timer = self.loop.call_later(HEAD_S, self._head_overdue)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -139,29 +135,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of the head while it is incomplete."""
+        """Count the bytes of a head; give what is incomplete a time to become whole."""
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_timer is None:
-                self._head_timer = self.loop.call_later(HEAD_S, self._head_overdue)
         super().data_received(data)
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(_headers_too_large())
+        elif self._timer is None and not self.transport.is_closing():
+            if self._in_body:
+                self._timer = self.loop.call_later(self.body_s, self._body_overdue)
+            elif self._head_bytes:
+                self._timer = self.loop.call_later(HEAD_S, self._head_overdue)
 
     def on_message_begin(self) -> None:
         """A new head begins."""
         super().on_message_begin()
-        self._in_head = True
+        self._in_head, self._in_body = True, False
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head = False
-        self._head_bytes = self._unread_bytes = 0
         self._stop_timer()
-        size = sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url)
-        if size > MOST_HEAD_BYTES:
+        if self._head_bytes > MOST_HEAD_BYTES and self._head_size() > MOST_HEAD_BYTES:
             self._refuse(_headers_too_large())
             return
+        self._in_head, self._in_body = False, True
+        self._head_bytes = self._unread_bytes = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -177,7 +175,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole; what follows on this connection is another head."""
-        self._in_head = True
+        self._in_head, self._in_body = True, False
+        self._stop_timer()
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -187,7 +186,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._answer(400, refusal, "invalid_request_error")
 
     def _head_overdue(self) -> None:
-        self._head_timer = None
+        self._timer = None
         if not self._in_head or self.transport.is_closing():
             return
         if self._head_bytes:
@@ -196,10 +195,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _body_overdue(self) -> None:
+        self._timer = None
+        if self._in_body and self._answering and not self.cycle.response_started:
+            self._answer_refusal(
+                BodyTimeout(
+                    "request_timeout",
+                    "The body did not arrive in time.",
+                    "Send the whole body sooner.",
+                )
+            )
+
+    def _head_size(self) -> int:
+        return sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url)
+
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
@@ -207,6 +220,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._answering:
             self.transport.close()  # an earlier answer is still on its way: nothing may mix into it
             return
+        self._answer_refusal(refusal)
+
+    def _answer_refusal(self, refusal: Refusal) -> None:
         self._answer(refusal.status, refusal, refusal.type)
 
     def _answer(self, status: int, refusal: Refusal, kind: str) -> None:
@@ -219,6 +235,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def bounded(body_s: float) -> type[BoundedHttpProtocol]:
+    """Return the protocol with another time for a body to arrive in."""
+    return type("Bounded", (BoundedHttpProtocol,), {"body_s": body_s})
 
 
 def _headers_too_large() -> HeadersTooLarge:

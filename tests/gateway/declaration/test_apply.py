@@ -511,7 +511,7 @@ budgets = st.lists(
             "alert_at": st.lists(st.sampled_from([0.1, 0.5, 0.875, 1]), unique=True),
         },
     ),
-    unique_by=lambda one: one["name"],
+    unique_by=lambda one: str(one["name"]),
     max_size=3,
 )
 limits = st.lists(
@@ -526,7 +526,7 @@ limits = st.lists(
         ),
         st.fixed_dictionaries({"name": names, "concurrency": st.integers(1, 9)}),
     ),
-    unique_by=lambda one: one["name"],
+    unique_by=lambda one: str(one["name"]),
     max_size=3,
 )
 apps = st.lists(
@@ -538,7 +538,7 @@ apps = st.lists(
             "limits": limits,
         },
     ),
-    unique_by=lambda one: one["name"],
+    unique_by=lambda one: str(one["name"]),
     max_size=2,
 )
 tenants = st.fixed_dictionaries(

@@ -32,8 +32,7 @@ class Endpoint(StrEnum):
     MODELS = "models"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is known before the body is read."""
 
     endpoint: Endpoint
@@ -132,8 +131,7 @@ class Answer:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What the policy says of a call to one deployment; `facts` is its slot vector."""
 
     decision: Decision
@@ -142,8 +140,7 @@ class Judgement:
     deployment: Deployment
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A call before the policy: what was detected, and who may serve it, in order of trial.
 
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
@@ -182,8 +179,7 @@ class LimitLine:
     tick_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetLine:
+class BudgetLine(NamedTuple):
     """A budget in one of its windows, for one group: where an attempt's money is held."""
 
     budget: Budget
@@ -221,8 +217,7 @@ class Reservation(NamedTuple):
     counted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What an attempt cost: by the provider's `usage`, or the whole `bound` where that is unknown,
     or nothing because it was `not_sent` or `not_billed`."""
 

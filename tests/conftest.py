@@ -17,7 +17,13 @@ from gateway.embedded import Servers
 
 SERVERS = pytest.StashKey[Servers]()
 DATA = pytest.StashKey[Path]()
-OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CELERY_BROKER_URL", "GATEHOUSE_CACHE_URL")
+OURS = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "GATEHOUSE_CACHE_URL",
+)
 
 
 def pytest_configure(config):

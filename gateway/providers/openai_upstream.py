@@ -79,7 +79,8 @@ def input_bound(body_bytes: int, call: Call) -> int:
 def parse_answer(endpoint: Endpoint, body: bytes, *, viewed: bool = True) -> Answer:
     """Return a provider's whole answer; BadAnswer where it is none.
 
-    Without `viewed` its strings are not gathered: for when no rule looks at answers. What goes to the client is the returned body, serialised again, not the bytes that came.
+    Without `viewed` its strings are not gathered: for when no rule looks at answers. What goes to
+    the client is the returned body, serialised again, not the bytes that came.
     """
     try:
         parsed = orjson.loads(body)

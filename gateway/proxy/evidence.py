@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -28,8 +28,7 @@ RETRY_S = 0.2
 STATEMENT_TIMEOUT_MS = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The hold of one attempt. `amounts`: [budget id, window start, window end, group, micros]."""
 
     epoch: int | None

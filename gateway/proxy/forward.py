@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -93,19 +93,25 @@ class _Exchange:
 
     async def read(self) -> bytes:
         """Return the whole body."""
+        response = cast("aiohttp.ClientResponse", self._response)  # entered before it is read
+        if response.content_length is not None and response.content_length <= MOST_ANSWER_BYTES:
+            try:
+                return await response.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise _broken(error) from error
         parts, size = [], 0
         async for chunk in self.chunks():
             parts.append(chunk)
             size += len(chunk)
             if size > MOST_ANSWER_BYTES:
                 raise unreadable(f"is larger than {MOST_ANSWER_BYTES} bytes")
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
-        assert self._response is not None  # noqa: S101  (entered before it is read)
+        response = cast("aiohttp.ClientResponse", self._response)  # entered before it is read
         try:
-            async for chunk in self._response.content.iter_any():
+            async for chunk in response.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _broken(error) from error

@@ -11,10 +11,10 @@ def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) 
     overhead_s = max(0.0, passage.trail.elapsed_s - passage.trail.upstream_s)
     return [
         (b"cache-control", b"no-store"),
-        (b"x-gatehouse-policy", passage.principal.app.labels.encode()),
+        (b"x-gatehouse-policy", passage.principal.app.labels),
         (b"x-gatehouse-model", permitted.route.name.encode()),
         (b"x-gatehouse-cache", b"bypass"),
-        (b"x-gatehouse-overhead-us", str(int(overhead_s * 1e6)).encode()),
+        (b"x-gatehouse-overhead-us", b"%d" % int(overhead_s * 1e6)),
         *of_call(
             passage.trail.request_id, passage.trail.decision_id, passage.head.client_request_id
         ),

@@ -5,8 +5,8 @@ it is, and then sent as a stream: nothing forbidden leaves, whatever the seams b
 """
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from gateway.exchange import Answer, Call, Judgement
 from gateway.providers import openai_stream, openai_upstream
@@ -24,8 +24,7 @@ from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, Rou
 NOTHING = Scan((), frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(NamedTuple):
     """What may be seen of an answer, and why; with a `refusal` nothing of it may be seen: it was
     produced and is paid for."""
 

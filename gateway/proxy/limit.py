@@ -4,7 +4,6 @@ import logging
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 
 import orjson
 
@@ -38,6 +37,10 @@ CODES = {
     "concurrency": "concurrency_limit_exceeded",
 }
 NO_USER = "~none"
+RATE_HEADERS = {
+    kind: tuple(f"x-ratelimit-{what}-{kind}".encode() for what in ("limit", "remaining", "reset"))
+    for kind in ("requests", "tokens")
+}
 
 
 def admit(principal: Principal, memory: Memory, now_s: float) -> None:
@@ -215,7 +218,7 @@ def _size(permitted: Permitted) -> int:
 
 def _reservation(wanted: Reservation, lines: Sequence[BudgetLine], granted: Granted) -> Reservation:
     budgets = tuple(
-        line if line.group == group else replace(line, group=group)
+        line if line.group == group else line._replace(group=group)
         for line, group in zip(lines, granted.groups, strict=False)
     )
     return wanted._replace(
@@ -280,21 +283,20 @@ def _over_budget(line: BudgetLine, micros: int, verdict: Exceeded) -> OverBudget
 
 def headers(reservation: Reservation) -> list[tuple[bytes, bytes]]:
     """Return x-ratelimit-* of the tightest limit on requests and on tokens."""
+    tightest: dict[str, tuple[int, LimitLine, int]] = {}
+    for line, level in zip(reservation.limits, reservation.levels, strict=False):
+        kind = line.limit.kind
+        if kind != "concurrency":
+            room = (line.limit.burst or line.limit.amount) - level_tokens(line, level)
+            if kind not in tightest or room < tightest[kind][0]:
+                tightest[kind] = room, line, level
     found: list[tuple[bytes, bytes]] = []
-    for kind in ("requests", "tokens"):
-        tightest: tuple[int, LimitLine, int] | None = None
-        for line, level in zip(reservation.limits, reservation.levels, strict=False):
-            if line.limit.kind == kind:
-                room = (line.limit.burst or line.limit.amount) - level_tokens(line, level)
-                if tightest is None or room < tightest[0]:
-                    tightest = (room, line, level)
-        if tightest is not None:
-            room, line, level = tightest
-            reset_s = math.ceil(level * line.tick_ms / line.limit.amount / 1000)
-            name = kind.encode()
-            found += (
-                (b"x-ratelimit-limit-" + name, str(line.limit.amount).encode()),
-                (b"x-ratelimit-remaining-" + name, str(max(0, room)).encode()),
-                (b"x-ratelimit-reset-" + name, f"{reset_s}s".encode()),
-            )
+    for kind, (room, line, level) in tightest.items():
+        limit_name, remaining_name, reset_name = RATE_HEADERS[kind]
+        reset_s = -(-level * line.tick_ms // (line.limit.amount * 1000))
+        found += (
+            (limit_name, b"%d" % line.limit.amount),
+            (remaining_name, b"%d" % max(0, room)),
+            (reset_name, b"%ds" % reset_s),
+        )
     return found

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.proxy import metrics
 from gateway.proxy.directory import Directory, Principal, check
@@ -40,21 +40,20 @@ class OpenCalls:
         self._checks: set[asyncio.Task[None]] = set()
         directory.changed = self.changed
 
-    @contextmanager
-    def entered(self, principal: Principal) -> Iterator[OpenCall]:
-        """Keep the running task among the open calls while the context lasts."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (only coroutines enter)
+    def enter(self, principal: Principal) -> OpenCall:
+        """Keep the running task among the open calls until it leaves."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())  # only coroutines enter
         call = OpenCall(principal, task, self._clock() + self._total_s)
-        tenant_id = principal.row.tenant_id
-        self._calls.setdefault(tenant_id, set()).add(call)
-        try:
-            yield call
-        finally:
-            calls = self._calls[tenant_id]
-            calls.discard(call)
-            if not calls:
-                del self._calls[tenant_id]
+        self._calls.setdefault(principal.row.tenant_id, set()).add(call)
+        return call
+
+    def leave(self, call: OpenCall) -> None:
+        """Forget a call that has ended."""
+        tenant_id = call.principal.row.tenant_id
+        calls = self._calls[tenant_id]
+        calls.discard(call)
+        if not calls:
+            del self._calls[tenant_id]
 
     def changed(self, tenant_id: str) -> None:
         """Look at the keys of a tenant's open calls anew: its revision has changed."""

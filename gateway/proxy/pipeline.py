@@ -60,15 +60,17 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     case = trail.case = await decide.decide(head, call, principal, trail.at, worker.draw())  # 5
     trail.mark("decide")
     passage = Passage(worker, reply, head, Decided(trail, principal, case))
-    with worker.open_calls.entered(principal) as open_call:
-        try:
-            await _serve(passage, open_call)
-        except Refusal as refusal:
-            refusal.decision_id = trail.decision_id
-            if not trail.admitted:
-                evidence = record.refused(passage.decided, refusal, worker.now())
-                _ = worker.evidence.write(evidence)
-            raise
+    open_call = worker.open_calls.enter(principal)
+    try:
+        await _serve(passage, open_call)
+    except Refusal as refusal:
+        refusal.decision_id = trail.decision_id
+        if not trail.admitted:
+            evidence = record.refused(passage.decided, refusal, worker.now())
+            _ = worker.evidence.write(evidence)
+        raise
+    finally:
+        worker.open_calls.leave(open_call)
 
 
 async def _serve(passage: Passage, open_call: OpenCall) -> None:

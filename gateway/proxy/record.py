@@ -1,9 +1,8 @@
 """Steps 8 and 11: what happened to a call, as evidence. No text of a prompt or an answer in it."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import orjson
 
@@ -96,8 +95,7 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     return _record("completed", decided, end.code, spent.micros, body, at)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How an attempt ended. `answer` is the provider's, before inspection."""
 
     status: int

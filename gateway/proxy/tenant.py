@@ -34,7 +34,7 @@ class LoadedApp:
 
     app: App
     policy: EffectivePolicy
-    labels: str
+    labels: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
                 ]
             )
         policy = compiled[app.policies]
-        apps[identity] = LoadedApp(app, policy, ", ".join(policy.labels))
+        apps[identity] = LoadedApp(app, policy, ", ".join(policy.labels).encode())
     return apps
 
 

@@ -34,8 +34,7 @@ class Demand(NamedTuple):
     lease_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """Everything fitted. `groups` are those that count (too many share one); `levels` is what each
     limit is filled to, then what each budget has left."""
 

@@ -1,0 +1,19 @@
+"""The console's addresses. What the data plane answers never comes here (gateway/asgi.py)."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from gateway.views import calls, errors, setup, sign_in
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", calls.home, name="home"),
+    path("calls", calls.page, name="calls"),
+    path("calls/<uuid:call_id>", calls.show, name="call"),
+    path("setup/<str:token>", setup.first_owner, name="setup"),
+    path("sign-in", sign_in.sign_in, name="sign_in"),
+    path("sign-out", sign_in.sign_out, name="sign_out"),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.broken

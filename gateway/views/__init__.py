@@ -1,0 +1,1 @@
+"""Pages of the console, by noun: each reads a request, calls a selector or service, renders."""

@@ -28,7 +28,7 @@ async def whole(
     answer = inspect_answer.parse(permitted.call, raw, passage.principal)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
-    visible = await _inspected(passage, judgement, answer, len(raw), outcome)
+    visible = await _inspected(passage, judgement, answer, outcome)
     trail.mark("answer")
     await passage.reply.whole(
         200,
@@ -74,7 +74,7 @@ async def stream(
     if passage.principal.app.policy.answer_rules:
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
-        visible = await _inspected(passage, judgement, answer, events.output_bytes, outcome)
+        visible = await _inspected(passage, judgement, answer, outcome)
         pieces = openai_stream.render_stream(visible, keep_usage=permitted.call.include_usage)
         tail = b"".join(pieces)
     if not reply.begun:
@@ -97,12 +97,12 @@ async def broken(passage: Passage, refusal: Refusal) -> None:
 
 
 async def _inspected(
-    passage: Passage, judgement: Judgement, answer: Answer, size: int, outcome: Outcome
+    passage: Passage, judgement: Judgement, answer: Answer, outcome: Outcome
 ) -> Answer:
     """Return what may be seen of an answer; note what was found, also when nothing may be seen."""
     outcome.answer, outcome.finish = answer, answer.finish
     inspected = await inspect_answer.inspect(
-        answer, size, judgement, passage.principal, passage.case.scan
+        answer, judgement, passage.principal, passage.case.scan
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
     outcome.scan = inspected.scan

@@ -12,7 +12,7 @@ from gateway.exchange import Answer, Call, Judgement
 from gateway.providers import openai_stream, openai_upstream
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.leaves import apply
-from gateway.proxy import facts
+from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
@@ -63,7 +63,7 @@ def gathered(stream: openai_stream.ChatStream) -> Answer:
 
 
 async def inspect(
-    answer: Answer, size: int, judgement: Judgement, principal: Principal, request_scan: Scan
+    answer: Answer, judgement: Judgement, principal: Principal, request_scan: Scan
 ) -> Inspected:
     """Decide on an answer, and keep every obligation of the decision.
 
@@ -74,17 +74,26 @@ async def inspect(
         return Inspected(answer)
     scan = NOTHING
     if policy.answer_needs and answer.view.leaves:
-        scanner = principal.tenant.scanner
-        if size <= INLINE_LIMIT:
-            scan = scanner.scan(answer.view.leaves, policy.answer_needs)
-        else:
-            scan = await asyncio.to_thread(scanner.scan, answer.view.leaves, policy.answer_needs)
-    bound = facts.of_answer(judgement, answer, size, scan)
+        scan = await _detect(answer, principal)
+    bound = facts.of_answer(judgement, answer, openai_upstream.answer_bytes(answer.body), scan)
     decision = policy.decide("answer", bound, scan.failed | request_scan.failed)
     if decision.effect is not Effect.PERMIT:
         return Inspected(answer, scan, decision, bound, denied(decision))
     visible = _obliged(answer, scan, decision, principal.tenant.hash_key)
     return Inspected(visible, scan, decision, bound)
+
+
+async def _detect(answer: Answer, principal: Principal) -> Scan:
+    """Run the detectors that the policy needs; long texts off the loop, which others wait for."""
+    needs, leaves = principal.app.policy.answer_needs, answer.view.leaves
+    scanner = principal.tenant.scanner
+    if sum(len(leaf.text) for leaf in leaves) <= INLINE_LIMIT:
+        scan = scanner.scan(leaves, needs)
+    else:
+        scan = await asyncio.to_thread(scanner.scan, leaves, needs)
+    for detector in scan.failed:
+        metrics.DETECTOR_FAILURES.labels(detector).inc()
+    return scan
 
 
 def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Answer:

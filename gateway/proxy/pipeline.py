@@ -10,6 +10,7 @@ Steps do not know each other; only this file knows their order. Whatever happens
 """
 
 import asyncio
+from functools import partial
 from typing import cast
 
 from gateway.exchange import Attempt, Endpoint, Judgement, Permitted, Reservation
@@ -119,7 +120,7 @@ async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -
             continue
         except BaseException:
             # Nobody knows whether the row became durable: if it did, this closes it at no cost.
-            worker.spawn(_close(passage, reservation, Outcome(basis="not_sent"), "not_sent"))
+            _close(passage, reservation, Outcome(basis="not_sent"), "not_sent")
             raise
         trail.admitted = True
         trail.mark("admit")
@@ -159,13 +160,16 @@ async def _attempt(
         if outcome.failure is not None and passage.reply.begun:
             await deliver.broken(passage, outcome.failure)
         code = outcome.failure.code if outcome.failure else ""
-        await _close(passage, reservation, outcome, code)  # 11 and 12
+        _close(passage, reservation, outcome, code)  # 11 and 12
     return outcome
 
 
-async def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: str) -> None:
-    """Record how an attempt ended and what it cost; once that is durable, give back the rest."""
-    worker, principal = passage.worker, passage.principal
+def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: str) -> None:
+    """Record how an attempt ended and what it cost; once that is durable, give back the rest.
+
+    Neither waits for the call: the writer of the evidence owns both from here on.
+    """
+    worker, tenant_id = passage.worker, passage.principal.row.tenant_id
     spent = outcome.spent or settle.charge(reservation, outcome.usage, outcome.basis)
     ending = record.Ending(
         status=outcome.failure.status if outcome.failure else 200,
@@ -176,8 +180,9 @@ async def _close(passage: Passage, reservation: Reservation, outcome: Outcome, c
         decision=outcome.decision,
         facts=outcome.facts,
     )
-    evidence = record.completed(passage.decided, spent, ending, worker.now())
-    durable = worker.evidence.write(evidence, spent.pico)  # 11
+    _ = worker.evidence.write(
+        record.completed(passage.decided, spent, ending, worker.now()),  # 11
+        spent.pico,
+        partial(settle.settle, worker.counters, tenant_id, reservation, spent),  # 12
+    )
     metrics.attempt(reservation, spent, code)
-    await durable
-    await settle.settle(worker.counters, principal.row.tenant_id, reservation, spent)  # 12

@@ -5,9 +5,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
 
 from audit.record import call_id
 from gateway import envelope
@@ -21,7 +19,7 @@ from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.store import feed
 from gateway.proxy.store.connection import Connection
-from gateway.proxy.store.counters import Counters
+from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
 from gateway.proxy.trail import Trail
 from gateway.proxy.upstream import Pools, Timeouts
@@ -43,7 +41,7 @@ class Worker:
         self.pepper = envelope.key_pepper(config.kek)
         self.loader = Loader(config.database_url)
         self.evidence = Evidence(config.database_url)
-        self.redis = Connection(config.redis_url, config.redis_timeout_ms / 1000)
+        self.redis = Connection(config.redis_url, config.redis_timeout_ms / 1000, SCRIPTS)
         self.counters = Counters(self.redis)
         self.directory = Directory(
             self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
@@ -68,13 +66,6 @@ class Worker:
             LEASE_MARGIN_S, 2 + config.upstream_total_s / 2
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._spawned: set[asyncio.Task[None]] = set()
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let work go on after its caller is gone."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._spawned.add(task)
-        task.add_done_callback(self._spawned.discard)
 
     async def start(self) -> None:
         """Begin to connect, to listen and to write."""

@@ -5,7 +5,6 @@ import logging
 from gateway.exchange import Charge, Reservation, Usage
 from gateway.pricing import cost_pico
 from gateway.proxy import metrics
-from gateway.proxy.store.connection import StoreDown, StoreError
 from gateway.proxy.store.counters import Counters
 from tenants.money import micros_from_pico
 
@@ -32,11 +31,10 @@ def charge(reservation: Reservation, usage: Usage | None, basis: str) -> Charge:
     return Charge(pico, micros_from_pico(pico), "usage", usage)
 
 
-async def settle(
-    counters: Counters, tenant_id: str, reservation: Reservation, spent: Charge
-) -> None:
+def settle(counters: Counters, tenant_id: str, reservation: Reservation, spent: Charge) -> None:
     """Give back what was held and not used. Called after the completion is durable, never before;
-    what fails here lapses with its lease and is swept."""
+    what fails here lapses with its lease and is swept.
+    """
     if not reservation.counted:
         return
     tokens = reservation.tokens
@@ -44,17 +42,11 @@ async def settle(
         tokens = spent.usage.input_tokens + spent.usage.output_tokens
     elif spent.basis in ("not_sent", "not_billed"):
         tokens = 0
-    try:
-        await counters.settle(
-            reservation.operation,
-            tenant_id,
-            limits=reservation.limits,
-            tokens=tokens - reservation.tokens,
-            budgets=reservation.budgets,
-            micros=[spent.micros] * len(reservation.budgets),
-        )
-    except (StoreDown, StoreError) as error:
-        log.warning(
-            "settle_left_to_sweeper",
-            extra={"operation": reservation.operation, "error": str(error)},
-        )
+    counters.settle_soon(
+        reservation.operation,
+        tenant_id,
+        limits=reservation.limits,
+        tokens=tokens - reservation.tokens,
+        budgets=reservation.budgets,
+        micros=[spent.micros] * len(reservation.budgets),
+    )

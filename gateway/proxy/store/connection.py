@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -131,8 +132,9 @@ class _Wire(asyncio.Protocol):
 class Connection:
     """A connection that its owner task keeps up. Calls fail at once while it is down."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, scripts: Sequence[Script] = ()) -> None:
         self._url = url
+        self._scripts = [script.text for script in scripts]
         self._timeout_s = timeout_s
         self._wire: _Wire | None = None
         self.run_id = ""
@@ -180,6 +182,15 @@ class Connection:
         whole: list[Any] = reply
         return whole
 
+    def run_soon(self, script: Script, keys: list[str], arguments: list[Argument]) -> None:
+        """Run a script without anybody waiting for it; what goes wrong is logged."""
+        try:
+            future = self._send(_packed(b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        except StoreDown as error:
+            log.warning("redis_command_lost", extra={"error": str(error)})
+        else:
+            future.add_done_callback(_noted)
+
     def _send(self, packed: bytes) -> asyncio.Future[Any]:
         if self._wire is None:
             raise StoreDown("Redis is away")
@@ -225,10 +236,21 @@ class Connection:
             await ask("AUTH", *user, options["password"])
         if options.get("db"):
             await ask("SELECT", str(options["db"]))
+        for text in self._scripts:
+            await ask("SCRIPT", "LOAD", text)
         server = (await ask("INFO", "server")).decode()
         self.run_id = next(
             line.partition(":")[2] for line in server.splitlines() if line.startswith("run_id:")
         )
+
+
+def _noted(future: asyncio.Future[Any]) -> None:
+    """Log a command that failed though nobody waited for it."""
+    if future.cancelled():
+        return
+    failure = future.exception() or future.result()
+    if isinstance(failure, Exception):
+        log.warning("redis_command_lost", extra={"error": str(failure)})
 
 
 def _packed(*arguments: Argument) -> bytes:

@@ -16,6 +16,7 @@ _HERE = Path(__file__).parent
 RESERVE = Script(_HERE / "reserve.lua")
 SETTLE = Script(_HERE / "settle.lua")
 REBUILD = Script(_HERE / "rebuild.lua")
+SCRIPTS = (RESERVE, SETTLE, REBUILD)
 
 KINDS = {"requests": "r", "tokens": "t", "concurrency": "c"}
 EXACT = 2**52
@@ -168,18 +169,23 @@ class Counters:
     ) -> bool:
         """Close an operation: add `tokens` to the token limits (negative gives back), post `micros`
         (one for each budget). False when there was nothing open under this name."""
-        tag = f"gh:{{{tenant_id}}}:"
-        token_lines = [line for line in limits if line.limit.kind == "tokens"]
-        leases = [line.key for line in limits if line.limit.kind == "concurrency"]
-        keys = [f"{tag}o:{operation}", f"{tag}l", *(line.key for line in token_lines), *leases]
-        arguments: list[Argument] = [operation, len(token_lines), len(leases), len(budgets)]
-        for line in token_lines:
-            arguments += (line.limit.amount, line.limit.per_s * 1000, line.tick_ms, tokens)
-        for held, cost in zip(budgets, micros, strict=True):
-            keys.append(f"{tag}b:{counter_name(held)}")
-            arguments += (held.group, cost)
-        reply = await self._redis.run(SETTLE, keys, arguments)
+        line = _settlement(operation, tenant_id, limits, tokens, budgets, micros)
+        reply = await self._redis.run(SETTLE, *line)
         return bool(reply[1] == b"OK")
+
+    def settle_soon(
+        self,
+        operation: str,
+        tenant_id: str,
+        *,
+        limits: Sequence[LimitLine],
+        tokens: int,
+        budgets: Sequence[BudgetLine],
+        micros: Sequence[int],
+    ) -> None:
+        """Do what `settle` does without anybody waiting; what fails is left to the sweep."""
+        line = _settlement(operation, tenant_id, limits, tokens, budgets, micros)
+        self._redis.run_soon(SETTLE, *line)
 
     async def settle_lapsed(self, tenant_id: str, lapsed: Lapsed, micros: int) -> None:
         """Close an operation that only Redis still holds open: post `micros`, release the rest."""
@@ -277,6 +283,28 @@ class Counters:
             )  # fmt: skip
         reply = await self._redis.run(REBUILD, keys, [*arguments, *(names or ())])
         return None if reply[1] == b"OK" else int(reply[2])
+
+
+def _settlement(
+    operation: str,
+    tenant_id: str,
+    limits: Sequence[LimitLine],
+    tokens: int,
+    budgets: Sequence[BudgetLine],
+    micros: Sequence[int],
+) -> tuple[list[str], list[Argument]]:
+    """Return the keys and the arguments of the settling script."""
+    tag = f"gh:{{{tenant_id}}}:"
+    token_lines = [line for line in limits if line.limit.kind == "tokens"]
+    leases = [line.key for line in limits if line.limit.kind == "concurrency"]
+    keys = [f"{tag}o:{operation}", f"{tag}l", *(line.key for line in token_lines), *leases]
+    arguments: list[Argument] = [operation, len(token_lines), len(leases), len(budgets)]
+    for line in token_lines:
+        arguments += (line.limit.amount, line.limit.per_s * 1000, line.tick_ms, tokens)
+    for held, cost in zip(budgets, micros, strict=True):
+        keys.append(f"{tag}b:{counter_name(held)}")
+        arguments += (held.group, cost)
+    return keys, arguments
 
 
 def _verdict(reply: list[bytes]) -> Verdict:

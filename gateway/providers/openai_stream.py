@@ -8,7 +8,7 @@ from gateway.exchange import Answer, Body, Usage
 from gateway.providers import document, openai_usage, sse
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.openai_gather import Gathered, well_formed
-from gateway.providers.openai_upstream import answer, error_text, first_finish
+from gateway.providers.openai_upstream import answer, error_text, first_finish, text_bytes
 
 _DONE = b"[DONE]"
 _DONE_EVENT = sse.encode(_DONE)
@@ -114,7 +114,7 @@ class ChatStream:
         for choice in choices:
             index, finish = choice.get("index", 0), choice.get("finish_reason")
             self._finishes[index] = finish or self._finishes.get(index, "")
-            self.output_bytes += _written(choice.get("delta"))
+            self.output_bytes += text_bytes(choice.get("delta"))
             openai_usage.merge(self._usage, choice.get("usage"))
         if self._collect:
             self._gathered.add(chunk)
@@ -191,16 +191,3 @@ def _chunk(data: bytes) -> Body | None:
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None
-
-
-def _written(delta: Body | None) -> int:
-    """Return the bytes of text in a delta: its content, reasoning, arguments, wherever they are."""
-    total = 0
-    for name, value in (delta or {}).items():
-        if isinstance(value, str):
-            total += len(value.encode()) if name not in {"role", "id", "type"} else 0
-        elif isinstance(value, dict):
-            total += _written(value)
-        elif isinstance(value, list):
-            total += sum(_written(item) for item in value if isinstance(item, dict))
-    return total

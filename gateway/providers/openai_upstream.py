@@ -123,6 +123,24 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
     return Answer(body, usage, first_finish(finishes), tuple(names), view)
 
 
+def answer_bytes(body: Body) -> int:
+    """Return the bytes of text in all messages of an answer, the same however it was sent."""
+    return sum(text_bytes(choice["message"]) for choice in _choices(body))
+
+
+def text_bytes(message: Body | None) -> int:
+    """Return the bytes of text in a message or a delta: content, reasoning, arguments, wherever."""
+    total = 0
+    for name, value in (message or {}).items():
+        if isinstance(value, str):
+            total += len(value.encode()) if name not in {"role", "id", "type"} else 0
+        elif isinstance(value, dict):
+            total += text_bytes(value)
+        elif isinstance(value, list):
+            total += sum(text_bytes(item) for item in value if isinstance(item, dict))
+    return total
+
+
 def first_finish(finishes: list[str]) -> str:
     """Return the reason that tells most: the first that is not "stop"."""
     return next((finish for finish in finishes if finish != "stop"), "stop" if finishes else "")

@@ -121,7 +121,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "uninspected.kinds": _words("Their kinds: image, audio, file, reference."),
         "risk": _number("Points that the risk rules added so far (0-1000000)."),
         "answer.finish": Fact("string", "", "answer", "", "Why the answer ended."),
-        "answer.bytes": _number("Size of the answer in bytes.", phase="answer"),
+        "answer.bytes": _number("Bytes of text in the answer.", phase="answer"),
         "answer.tool_calls": _words("The names of the tools that it calls.", phase="answer"),
         "answer.findings": _findings("All that the detectors found in the answer.", "answer"),
         "answer.pii.count": _number(

@@ -3,10 +3,8 @@ own books say what really happened."""
 
 import asyncio
 import gzip
-import http.server
 import json
 import socket
-import threading
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -20,19 +18,11 @@ from gateway.proxy.upstream import Pools, Timeouts
 from gateway.services.providers import provider_create
 from tests import books, estate
 from tests.mock_provider import start_mock_provider
+from tests.scripted import Scripted, completion
 from tests.stack import Gateway, eventually
 
 UPSTREAM_SECRET = "sk-upstream-canary"
-ANSWER = {
-    "id": "x",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
-    ],
-    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
-}
+ANSWER = completion({"content": "hi"})
 
 
 @pytest.fixture(scope="module")
@@ -69,39 +59,6 @@ def entries(mock, house):
     """Return the lines of the provider's books that are about a house's calls."""
     ours = books.holds(house)
     return [entry for entry in mock.books() if entry["request_id"] in ours]
-
-
-class Scripted(http.server.ThreadingHTTPServer):
-    """A provider that gives one prepared answer, and counts how often it was asked."""
-
-    def __init__(self, status, headers, body):
-        self.prepared = status, headers, body
-        self.asked = 0
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.base_url = f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.server.asked += 1
-        self.rfile.read(int(self.headers["content-length"]))
-        status, headers, body = self.server.prepared
-        self.send_response(status)
-        for name, value in {"content-length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Say nothing."""
 
 
 def refused_port():
@@ -236,10 +193,10 @@ def test_nobody_there_costs_nothing(gateway):
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [
-        (302, {"location": "{mock}/chat/completions"}, json.dumps(ANSWER).encode()),
+        (302, {"location": "{mock}/chat/completions"}, ANSWER),
         (307, {"location": "{mock}/chat/completions"}, b""),
         (204, {}, b""),
-        (200, {"content-encoding": "gzip"}, gzip.compress(json.dumps(ANSWER).encode())),
+        (200, {"content-encoding": "gzip"}, gzip.compress(ANSWER)),
         (200, {}, b'{"error": {"message": "in the body"}}'),
         (200, {}, b'{"choices": {}}'),
         (200, {}, b"[]"),
@@ -250,19 +207,18 @@ def test_nobody_there_costs_nothing(gateway):
 def test_what_is_no_answer_is_not_passed_on(gateway, mock, status, headers, body):
     headers = {name: value.replace("{mock}", mock.base_url) for name, value in headers.items()}
     before = len(mock.books())
-    with Scripted(status, headers, body) as provider:
+    with Scripted(body, status, headers) as provider:
         house = served((provider.base_url, "mock"))
         answer = gateway.chat(house.secret, house.model)
         assert code(answer) == (502, "upstream_error")
-        assert provider.asked == 1
+        assert len(provider.bodies) == 1
     assert len(mock.books()) == before  # no redirect was followed
     books.holds(house)
     assert books.record(house, "completed").body["charge"] == "bound"
 
 
 def test_an_answer_beyond_any_size_is_not_kept(gateway):
-    body = json.dumps(ANSWER | {"padding": "x" * (17 << 20)}).encode()
-    with Scripted(200, {}, body) as provider:
+    with Scripted(completion({"content": "x" * (17 << 20)})) as provider:
         house = served((provider.base_url, "mock"))
         answer = gateway.chat(house.secret, house.model)
     assert code(answer) == (502, "upstream_error")

@@ -7,15 +7,17 @@ decision id that callers see.
 
 A record's body holds facts, the decision and figures, never text of a prompt or an answer:
 
-refused, admitted  source, user, conversation, tags, stream, endpoint, facts {name: value, only those
-                   that differ from their default}, decision {effect, code, determining, matched,
-                   shadow, obligations, risk}, policies [name@version], policy_hash, detectors (version),
-                   revision (of the bundle), digests (keyed, of the body and of each leaf), findings
-                   [[kind, category, score, place]], timings_us {step: microseconds}
+refused, admitted  source, user, conversation, stream, endpoint, app, key_name, facts {name: value,
+                   only those that differ from their default}, decision {effect, code, determining,
+                   matched, shadow, obligations, risk}, policies [name@version], policy_hash,
+                   detectors (version), failed (detectors that could not finish), revision (of the
+                   bundle), digest and digests (keyed, of the body and of each leaf), timings_us
 refused            status, message, rule
-admitted           provider, deployment, upstream_model, region, bound_micros, currency, cap
-completed          status, outcome, finish, usage {input, output, cached}, charge ("usage" or
-                   "bound"), findings of the answer, facts of the answer, answer_digest, timings_us
+admitted           provider, deployment, upstream_model, route, region, bound_micros, currency, cap,
+                   redacted
+completed          status, finish, usage [input, output, cached], charge ("usage", "bound",
+                   "not_billed" or "not_sent"), cost_pico, decision, facts and findings of the
+                   answer, digest of the answer, timings_us
 """
 
 from collections.abc import Mapping

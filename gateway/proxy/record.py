@@ -127,6 +127,8 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "key_name": principal.row.name,
         "app": principal.app.app.name,
     }
+    if case.scan.failed:
+        body["failed"] = sorted(case.scan.failed)
     if head is not None:
         body["source"] = head.source
         body["user"] = principal.row.user or head.user or call.user

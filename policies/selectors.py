@@ -25,6 +25,12 @@ class Attached:
     apps: Mapping[UUID, tuple[str, ...]]
 
 
+def attachments() -> QuerySet[Attachment]:
+    """Return where policies hold. What was attached to a removed tenant or app holds nowhere."""
+    standing = Attachment.objects.exclude(tenant__state=Tenant.State.REMOVED)
+    return standing.exclude(app__state=App.State.REMOVED)
+
+
 def policies_visible(actor: Actor) -> QuerySet[Policy]:
     """Return the policies that the actor may read, by name.
 
@@ -37,7 +43,7 @@ def policies_visible(actor: Actor) -> QuerySet[Policy]:
         return policies
     if not ids:
         return policies.none()
-    held = Attachment.objects.filter(policy=OuterRef("pk"))
+    held = attachments().filter(policy=OuterRef("pk"))
     seen = Exists(held.filter(Q(tenant=None) | Q(tenant_id__in=ids)))
     return policies.filter(seen | ~Exists(held))
 
@@ -51,7 +57,8 @@ def versions_visible(actor: Actor, policy: Policy) -> QuerySet[PolicyVersion]:
 def attached(tenant: Tenant) -> Attached:
     """Return what holds for a tenant and each of its apps. A policy without a version is absent."""
     found = (
-        Attachment.objects.filter(Q(tenant=None) | Q(tenant=tenant))
+        attachments()
+        .filter(Q(tenant=None) | Q(tenant=tenant))
         .exclude(policy__active=None)
         .select_related("policy__active")
         .order_by("policy__name")

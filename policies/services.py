@@ -11,8 +11,8 @@ from policies.pdp.document import Document
 from policies.pdp.language import parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
-from policies.selectors import effective_everywhere
-from tenants.changes import platform_change, tenant_change
+from policies.selectors import attachments, effective_everywhere
+from tenants.changes import change_alone, platform_change, tenant_change
 from tenants.models import App, Tenant
 from tenants.permissions import require
 from tenants.revisions import platform_changed, tenant_changed
@@ -37,7 +37,8 @@ def policy_publish(
     it meets there (`fits_later`: the caller changes more, then compiles). A text that says the same
     as an earlier version makes that version active again, under its old number.
     """
-    policy = Policy.objects.select_for_update().get(pk=policy.pk)
+    change_alone()
+    policy = Policy.objects.get(pk=policy.pk)
     scopes = _scopes(policy)
     for tenant in scopes or [None]:
         require(actor, "policy.publish" if scopes else "policy.create", tenant)
@@ -58,11 +59,11 @@ def policy_publish(
 @transaction.atomic
 def policy_retire(*, actor: Actor, policy: Policy, reason: str = "") -> bool:
     """Take a policy that is attached nowhere out of use; its versions stay as evidence."""
-    policy = Policy.objects.select_for_update().get(pk=policy.pk)
-    require(actor, "policy.retire", None)
-    if policy.attachments.exists():
+    change = platform_change(actor, "policy.retire", reason)
+    policy = Policy.objects.get(pk=policy.pk)
+    if attachments().filter(policy=policy).exists():
         raise ValidationError({"policy": f"{policy.name} is still attached"})
-    return alter(Change(actor, "policy.retire", reason=reason), policy, {"active": None})
+    return alter(change, policy, {"active": None})
 
 
 @transaction.atomic
@@ -77,7 +78,7 @@ def policy_attach(
 ) -> Attachment:
     """Let a policy hold for the platform (no tenant), for a tenant, or for one app of it."""
     change = _change(actor, "policy.attach", tenant, reason)
-    policy = Policy.objects.select_for_update().get(pk=policy.pk)
+    policy = Policy.objects.get(pk=policy.pk)
     if policy.active is None:
         raise ValidationError({"policy": f"{policy.name} has no published version"})
     if app is not None and (tenant is None or app.tenant_id != tenant.id):
@@ -135,8 +136,8 @@ def _version(policy: Policy, document: Document, source: str, actor: Actor) -> P
 
 def _scopes(policy: Policy) -> list[Tenant | None]:
     """Return where a policy is attached: tenants, and None for the platform."""
-    attachments = Attachment.objects.filter(policy=policy).select_related("tenant")
-    return list({attachment.tenant_id: attachment.tenant for attachment in attachments}.values())
+    held = attachments().filter(policy=policy).select_related("tenant")
+    return list({attachment.tenant_id: attachment.tenant for attachment in held}.values())
 
 
 def _change(actor: Actor, action: str, tenant: Tenant | None, reason: str) -> Change:

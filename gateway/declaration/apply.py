@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
@@ -17,6 +17,7 @@ from gateway.publish import CannotCompileError, compile_bundle, publish
 from policies.models import Policy
 from policies.pdp.nodes import Place
 from policies.pdp.problem import PolicyError
+from tenants.changes import change_alone
 from tenants.models import Tenant
 
 _START: Place = (1, 1)
@@ -59,23 +60,19 @@ def bring_about(
     Returns the changes, and those tenants of the file whose bundles are to be published after the
     commit. The other tenants that hear of it are published by the task that the commit sends.
     """
-    _alone()
-    before = dict(tenants.stored().values_list("id", "revision"))
+    change_alone()
+    former = {one.id: one for one in tenants.stored()}
     session = Session(actor, str(path), prune)
     declaration = read(path, environ, Names() if prune else _stored_names())
     _apply(session, declaration)
-    changed = [one for one in tenants.stored() if before.get(one.id) != one.revision]
-    named = {one.name.text for one in declaration.tenants}
-    own = [one for one in changed if one.name in named]
-    _check_compiles(session, declaration, changed if _may_break_others(session) else own)
+    places = {one.name.text: one.spot.at for one in declaration.tenants}
+    changed = [one for one in tenants.stored() if _differs(one, former.get(one.id))]
+    own = [tenant for tenant in changed if tenant.name in places]
+    _check_compiles(session, places, own)
+    if _may_break_others(session):
+        others = [one for one in changed if one.name not in places and _was_good(former[one.id])]
+        _check_compiles(session, places, others)
     return tuple(session.changes), tuple(own)
-
-
-def _alone() -> None:
-    """Let one file be applied at a time, and lock every tenant in the order that all locks keep."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('gatehouse: apply', 0))")
-    list(Tenant.objects.select_for_update(no_key=True).order_by("id").values_list("id"))
 
 
 def _stored_names() -> Names:
@@ -107,6 +104,15 @@ def _apply(session: Session, declaration: Declaration) -> None:
         providers.prune(session, {one.name.text for one in declaration.providers})
 
 
+def _differs(tenant: Tenant, former: Tenant | None) -> bool:
+    return former is None or former.revision != tenant.revision
+
+
+def _was_good(former: Tenant) -> bool:
+    """Return whether a tenant was published as it stood; one that was not blocks no file."""
+    return former.revision == former.published_revision
+
+
 def _may_break_others(session: Session) -> bool:
     """Return whether a tenant that the file does not name might not compile any more."""
     return any(
@@ -115,16 +121,11 @@ def _may_break_others(session: Session) -> bool:
     )
 
 
-def _check_compiles(session: Session, declaration: Declaration, changed: Iterable[Tenant]) -> None:
-    """Refuse the file where a tenant could not be published any more.
-
-    A tenant that the file does not name, and that could not be published before, stands in no
-    file's way.
-    """
-    places = {one.name.text: one.spot.at for one in declaration.tenants}
+def _check_compiles(
+    session: Session, places: Mapping[str, Place], changed: Iterable[Tenant]
+) -> None:
+    """Refuse the file where a tenant could not be published any more."""
     for tenant in changed:
-        if tenant.publish_error and tenant.name not in places:
-            continue
         try:
             compile_bundle(tenant, timezone.now())
         except (CannotCompileError, PolicyError) as error:

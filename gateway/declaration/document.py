@@ -19,6 +19,8 @@ from policies.pdp.problem import PolicyError, Problem, closest
 from policies.pdp.yaml_text import read_yaml
 
 VERSION = 1
+BYTES_MAX = 4 * 1024 * 1024
+NODES_MAX = 500_000
 KEYS = ("version", "providers", "models", "platform", "tenants", "policies")
 
 
@@ -51,7 +53,8 @@ def read(path: Path, environ: Mapping[str, str], beside: Names) -> Declaration:
     except UnicodeDecodeError:
         raise DeclarationError([fault(str(path), (1, 1), "the file is not UTF-8 text")]) from None
     try:
-        declaration = _read(read_yaml(text), path, environ, faults)
+        root = read_yaml(text, bytes_max=BYTES_MAX, nodes_max=NODES_MAX)
+        declaration = _read(root, path, environ, faults)
         _check_names(declaration, beside, known_policies=not faults)
     except PolicyError as error:
         faults[:0] = [Fault(str(path), problem) for problem in error.problems]

@@ -17,6 +17,7 @@ from policies.pdp.language import parse_document
 from policies.pdp.nodes import Node, Place, Scalar
 from policies.pdp.nodes import fault as place_fault
 from policies.pdp.problem import PolicyError, Problem
+from policies.selectors import attachments
 from policies.services import (
     policy_attach,
     policy_create,
@@ -116,7 +117,7 @@ def prune(session: Session, kept: Collection[str]) -> None:
     """Retire the policies that the file does not name."""
     for row in Policy.objects.exclude(name__in=kept).exclude(active=None).order_by("name"):
         before: Values = {"hash": row.active.hash if row.active is not None else None}
-        for attachment in Attachment.objects.filter(policy=row):
+        for attachment in attachments().filter(policy=row):
             policy_detach(actor=session.actor, attachment=attachment)
         policy_retire(actor=session.actor, policy=row)
         session.removed("policy", row.name, before)
@@ -143,7 +144,7 @@ def _listed(names: Iterable[str]) -> Values:
 
 
 def _attachments(tenant: Tenant | None, app: App | None) -> list[Attachment]:
-    rows = Attachment.objects.filter(tenant=tenant, app=app).exclude(policy__active=None)
+    rows = attachments().filter(tenant=tenant, app=app).exclude(policy__active=None)
     return list(rows.select_related("policy").order_by("policy__name"))
 
 

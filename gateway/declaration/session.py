@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from django.core.exceptions import ValidationError
@@ -17,6 +18,7 @@ Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
 """A value as JSON and the file write it."""
 
 Values = dict[str, Plain]
+_SAME: Mapping[str, str] = MappingProxyType({})
 Op = Literal["create", "update", "remove"]
 
 
@@ -55,7 +57,7 @@ class Session:
         return DeclarationError([fault(self.file, at, message, hint)])
 
     @contextmanager
-    def at(self, spot: Spot, keys: Mapping[str, str] = {}) -> Iterator[None]:
+    def at(self, spot: Spot, keys: Mapping[str, str] = _SAME) -> Iterator[None]:
         """Give what a service refuses a place: that of the key which the refused field has here."""
         try:
             yield

@@ -61,10 +61,10 @@ _TAG_HINT = 'put the whole value in quotes, as in when: "!user.present"'
 _QUOTE_HINT = "put the whole condition in quotes, or write when: >- and the condition below it"
 
 
-def read_yaml(text: str) -> Node:
+def read_yaml(text: str, *, bytes_max: int = BYTES_MAX, nodes_max: int = NODES_MAX) -> Node:
     """Return the root of the one document in `text`; raise PolicyError at the first fault."""
-    if len(text.encode("utf-8", "surrogatepass")) > BYTES_MAX:
-        raise fault((1, 1), f"the document is larger than {BYTES_MAX} bytes")
+    if len(text.encode("utf-8", "surrogatepass")) > bytes_max:
+        raise fault((1, 1), f"the document is larger than {bytes_max} bytes")
     text = text.removeprefix("\ufeff")
     refused = _REFUSED.search(text)
     if refused:
@@ -74,14 +74,15 @@ def read_yaml(text: str) -> Node:
     directive = _DIRECTIVE.search(text)
     if directive:
         raise fault(place_of(text, directive.start("sign")), "directives (%...) are refused")
-    return _Composer(text).document()
+    return _Composer(text, nodes_max).document()
 
 
 class _Composer:
     """Turns the parser's events into nodes, as deep and as many as allowed."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, nodes_max: int) -> None:
         self._text = text
+        self._nodes_max = nodes_max
         self._yaml = YAML(typ="safe", pure=True)
         self._parser = self._yaml.get_constructor_parser(text)[1]
         self._nodes = 0
@@ -124,8 +125,8 @@ class _Composer:
     def _node(self, event: Event, depth: int) -> Node:
         at = _at(event.start_mark)
         self._nodes += 1
-        if self._nodes > NODES_MAX:
-            raise fault(at, f"the document has more than {NODES_MAX} values")
+        if self._nodes > self._nodes_max:
+            raise fault(at, f"the document has more than {self._nodes_max} values")
         if depth > DEPTH_MAX:
             raise fault(at, f"values are nested more than {DEPTH_MAX} deep")
         if isinstance(event, AliasEvent):

@@ -97,7 +97,7 @@ def budget_remove(
 
 
 def ceilings_check(tenant: Tenant) -> None:
-    """Raise ValidationError where a client could multiply a hard budget (7-hard-cases 9)."""
+    """Raise ValidationError where a client could multiply a hard budget (hard case 9)."""
     for budget in without_ceiling(budget_shapes(tenant)):
         raise ValidationError(
             {

@@ -78,8 +78,6 @@ def tenant_remove(*, actor: Actor, tenant: Tenant, reason: str = "") -> bool:
 
 
 def _move(change: Change, tenant: Tenant, state: Tenant.State, revoked: Sequence[str] = ()) -> bool:
-    if Tenant.objects.get(pk=tenant.pk).state == Tenant.State.REMOVED:
-        raise ValidationError({"state": f"the tenant {tenant.name} has been removed"})
     besides = {"keys_revoked": list(revoked)} if revoked else {}
     changed = alter(change, tenant, {"state": state}, besides=besides)
     if changed:

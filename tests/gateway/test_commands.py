@@ -13,11 +13,13 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from audit.actor import command
 from audit.models import Event
 from gateway import doctor
 from gateway.bundle import decode
+from gateway.declaration.apply import bring_about
 from gateway.demo.seed import FILE
 from gateway.envelope import key_pepper
 from gateway.models import BundleRevision, Credential
@@ -214,18 +216,29 @@ def test_apply_ends_as_a_script_expects(acme, tmp_path):
     assert script("apply", str(tmp_path / "none.yaml")).returncode == 2
 
 
-def test_export_config_prints_a_file_that_applies(acme, tmp_path):
-    name, _ = acme
-    text = run("export-config")
-    assert f"name: {name}" in text
+@pytest.fixture
+def alone(tmp_path):
+    """Have nothing in the installation but the demo; all else is back after the test."""
+    path = tmp_path / "empty.yaml"
+    path.write_text("version: 1\n")
+    with transaction.atomic():
+        for file in (path, FILE):
+            bring_about(file, {}, actor=command("tests"), prune=True)
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.usefixtures("alone")
+def test_export_config_prints_a_file_that_applies(tmp_path):
     path = tmp_path / "exported.yaml"
-    path.write_text(text)
-    assert run_json("apply", str(path), "--dry-run", "--prune")["changes"] == []
-    assert name in {one["name"] for one in run_json("export-config")["tenants"]}
+    path.write_text(run("export-config"))
+    done = run_json("apply", str(path), "--dry-run", "--prune")
+    assert done == {"changes": [], "applied": False}
+    assert [one["name"] for one in run_json("export-config")["tenants"]] == ["demo"]
 
 
-def test_export_config_writes_a_folder_that_applies(acme, tmp_path):
-    run("bootstrap")
+@pytest.mark.usefixtures("alone")
+def test_export_config_writes_a_folder_that_applies(tmp_path):
     run("export-config", "--to", str(tmp_path / "site"))
     policy = (tmp_path / "site" / "policies" / "starter.yaml").read_text()
     assert policy == FILE.with_name("starter.yaml").read_text()

@@ -18,8 +18,8 @@ from policies.services import (
     policy_retire,
 )
 from tenants.models import Role, Tenant
-from tenants.services.apps import app_create
-from tenants.services.tenants import tenant_create
+from tenants.services.apps import app_create, app_remove
+from tenants.services.tenants import tenant_create, tenant_remove
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -241,3 +241,16 @@ def test_a_policy_of_another_tenant_is_not_seen(policy, acme):
     assert not policies_visible(person(Role.ANALYST, acme)).exists()
     assert policy in policies_visible(OPERATOR)
     policy_detach(actor=OPERATOR, attachment=held)
+
+
+def test_what_was_attached_to_a_removed_tenant_or_app_holds_nowhere(policy, acme):
+    other = tenant_create(actor=OPERATOR, name=unique("other"))
+    app = app_create(actor=OPERATOR, tenant=other, name="helpdesk")
+    publish(policy)
+    policy_attach(actor=OPERATOR, policy=policy, tenant=acme)
+    policy_attach(actor=OPERATOR, policy=policy, tenant=other, app=app)
+    tenant_remove(actor=OPERATOR, tenant=acme)
+    app_remove(actor=OPERATOR, app=app)
+    assert publish(policy, "default: deny").number == 2
+    assert attached(other).apps == {}
+    assert policy_retire(actor=OPERATOR, policy=policy)

@@ -22,6 +22,7 @@ from gateway.envelope import key_pepper
 from gateway.models import BundleRevision, Credential, Deployment, Price, Provider, Route
 from gateway.selectors import own_price
 from policies.models import Attachment, Policy
+from policies.selectors import attachments
 from tenants.models import App, Budget, RateLimit, Tenant, VirtualKey
 from tenants.services.keys import virtual_key_issue
 from tenants.services.tenants import tenant_suspend
@@ -416,7 +417,7 @@ def test_prune_leaves_what_the_file_names_and_nothing_else(site):
         assert not Deployment.objects.exists()
         assert not Provider.objects.exists()
         assert not Credential.objects.exists()
-        assert not Attachment.objects.exists()
+        assert not attachments().exists()
         assert not Policy.objects.exclude(active=None).exists()
         assert not Budget.objects.filter(is_active=True).exists()
         assert [limit.name for limit in RateLimit.objects.filter(is_active=True)] == ["par"]
@@ -446,50 +447,78 @@ def test_a_suspended_tenant_is_not_resumed_by_a_file(site):
 
 def test_a_tenant_that_was_broken_before_stands_in_no_files_way(site):
     site.apply()
-    Budget.objects.filter(tenant=site.tenant, name="month").update(mode="soft")
-    everywhere = "version: 1\nplatform: {policies: [careful-X]}\n"
-    site.write(everywhere)
-    Tenant.objects.filter(pk=site.tenant.pk).update(publish_error="")
-    with undone(), pytest.raises(DeclarationError, match="does not compile: the hard budget"):
-        bring_about(site.path, ENVIRON, actor=OPERATOR, prune=False)
-    Tenant.objects.filter(pk=site.tenant.pk).update(publish_error="it was so before")
+    month = Budget.objects.filter(tenant=site.tenant, name="month")
+    site.write("version: 1\nplatform: {policies: [careful-X]}\n")
     with undone():
+        month.update(mode="soft")
+        with pytest.raises(DeclarationError, match="does not compile: the hard budget"):
+            bring_about(site.path, ENVIRON, actor=OPERATOR, prune=False)
+    with undone():
+        month.update(mode="soft")
+        Tenant.objects.filter(pk=site.tenant.pk).update(published_revision=0)
         changes, _ = bring_about(site.path, ENVIRON, actor=OPERATOR, prune=False)
-    assert [change.kind for change in changes] == ["platform"]
-    Budget.objects.filter(tenant=site.tenant, name="month").update(mode="hard")
+        assert [change.kind for change in changes] == ["platform"]
 
 
 # Export
 
 
+@pytest.fixture
+def emptied(tmp_path):
+    """Have nothing in the installation; all is back after the test."""
+    path = tmp_path / "empty.yaml"
+    path.write_text("version: 1\n")
+    with undone():
+        bring_about(path, {}, actor=OPERATOR, prune=True)
+        yield
+
+
+@contextmanager
+def alone_with(site):
+    """Have nothing in the installation but what the site's file says."""
+    with undone():
+        bring_about(site.path, ENVIRON, actor=OPERATOR, prune=True)
+        yield
+
+
 def test_what_is_exported_applies_without_a_change(site):
-    site.apply()
-    tenant_suspend(actor=OPERATOR, tenant=site.tenant)
-    site.path.write_text(render(exported()), encoding="utf-8")
-    before = everything()
-    assert site.apply(environ={}, prune=True).changes == ()
-    assert everything() == before
+    with alone_with(site):
+        tenant_suspend(actor=OPERATOR, tenant=site.tenant)
+        site.path.write_text(render(exported()), encoding="utf-8")
+        before = everything()
+        changes, _ = bring_about(site.path, {}, actor=OPERATOR, prune=True)
+        assert changes == ()
+        assert everything() == before
+
+
+def test_what_is_exported_brings_it_all_about_elsewhere(site):
+    with alone_with(site):
+        text = render(exported())
+        site.path.write_text("version: 1\n")
+        bring_about(site.path, {}, actor=OPERATOR, prune=True)
+        site.path.write_text(text.replace("{keep: true}", "{env: VENDOR_KEY}"))
+        bring_about(site.path, ENVIRON, actor=OPERATOR, prune=True)
+        assert render(exported()) == text
 
 
 def test_what_is_exported_says_all_that_was_applied(site):
-    site.apply()
-    said = yaml.safe_load(render(exported()))
-    assert said["version"] == 1
-    providers = {one["name"]: one for one in said["providers"]}
-    assert providers[site.name("vendor")]["credential"] == {"keep": True}
-    assert SECRET not in render(exported())
-    models = {one["name"]: one for one in said["models"]}
-    small = models[site.name("small")]
+    with alone_with(site):
+        text = render(exported())
+        texts = dict(policy_texts())
+    said = yaml.safe_load(text)
+    assert (said["version"], said["platform"]) == (1, {"policies": []})
+    vendor = said["providers"][1]
+    assert (vendor["name"], vendor["credential"]) == (site.name("vendor"), {"keep": True})
+    assert SECRET not in text
+    (small,) = said["models"]
     assert small["price"]["input_per_million"] == "0.15"
     assert [one["provider"] for one in small["deployments"]] == [
         site.name("vendor"),
         site.name("local"),
     ]
-    tenants = {one["name"]: one for one in said["tenants"]}
-    acme = tenants[site.name("acme")]
+    (acme,) = said["tenants"]
     assert [one["name"] for one in acme["budgets"]] == ["month", "per-user"]
     assert acme["apps"][0]["budgets"][0]["limit"] == "9.00"
-    texts = dict(policy_texts())
     assert texts[site.name("house")].startswith("policy: house-")
 
 
@@ -556,7 +585,7 @@ tenants = st.fixed_dictionaries(
 
 @rules(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tenants, tenants)
-def test_whatever_is_declared_is_stable_and_survives_its_export(tmp_path, first, second):
+def test_whatever_is_declared_is_stable_and_survives_its_export(tmp_path, emptied, first, second):
     path, mark = tmp_path / "any.yaml", secrets.token_hex(4)
 
     def run(text):
@@ -568,5 +597,4 @@ def test_whatever_is_declared_is_stable_and_survives_its_export(tmp_path, first,
             text = render({"version": 1, "tenants": [tenant]})
             run(text)
             assert run(text) == ()
-        mine = [one for one in exported()["tenants"] if one["name"] == f"acme-{mark}"]
-        assert run(render({"version": 1, "tenants": mine})) == ()
+        assert run(render(exported())) == ()

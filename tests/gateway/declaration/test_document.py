@@ -380,6 +380,13 @@ def test_a_secret_is_not_shown_by_what_was_read(tmp_path):
     assert ENVIRON["OPENAI_API_KEY"] not in repr(declaration)
 
 
+def test_a_file_may_be_larger_than_a_policy(tmp_path):
+    path = tmp_path / "gatehouse.yaml"
+    path.write_text("version: 1\ntenants:\n" + "".join(f"- {{name: t{n}}}\n" for n in range(6000)))
+    assert path.stat().st_size > 64 * 1024
+    assert len(read(path, ENVIRON, Names()).tenants) == 6000
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "gatehouse.yaml"
     path.write_bytes(b"version: 1\n\xff")

@@ -69,9 +69,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Money for a window. `starts` are the window boundaries, ascending: the first window begins at
-    starts[0] and ends at starts[1]; a `total` budget has (0, 2**40). `app_id` and `key_id` say whose
-    it is; empty: the whole tenant's.
+    """Money for a window.
+
+    `starts` are the window boundaries, ascending: the first window begins at starts[0] and ends at
+    starts[1]; a `total` budget has (0, 2**40). `app_id` and `key_id` say whose it is; empty: the
+    whole tenant's.
     """
 
     id: str

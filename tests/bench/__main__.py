@@ -1,8 +1,8 @@
 """What governing a call costs: `make bench`.
 
-Everything on (10 rules, PII and injection scan of a 460-byte body, hard budget, three limits, strict
-evidence), beside a bare aiohttp forwarder, in one run, on one core, against a provider that answers
-at once. Ratios are what counts: absolute figures belong to the machine and the hour.
+Everything on (10 rules, PII and injection scan of a 460-byte body, hard budget, three limits,
+strict evidence), beside a bare aiohttp forwarder, in one run, on one core, against a provider that
+answers at once. Ratios are what counts: absolute figures belong to the machine and the hour.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ default: permit
 rules:
   - id: mask-pii
     when: findings.exists(f, f.category == "pii" && f.score >= 0.4)
-    redact: {kinds: [EMAIL_ADDRESS, CREDIT_CARD, IBAN_CODE, PHONE_NUMBER], min_score: 0.4, method: mask}
+    redact: {kinds: [EMAIL_ADDRESS, CREDIT_CARD, PHONE_NUMBER], min_score: 0.4, method: mask}
   - id: injection
     when: injection.score >= 0.6
     deny: {message: "The prompt reads like an injection."}

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from gateway.exchange import NESTED, Body, Path
 
@@ -207,7 +208,7 @@ def nested(text: str) -> object:
         return None
 
 
-def planted(node: object, path: Path, value: object) -> object:
+def planted(node: Any, path: Path, value: object) -> Any:
     """The same body with another value at a path; an independent, slower `apply`."""
     if not path:
         return value
@@ -219,7 +220,7 @@ def planted(node: object, path: Path, value: object) -> object:
     return changed
 
 
-def get(node: object, path: Path) -> object:
+def get(node: Any, path: Path) -> Any:
     for step in path:
         node = json.loads(node) if step == NESTED and isinstance(node, str) else node[step]
     return node

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -121,7 +122,7 @@ def touches(found: View, edits: list[Edit], key: str) -> bool:
     return any(segment.path[0] == key for e in edits for segment in found.segments[e.leaf])
 
 
-def get_by_position(before: object, after: object, path: Path) -> object:
+def get_by_position(before: Any, after: Any, path: Path) -> Any:
     """What stands after the edit where `path` led before, though keys on the way were renamed."""
     for step in path:
         if step == NESTED and isinstance(before, str):
@@ -157,4 +158,5 @@ def edits_of(draw, found: View) -> list[Edit]:
         cuts = sorted(draw(st.sets(st.integers(0, len(leaf.text)), max_size=4)))
         pairs = zip(cuts[::2], cuts[1::2], strict=False)
         edits += [Edit(index, a, b, draw(st.sampled_from(["", "[X]", "é"]))) for a, b in pairs]
-    return draw(st.permutations(edits))
+    shuffled: list[Edit] = draw(st.permutations(edits))
+    return shuffled

@@ -204,6 +204,16 @@ def deep():
     return value
 
 
+BAD_MESSAGES: tuple[dict[str, object], ...] = (
+    {"tool_calls": {"x": 1}},
+    {"tool_calls": ["x"]},
+    {"tool_calls": [{}]},
+    {"tool_calls": [{"function": {"name": 1}}]},
+    {"function_call": {"name": None, "arguments": ""}},
+    {"content": deep()},
+)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -217,17 +227,7 @@ def deep():
         b'{"choices": [{"message": "x"}]}',
         b'{"error": {"message": "broken"}}',
         b"\xff",
-        *(
-            orjson.dumps(completion(message))
-            for message in (
-                {"tool_calls": {"x": 1}},
-                {"tool_calls": ["x"]},
-                {"tool_calls": [{}]},
-                {"tool_calls": [{"function": {"name": 1}}]},
-                {"function_call": {"name": None, "arguments": ""}},
-                {"content": deep()},
-            )
-        ),
+        *(orjson.dumps(completion(message)) for message in BAD_MESSAGES),
     ],
 )
 def test_garbage_is_no_answer(body):

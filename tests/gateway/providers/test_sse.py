@@ -117,7 +117,9 @@ def test_any_split_gives_the_same_events_and_loses_no_byte(stream, cuts):
 
 def reference(stream: bytes) -> list[tuple[bytes, bytes]]:
     """The algorithm of the specification, line by line, with no regard for speed."""
-    events, data, name = [], [], b""
+    events: list[tuple[bytes, bytes]] = []
+    data: list[bytes] = []
+    name = b""
     lines = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]
     for line in lines:
         field, _, value = line.partition(b":")

@@ -49,36 +49,35 @@ def chat(house, **fields):
     )
 
 
+USER = b'{"model": "M", "messages": [{"role": "user", "content": "x"}]'
+
 BROKEN = {
     "no JSON": b"hello",
     "half": b'{"model": "x", "messages": [',
     "empty": b"",
     "a list": b"[]",
     "a string": b'"x"',
-    "NaN": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "temperature": NaN}',
-    "infinity": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "top_p": 1e999}',
+    "NaN": USER + b', "temperature": NaN}',
+    "infinity": USER + b', "top_p": 1e999}',
     "invalid UTF-8": b'{"model": "M", "messages": [{"role": "user", "content": "\xff\xfe"}]}',
     "a lone surrogate": b'{"model": "M", "messages": [{"role": "user", "content": "\\ud800"}]}',
     "U+0000": b'{"model": "M", "messages": [{"role": "user", "content": "a\\u0000b"}]}',
     "a key twice": b'{"model": "M", "model": "M", "messages": [{"role": "user", "content": "x"}]}',
-    "a key twice deep": b'{"model": "M", "messages": [{"role": "user", "role": "system", "content": "x"}]}',
-    "200 deep": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "metadata": '
-    + b"[" * 200
-    + b"]" * 200
-    + b"}",
+    "a key twice deep": (
+        b'{"model": "M", "messages": [{"role": "user", "role": "system", "content": "x"}]}'
+    ),
+    "200 deep": USER + b', "metadata": ' + b"[" * 200 + b"]" * 200 + b"}",
     "no model": b'{"messages": [{"role": "user", "content": "x"}]}',
     "no messages": b'{"model": "M"}',
     "empty messages": b'{"model": "M", "messages": []}',
     "messages of numbers": b'{"model": "M", "messages": [1]}',
     "a role of nobody": b'{"model": "M", "messages": [{"role": "root", "content": "x"}]}',
-    "n as text": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "n": "2"}',
-    "n of a million": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "n": 1000000}',
-    "a negative cap": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "max_tokens": -1}',
-    "a huge cap": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1'
-    + b"0" * 400
-    + b"}",
-    "two caps": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1, "max_completion_tokens": 2}',
-    "stream as text": b'{"model": "M", "messages": [{"role": "user", "content": "x"}], "stream": "yes"}',
+    "n as text": USER + b', "n": "2"}',
+    "n of a million": USER + b', "n": 1000000}',
+    "a negative cap": USER + b', "max_tokens": -1}',
+    "a huge cap": USER + b', "max_tokens": 1' + b"0" * 400 + b"}",
+    "two caps": USER + b', "max_tokens": 1, "max_completion_tokens": 2}',
+    "stream as text": USER + b', "stream": "yes"}',
 }
 
 
@@ -141,7 +140,10 @@ def test_paths(client, method, path, expected):
 
 
 def test_what_is_no_plain_json_is_a_415(client, house):
-    for headers in ({"content-type": "multipart/form-data; boundary=x"}, {"content-encoding": "gzip"}):
+    for headers in (
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-encoding": "gzip"},
+    ):
         assert code(post(client, chat(house), headers=headers)) == (415, "unsupported_media_type")
 
 
@@ -189,7 +191,10 @@ def test_a_head_above_64_kib_is_a_431(gateway):
     assert raw(gateway, head) == (431, "headers_too_large")  # not even complete
     assert raw(gateway, head + b"\r\n\r\n") == (431, "headers_too_large")
     many = b"".join(b"x-%d: %s\r\n" % (n, b"v" * 100) for n in range(700))
-    assert raw(gateway, b"GET /v1/models HTTP/1.1\r\n" + many + b"\r\n") == (431, "headers_too_large")
+    assert raw(gateway, b"GET /v1/models HTTP/1.1\r\n" + many + b"\r\n") == (
+        431,
+        "headers_too_large",
+    )
 
 
 def test_what_is_no_http_is_a_400_in_json(gateway):

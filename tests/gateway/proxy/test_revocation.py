@@ -113,14 +113,16 @@ def stream_until_its_end(gateway, house):
         "messages": [{"role": "user", "content": "Hello " * 40}],
     }
     text = []
-    with gateway.client(house.secret) as client:
-        with client.stream("POST", "/v1/chat/completions", json=fields) as answer:
-            assert answer.status_code == 200
-            for piece in answer.iter_text():
-                text.append(piece)
-                if len(text) == 1:
-                    began = time.monotonic()
-                    virtual_key_revoke(actor=estate.ACTOR, key=house.key)
+    with (
+        gateway.client(house.secret) as client,
+        client.stream("POST", "/v1/chat/completions", json=fields) as answer,
+    ):
+        assert answer.status_code == 200
+        for piece in answer.iter_text():
+            text.append(piece)
+            if len(text) == 1:
+                began = time.monotonic()
+                virtual_key_revoke(actor=estate.ACTOR, key=house.key)
     return "".join(text), time.monotonic() - began
 
 

@@ -21,8 +21,7 @@ class Driver:
     async def _start(self):
         keeper = asyncio.get_running_loop().create_task(self.redis.keep())
         async with asyncio.timeout(5):
-            while not self.redis.is_up:
-                await asyncio.sleep(0.005)
+            await self.redis.up.wait()
         return keeper
 
     def run(self, work):

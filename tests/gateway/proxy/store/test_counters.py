@@ -39,9 +39,7 @@ def new_tenant():
 
 
 def budget(limit, *, hard=True, starts=FOREVER):
-    return Budget(
-        str(uuid.uuid4()), "month", limit, "USD", "total", hard, (), "", "", starts
-    )
+    return Budget(str(uuid.uuid4()), "month", limit, "USD", "total", hard, (), "", "", starts)
 
 
 def line_of(one, group=""):
@@ -49,9 +47,7 @@ def line_of(one, group=""):
 
 
 def limit_of(tenant_id, kind, amount, per_s=60, burst=0):
-    return limit_line(
-        tenant_id, Limit(str(uuid.uuid4()), kind, kind, amount, per_s, burst, "", "")
-    )
+    return limit_line(tenant_id, Limit(str(uuid.uuid4()), kind, kind, amount, per_s, burst, "", ""))
 
 
 def operation():
@@ -188,7 +184,9 @@ def test_case_8_a_window_that_is_not_now_is_wrong(driver):
 def test_case_8_the_newest_limit_holds_for_callers_of_older_revisions_too(driver):
     tenant, line = new_tenant(), line_of(budget(1000))
     rebuild(driver, tenant, [line])
-    lowered = line_of(Budget(**{f: getattr(line.budget, f) for f in Budget.__slots__} | {"limit_micros": 100}))
+    lowered = line_of(
+        Budget(**{f: getattr(line.budget, f) for f in Budget.__slots__} | {"limit_micros": 100})
+    )
     assert isinstance(reserve(driver, tenant, lines=[lowered], micros=50, revision=2), Granted)
     assert isinstance(reserve(driver, tenant, lines=[line], micros=60, revision=1), Exceeded)
 
@@ -316,9 +314,7 @@ class NoOverspend(RuleBasedStateMachine):
     @rule(data=st.data())
     def reserve_again(self, data):
         op = data.draw(st.sampled_from(sorted(self.open)))
-        verdict = reserve(
-            self.driver, self.tenant, lines=[self.line], micros=self.open[op], op=op
-        )
+        verdict = reserve(self.driver, self.tenant, lines=[self.line], micros=self.open[op], op=op)
         assert isinstance(verdict, Granted)
 
     @rule()
@@ -341,9 +337,7 @@ class NoOverspend(RuleBasedStateMachine):
             for n, (op, micros) in enumerate(self.open.items())
         ]
         posted = {self.line.budget.id: {"": (self.posted, sum(self.open.values()))}}
-        rebuild(
-            self.driver, self.tenant, [self.line], self.epoch, posted=posted, operations=held
-        )
+        rebuild(self.driver, self.tenant, [self.line], self.epoch, posted=posted, operations=held)
         self.closed.clear()
 
     @invariant()

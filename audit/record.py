@@ -16,7 +16,7 @@ refused            status, message, rule
 admitted           provider, deployment, upstream_model, route, region, bound_micros, currency, cap,
                    redacted
 completed          status, finish, usage [input, output, cached], charge ("usage", "bound",
-                   "not_billed" or "not_sent"), cost_pico, decision, facts and findings of the
+                   "not_billed" or "not_sent"), cost_pico, decision, failed, facts and findings of the
                    answer, digest of the answer, timings_us
 """
 

@@ -8,12 +8,16 @@ import orjson
 
 
 class Scripted(http.server.ThreadingHTTPServer):
-    """`with Scripted(body) as provider:` serves at `provider.base_url`; `bodies` is what it got."""
+    """`with Scripted(body) as provider:` serves at `provider.base_url`; `bodies` is what it got.
+
+    `asked(headers)` is called with each request before it is answered, in another thread.
+    """
 
     daemon_threads = True
 
-    def __init__(self, body, status=200, headers=None):
+    def __init__(self, body, status=200, headers=None, asked=None):
         self.prepared = status, headers or {}, body
+        self.asked = asked or (lambda _: None)
         self.bodies = []
         super().__init__(("127.0.0.1", 0), _Handler)
         self.base_url = f"http://127.0.0.1:{self.server_address[1]}/v1"
@@ -32,6 +36,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.bodies.append(
             orjson.loads(self.rfile.read(int(self.headers["content-length"])))
         )
+        self.server.asked(self.headers)
         status, headers, body = self.server.prepared
         self.send_response(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():

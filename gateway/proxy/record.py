@@ -90,6 +90,9 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.decision is not None:
         body["decision"] = _decision(end.decision)
+        failed = decided.case.scan.failed | (end.scan.failed if end.scan else frozenset())
+        if failed:
+            body["failed"] = sorted(failed)
     if end.facts is not None:
         body["facts"] = facts.recorded(end.facts)
     return _record("completed", decided, end.code, spent.micros, body, at)

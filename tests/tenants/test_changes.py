@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 
 from audit.actor import Actor, command
 from gateway.services.routes import route_create, route_update
@@ -120,6 +120,42 @@ def test_changes_of_tenants_policies_and_the_platform_never_wait_in_a_ring(acme)
         ],
     )
     assert raised == [None] * 4
+
+
+def hurried(job):
+    """Return a job that waits for no lock longer than a moment."""
+
+    def run():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            job()
+
+    return run
+
+
+def test_a_change_of_one_tenant_holds_up_the_platforms_and_no_other_tenants(acme):
+    other = tenant_create(actor=OPERATOR, name=unique("other"))
+    with transaction.atomic():
+        tenant_update(actor=OPERATOR, tenant=acme, tags=["a"])
+        (same, platform, elsewhere) = at_once(
+            hurried(lambda: tenant_update(actor=OPERATOR, tenant=acme, tags=["b"])),
+            hurried(lambda: route_create(actor=OPERATOR, name=unique("model"))),
+            hurried(lambda: tenant_update(actor=OPERATOR, tenant=other, tags=["b"])),
+        )
+    assert isinstance(same, OperationalError)
+    assert isinstance(platform, OperationalError)
+    assert elsewhere is None
+
+
+def test_a_change_of_the_platform_is_made_alone(acme):
+    policy = policy_create(actor=OPERATOR, name=unique("policy"))
+    with transaction.atomic():
+        policy_publish(actor=OPERATOR, policy=policy, source=f"policy: {policy.name}\n")
+        raised = at_once(
+            hurried(lambda: tenant_update(actor=OPERATOR, tenant=acme, tags=["b"])),
+            hurried(lambda: route_create(actor=OPERATOR, name=unique("model"))),
+        )
+    assert [type(error) for error in raised] == [OperationalError, OperationalError]
 
 
 def test_nothing_is_changed_in_a_tenant_that_was_removed(acme):

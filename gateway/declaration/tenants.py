@@ -20,7 +20,12 @@ from policies.pdp.nodes import Node, Place
 from tenants.budgets import group_fault, without_ceiling
 from tenants.models import Tenant
 from tenants.selectors import budget_shapes
-from tenants.services.tenants import tenant_create, tenant_remove, tenant_update
+from tenants.services.tenants import (
+    TenantFields,
+    tenant_create,
+    tenant_remove,
+    tenant_update,
+)
 from tenants.zones import known_zones
 
 KEYS = (
@@ -73,6 +78,16 @@ class TenantEntry:
             },
         }
 
+    def fields(self) -> TenantFields:
+        """Return the same as the services take it."""
+        return {
+            "timezone": self.timezone,
+            "evidence": self.evidence,
+            "tags": self.tags,
+            "pii_countries": self.pii.countries,
+            "pii_phone_regions": self.pii.phone_regions,
+        }
+
 
 def read(node: Node) -> TenantEntry:
     """Read one tenant."""
@@ -104,25 +119,9 @@ def apply(session: Session, entry: TenantEntry) -> Tenant:
     before = {} if row is None else _describe(row)
     with session.at(entry.spot):
         if row is None:
-            row = tenant_create(
-                actor=session.actor,
-                name=entry.name.text,
-                timezone=entry.timezone,
-                evidence=entry.evidence,
-                tags=entry.tags,
-                pii_countries=entry.pii.countries,
-                pii_phone_regions=entry.pii.phone_regions,
-            )
+            row = tenant_create(actor=session.actor, name=entry.name.text, **entry.fields())
         else:
-            tenant_update(
-                actor=session.actor,
-                tenant=row,
-                timezone=entry.timezone,
-                evidence=entry.evidence,
-                tags=entry.tags,
-                pii_countries=entry.pii.countries,
-                pii_phone_regions=entry.pii.phone_regions,
-            )
+            tenant_update(actor=session.actor, tenant=row, **entry.fields())
     held, holding = policies.attach(session, entry.policies, row, None)
     after = {**entry.values(), **holding}
     session.put("tenant", row.name, {**before, **held} if before else {}, after)

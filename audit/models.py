@@ -36,7 +36,7 @@ class Event(models.Model):
 class WrittenJSONField(models.JSONField):
     """A column of type json, which keeps the text as it was written; psycopg reads it as values."""
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:  # noqa: ANN401
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """Return what the driver has read already."""
         return value
 

@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from gateway.bundle import Bundle, decode
 
 TIMEOUT_S = 2.0
+RECONNECT_S = 1.0
 
 
 class DatabaseDown(Exception):
@@ -128,6 +129,9 @@ class Loader:
             min_size=1,
             max_size=4,
             timeout=TIMEOUT_S,
+            # A connection that cannot be made is given up, and made anew for who asks next: waiting
+            # twice as long each time would go on for minutes after PostgreSQL is back.
+            reconnect_timeout=RECONNECT_S,
             open=False,
             kwargs={
                 "autocommit": True,

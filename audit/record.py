@@ -13,7 +13,7 @@ refused, admitted  source, user, conversation, stream, endpoint, app, key_name, 
                    detectors (version), failed (detectors that could not finish), revision (of the
                    bundle), digest and digests (keyed, of the body and of each leaf), timings_us
 refused            status, message, rule
-admitted           provider, deployment, upstream_model, route, region, bound_micros, currency, cap,
+admitted           provider, deployment, upstream_model, route, region, cap, bound_micros, currency,
                    redacted
 completed          status, finish, usage [input, output, cached], charge ("usage", "bound",
                    "not_billed" or "not_sent"), cost_pico, decision, failed, facts and findings of the

@@ -156,7 +156,7 @@ RULES = {
     "the data plane reaches PostgreSQL in two files": imports_package(
         "psycopg",
         within="gateway/proxy/",
-        allowed=("gateway/proxy/evidence.py", "gateway/proxy/loader.py"),
+        allowed=("gateway/proxy/evidence/", "gateway/proxy/loader.py"),
     ),
     "only the store speaks to Redis": imports_package(
         "redis", within=EVERYWHERE, allowed=("gateway/proxy/store/", "gateway/local_redis.py")

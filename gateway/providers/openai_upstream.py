@@ -98,7 +98,8 @@ def parse_answer(endpoint: Endpoint, body: bytes, *, viewed: bool = True) -> Ans
         for choice in _check_list(parsed, "choices"):
             if not isinstance(choice.get("message"), dict):
                 raise BadAnswer("a choice of the provider's answer holds no message")
-            openai_usage.merge(seen, choice.get("usage"))
+            if "usage" in choice:
+                openai_usage.merge(seen, choice["usage"])
     openai_usage.merge(seen, parsed.get("usage"))
     usage = openai_usage.read(seen, wrote=_wrote(parsed))
     return answer(parsed, usage, viewed=viewed)

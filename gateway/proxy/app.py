@@ -45,11 +45,12 @@ class Proxy:
         """Let go of everything; the calls in flight have ended."""
         if self.worker is not None:
             await self.worker.stop()
+        calls.flush()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         assert self.worker is not None  # noqa: S101  (the server starts us before it listens)
-        reply = Reply(send)
+        reply = Reply(scope, send)
         if scope["path"] in OPERATIONS:
             await self._operate(scope, reply, self.worker)
             return

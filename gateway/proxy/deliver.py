@@ -1,5 +1,8 @@
 """An answer on its way from the provider to the client, whole or as a stream."""
 
+import asyncio
+import contextlib
+
 import orjson
 
 from gateway.exchange import Answer, Judgement, Permitted, Reservation
@@ -11,6 +14,8 @@ from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE
+
+LAST_WORD_S = 1.0
 
 
 async def whole(
@@ -91,9 +96,11 @@ def _check_whole(events: openai_stream.ChatStream) -> None:
 
 
 async def broken(passage: Passage, refusal: Refusal) -> None:
-    """End a stream that has begun with a well-formed error."""
+    """End a stream that has begun with a well-formed error; who does not read it misses it."""
     refusal.decision_id = passage.trail.decision_id
-    await passage.reply.end(openai_stream.stream_error(refusal.body()["error"]))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORD_S):
+            await passage.reply.end(openai_stream.stream_error(refusal.body()["error"]))
 
 
 async def _inspected(

@@ -8,7 +8,7 @@ from typing import cast
 
 from gateway.proxy import metrics
 from gateway.proxy.directory import Directory, Principal, check
-from gateway.proxy.errors import Refusal, Unauthenticated, UpstreamTimeout
+from gateway.proxy.errors import Refusal, Unauthenticated, Unavailable, UpstreamTimeout
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,14 @@ class OpenCall:
         if self.cut is None:
             self.cut = why
             self.task.cancel()
+
+    def ended(self) -> Refusal:
+        """Return why the task was cancelled, and let it live to say so.
+
+        Who cancels without a word is the server, which has waited for its calls long enough.
+        """
+        self.task.uncancel()
+        return self.cut or Unavailable("overloaded", "The gateway is being stopped.", "Try again.")
 
 
 class OpenCalls:

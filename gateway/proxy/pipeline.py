@@ -11,7 +11,6 @@ Steps do not know each other; only this file knows their order. Whatever happens
 
 import asyncio
 from functools import partial
-from typing import cast
 
 from gateway.exchange import Attempt, Endpoint, Judgement, Permitted, Reservation
 from gateway.proxy import (
@@ -29,7 +28,7 @@ from gateway.proxy import (
 )
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.errors import Forbidden, Refusal, Unavailable
-from gateway.proxy.evidence import EpochChanged
+from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.runtime import Worker
@@ -87,6 +86,8 @@ async def _serve(passage: Passage, open_call: OpenCall) -> None:
             continue
         try:
             reservation = await _admit(passage, judgement, permitted)  # 7 and 8
+        except asyncio.CancelledError:
+            raise open_call.ended() from None
         except Refusal as refusal:
             raise failure or refusal from None
         outcome = await _attempt(passage, judgement, permitted, reservation, open_call)  # 9 to 12
@@ -150,17 +151,13 @@ async def _attempt(
     except Forbidden as denial:  # of the answer, which was produced and is paid for
         outcome.failure = denial
     except asyncio.CancelledError:
-        outcome.basis = "bound"
-        if open_call.cut is None:
-            raise
-        cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
-        outcome.failure = open_call.cut
+        outcome.failure, outcome.basis = open_call.ended(), "bound"
     finally:
         trail.upstream_ended()
-        if outcome.failure is not None and passage.reply.begun:
-            await deliver.broken(passage, outcome.failure)
         code = outcome.failure.code if outcome.failure else ""
         _close(passage, reservation, outcome, code)  # 11 and 12
+    if outcome.failure is not None and passage.reply.begun:
+        await deliver.broken(passage, outcome.failure)
     return outcome
 
 

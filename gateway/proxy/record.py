@@ -10,7 +10,7 @@ from audit.record import Kind, Record
 from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation
 from gateway.proxy import facts
 from gateway.proxy.errors import Refusal
-from gateway.proxy.evidence import Claim
+from gateway.proxy.evidence.writer import Claim
 from gateway.proxy.trail import Decided
 from policies.detectors.finding import Scan
 from policies.pdp.decision import CapOutputTokens, Decision, Obligation, Redact, RouteTo

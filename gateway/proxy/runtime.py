@@ -13,7 +13,7 @@ from gateway.config import Config
 from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
-from gateway.proxy.evidence import Evidence
+from gateway.proxy.evidence.writer import Evidence
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.proxy.evidence import Sweep
+from gateway.proxy.evidence.sweeping import Sweep
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import Counters
 

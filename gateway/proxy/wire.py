@@ -3,10 +3,15 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gateway.proxy.errors import BodyTimeout, HeadersTooLarge, Refusal, TooLarge
 
@@ -14,6 +19,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+AtOnce = Callable[[int, Headers, bytes], bool]
+
+AT_ONCE = "gatehouse.at_once"
 
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -65,14 +73,19 @@ def _too_large(most: int) -> TooLarge:
 class Reply:
     """The answer to one request: begun at most once, ended once; nothing is said to who hung up."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
+        self._at_once: AtOnce | None = scope.get(AT_ONCE)
         self.begun = False
         self.ended = False
         self.status = 0
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole answer."""
+        """Send a whole answer: in one write where the server is ours and its pipe is free."""
+        if self._at_once is not None and self._at_once(status, headers, body):
+            self.begun = self.ended = True
+            self.status = status
+            return
         await self.begin(status, [*headers, (b"content-length", str(len(body)).encode())])
         await self._body(body, more=False)
 
@@ -161,6 +174,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._head_bytes = self._unread_bytes = 0
         super().on_headers_complete()
+        cast("Scope", self.scope)[AT_ONCE] = partial(self._at_once, self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Close a connection whose body goes on long after its answer."""
@@ -194,6 +208,29 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._answer(408, timeout, timeout.type)
         else:
             self.transport.close()
+
+    def _at_once(
+        self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes
+    ) -> bool:
+        """Write a whole answer as uvicorn would in two messages, or return False for it to do so.
+
+        The headers are made by us of checked parts; uvicorn searches each name and value anew.
+        """
+        if cycle.response_started or self.flow.write_paused or not cycle.keep_alive:
+            return False
+        if cycle.disconnected:
+            return True
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
+        self.transport.write(b"".join(parts))
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.expected_content_length = 0
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _body_overdue(self) -> None:
         self._timer = None

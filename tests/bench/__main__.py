@@ -20,9 +20,9 @@ from gateway.embedded import Servers
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = 32
-CALLS = 8_000
-SINGLE_CALLS = 1_500
-ROUNDS = 3
+CALLS = 6_000
+SINGLE_CALLS = 1_000
+ROUNDS = 5
 CORE = 0
 TEXT = (
     "Please summarise the following notes and list the three most important action items for the "
@@ -154,18 +154,20 @@ def row(name, values, unit=""):
 
 def compare(gateway, forwarder, order):
     """Run both in turn, round by round, and print the ratios."""
-    cpu, rate, added_p50, added_p99, ours = [], [], [], [], []
+    cpu, rate, added_p50, added_p99, ours, own = [], [], [], [], [], []
     for _ in range(ROUNDS):
         bare = measured(*forwarder, order, CONNECTIONS, CALLS)
         full = measured(*gateway, order, CONNECTIONS, CALLS)
         cpu.append(full["cpu_us"] / bare["cpu_us"])
         rate.append(full["rps"] / bare["rps"])
         ours.append(full["rps"])
+        own.append(full["cpu_us"])
         bare = measured(*forwarder, order, 1, SINGLE_CALLS)
         full = measured(*gateway, order, 1, SINGLE_CALLS)
         added_p50.append((full["p50_us"] - bare["p50_us"]) / 1000)
         added_p99.append((full["p99_us"] - bare["p99_us"]) / 1000)
     row("CPU per call, gateway / forwarder (32 connections)", cpu, "x")
+    row("CPU per call, gateway", own, "us")
     row("requests per second, gateway / forwarder", rate, "x")
     row("requests per second, gateway", ours)
     row("added p50 at 1 connection", added_p50, "ms")
@@ -176,6 +178,8 @@ def main():
     """Start everything, measure, stop everything."""
     from tests.stack import Gateway  # noqa: PLC0415
 
+    if os.cpu_count() > 1:  # children inherit it: servers, provider and load share the other cores
+        os.sched_setaffinity(0, set(range(os.cpu_count())) - {CORE})
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as data, Servers() as servers:
         # All parts share two cores here: a stall of the machine is not a Redis that is away.
         environ = dict(os.environ, GATEHOUSE_DATA=data, GATEHOUSE_REDIS_TIMEOUT_MS="1000")

@@ -12,7 +12,8 @@ from django.db import DatabaseError, connection
 
 from audit.models import Record as RecordRow
 from gateway.proxy.errors import Unavailable
-from gateway.proxy.evidence import Claim, EpochChanged, Evidence, Sweep
+from gateway.proxy.evidence.sweeping import Sweep
+from gateway.proxy.evidence.writer import Claim, EpochChanged, Evidence
 from tenants.models import Hold, LedgerEntry, LedgerPosting, TenantEpoch
 
 BUDGET = str(uuid.uuid4())

@@ -19,15 +19,15 @@ import psycopg
 
 from audit.record import Record, day
 from gateway.proxy.errors import Unavailable
+from gateway.proxy.evidence.prepared import Prepared
 
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 256
 ADMIT_WAIT_S = 5.0
 RETRY_S = 0.2
-# Under load more rows share a commit when the next one waits a moment; a lone call never waits.
-CROWD, GATHER_S = 4, 0.001
 STATEMENT_TIMEOUT_MS = 5000
+CONNECT_S = 6.0
 
 
 class Claim(NamedTuple):
@@ -56,7 +56,7 @@ class _Row:
 
 WRITE = """
 WITH input AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%s::json) AS row (
+  SELECT * FROM json_to_recordset($1::json) AS row (
     kind text, day date, call_id uuid, attempt int2, at timestamptz, tenant_id uuid, app_id uuid,
     key_id text, model text, code text, cost_micros int8, body json,
     epoch int4, seq int8, amounts jsonb, bound_pico numeric, currency text, lease_s float8,
@@ -113,97 +113,6 @@ WHERE kind = 'admitted'
   AND (call_id, attempt) NOT IN (SELECT call_id, attempt FROM kept)
 """
 
-SWEEP = """
-WITH lapsed AS MATERIALIZED (
-  SELECT call_id, attempt, tenant_id, amounts, bound_pico, posted_pico, currency,
-         (to_timestamp(('x' || left(replace(call_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
-          AT TIME ZONE 'UTC')::date AS day
-  FROM tenants_hold WHERE state = 'open' AND lease_until < now()
-  ORDER BY lease_until LIMIT %s FOR UPDATE SKIP LOCKED
-), closed AS (
-  UPDATE tenants_hold AS hold SET state = 'lost', posted_pico = lapsed.bound_pico
-  FROM lapsed WHERE hold.call_id = lapsed.call_id AND hold.attempt = lapsed.attempt
-), entered AS (
-  INSERT INTO tenants_ledgerentry (tenant_id, call_id, attempt, kind, delta_pico, currency, at)
-  SELECT tenant_id, call_id, attempt, 'lost', bound_pico - posted_pico, currency, now()
-  FROM lapsed WHERE bound_pico <> posted_pico
-), posted AS (
-  INSERT INTO tenants_ledgerposting (tenant_id, budget_id, window_start, "group", call_id, attempt,
-                                     delta_micros)
-  SELECT tenant_id, (place->>0)::uuid, to_timestamp((place->>1)::float8), place->>3, call_id,
-         attempt, ceil(bound_pico / 1000000) - ceil(posted_pico / 1000000)
-  FROM lapsed, jsonb_array_elements(amounts) AS place
-  WHERE ceil(bound_pico / 1000000) <> ceil(posted_pico / 1000000)
-), recorded AS (
-  INSERT INTO audit_record (day, call_id, attempt, kind, at, tenant_id, app_id, key_id, model, code,
-                            cost_micros, body)
-  SELECT day, call_id, attempt, 'lost', now(), admitted.tenant_id, app_id, key_id, model, 'lost',
-         ceil(lapsed.bound_pico / 1000000), json_build_object('charge', 'bound')
-  FROM lapsed JOIN audit_record AS admitted USING (day, call_id, attempt)
-  WHERE admitted.kind = 'admitted'
-  ON CONFLICT DO NOTHING
-)
-SELECT count(*) FROM lapsed
-"""
-VOID = """
-INSERT INTO tenants_hold (call_id, attempt, tenant_id, epoch, seq, state, amounts, bound_pico,
-                          posted_pico, currency, lease_until, created_at)
-VALUES (%s, %s, %s, %s, %s, 'void', '[]', 0, 0, '', now(), now())
-ON CONFLICT DO NOTHING
-"""
-HOLD = """
-SELECT state, ceil(posted_pico / 1000000)::bigint FROM tenants_hold
-WHERE call_id = %s AND attempt = %s
-"""
-TENANTS_WITH_BUDGETS = "SELECT DISTINCT tenant_id::text FROM tenants_budget"
-
-
-class Sweep:
-    """What became of attempts whose lease ended, in one connection of its own."""
-
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        self._connection = connection
-
-    @classmethod
-    async def connect(cls, database_url: str) -> "Sweep":
-        """Open the connection."""
-        return cls(
-            await psycopg.AsyncConnection.connect(
-                database_url,
-                autocommit=True,
-                connect_timeout=5,
-                options="-c statement_timeout=30000",
-                application_name="gatehouse-sweep",
-            )
-        )
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
-
-    async def post_lost(self, most: int) -> int:
-        """Post admitted attempts whose worker died at their full amount; return how many."""
-        cursor = await self._connection.execute(SWEEP, (most,))
-        row = await cursor.fetchone()
-        return int(row[0]) if row else 0
-
-    async def void(self, tenant_id: str, operation: str, epoch: int, seq: int) -> tuple[str, int]:
-        """Claim a lapsed number, so that it can never be admitted; return state and posted micros.
-
-        "void" when the claim was won or the number is another's: everything may be released.
-        """
-        call_id, _, attempt = operation.rpartition("-")
-        claim = (call_id, int(attempt))
-        await self._connection.execute(VOID, (*claim, tenant_id, epoch, seq))
-        cursor = await self._connection.execute(HOLD, claim)
-        row = await cursor.fetchone()
-        return (row[0], int(row[1])) if row else ("void", 0)
-
-    async def tenants(self) -> list[str]:
-        """Return the tenants that have budgets."""
-        cursor = await self._connection.execute(TENANTS_WITH_BUDGETS)
-        return [row[0] for row in await cursor.fetchall()]
-
 
 class Evidence:
     """The writer of one worker. `lag` is how many rows wait."""
@@ -212,7 +121,7 @@ class Evidence:
         self._url = database_url
         self._waiting: list[_Row] = []
         self._news = asyncio.Event()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._statement: Prepared | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._down = False
@@ -265,11 +174,8 @@ class Evidence:
                 if not self._waiting:
                     self._news.clear()
                     self._idle.set()
-                elif len(batch) >= CROWD:
-                    await asyncio.sleep(GATHER_S)
         finally:
-            if self._connection is not None:
-                await self._connection.close()
+            await self._drop_connection()
 
     def _queue(
         self, values: dict[str, Any], *, is_claim: bool, then: Callable[[], None] | None = None
@@ -326,11 +232,11 @@ class Evidence:
             row.done.exception()  # a completion has no caller: marked as seen, it was logged
 
     async def _write(self, batch: list[_Row]) -> None:
-        connection = self._connection or await self._connect()
-        document = orjson.dumps([row.values for row in batch], default=_plain).decode()
+        statement = self._statement or await self._connect()
+        document = orjson.dumps([row.values for row in batch], default=_plain)
         async with asyncio.timeout(STATEMENT_TIMEOUT_MS / 1000 + 1):
-            cursor = await connection.execute(WRITE, (document,), prepare=True)
-            lost = {(call, attempt) for call, attempt in await cursor.fetchall()}
+            refused = await statement.run(document)
+        lost = {(call_id.decode(), int(attempt)) for call_id, attempt in refused}
         for row in batch:
             if not row.done.done():
                 name = (str(row.values["call_id"]), row.values["attempt"])
@@ -338,20 +244,20 @@ class Evidence:
             if row.then is not None:
                 row.then()
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        self._connection = await psycopg.AsyncConnection.connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=5,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
-            application_name="gatehouse-evidence",
-        )
-        return self._connection
+    async def _connect(self) -> Prepared:
+        async with asyncio.timeout(CONNECT_S):
+            self._statement = await Prepared.connect(
+                self._url,
+                WRITE,
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                application_name="gatehouse-evidence",
+            )
+        return self._statement
 
     async def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        statement, self._statement = self._statement, None
+        if statement is not None:
+            await statement.close()
 
 
 def _plain(value: object) -> list[Any] | tuple[Any, ...]:

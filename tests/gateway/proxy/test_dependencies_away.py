@@ -1,5 +1,5 @@
-"""When Redis or PostgreSQL is away, slow, or empty: each control does what the table in the docs says,
-in bounded time, and works again by itself. On servers of their own, which these tests stop."""
+"""When Redis or PostgreSQL is away, slow or empty, each control does what the docs' table says, in
+bounded time, and works again by itself. On servers of their own, which these tests stop."""
 
 import concurrent.futures
 import contextlib
@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 
-import httpx
 import psycopg
 import pytest
 import redis
@@ -18,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gateway.config import load
 from gateway.embedded import Servers
+from tenants.services.keys import virtual_key_revoke
 from tests import books, estate
 from tests.mock_provider import start_mock_provider
 from tests.stack import Gateway, eventually
@@ -325,19 +325,18 @@ def test_p27_a_postgresql_that_hangs_bounds_the_wait(apart, mock):
 
 
 def stream_and_stop(gateway, home):
-    """Open a stream, send SIGTERM at its first piece; return its text and the seconds to the exit."""
+    """Open a stream, send SIGTERM at its first piece; return its text, and the time of the exit."""
     fields = {"model": home.model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     text = []
-    with gateway.client(home.secret) as client:
-        with (
-            contextlib.suppress(httpx.HTTPError),
-            client.stream("POST", "/v1/chat/completions", json=fields) as answer,
-        ):
-            for piece in answer.iter_text():
-                if not text:
-                    began = time.monotonic()
-                    gateway.workers[0].send_signal(signal.SIGTERM)
-                text.append(piece)
+    with (
+        gateway.client(home.secret) as client,
+        client.stream("POST", "/v1/chat/completions", json=fields) as answer,
+    ):
+        for piece in answer.iter_text():
+            if not text:
+                began = time.monotonic()
+                gateway.workers[0].send_signal(signal.SIGTERM)
+            text.append(piece)
     # Its own end: whatever was to be written is written, then the signal takes its usual effect.
     assert gateway.workers[0].wait(20) in (0, -signal.SIGTERM)
     return "".join(text), time.monotonic() - began
@@ -357,10 +356,40 @@ def test_sigterm_lets_a_stream_end(apart, mock):
 
 def test_sigterm_cuts_what_does_not_end_and_books_it(apart, mock):
     home = house(mock, "mock-pace-100-tokens-200", budgets=HARD)
-    with start(apart, GATEHOUSE_DRAIN_S="1") as gateway:
-        _, took_s = stream_and_stop(gateway, home)
+    hanging = house(mock, "mock-hang", budgets=HARD)
+    with (
+        start(apart, GATEHOUSE_DRAIN_S="1") as gateway,
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+    ):
+        whole = pool.submit(ask, gateway, hanging)
+        eventually(lambda: books.records(hanging, "admitted"))
+        text, took_s = stream_and_stop(gateway, home)
+        assert whole.result()[:2] == (503, "overloaded")
+    assert '"code":"overloaded"' in text
+    assert text.endswith("data: [DONE]\n\n")
     assert took_s < 6
-    assert books.settled(home)
-    (hold,) = books.holds(home).values()
-    assert hold.posted_pico == hold.bound_pico
-    assert books.record(home, "completed").body["charge"] == "bound"
+    for each in (home, hanging):
+        assert books.settled(each)
+        (hold,) = books.holds(each).values()
+        assert hold.posted_pico == hold.bound_pico
+        assert books.record(each, "completed").code == "overloaded"
+    assert "Exception in ASGI" not in gateway.output()
+
+
+def test_case_18_a_call_that_waits_to_be_recorded_is_ended_too(apart, mock):
+    """A key is revoked while the admission hangs: who waits hears why, and pays nothing."""
+    with start(apart) as gateway, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        home = house(mock, budgets=HARD)
+        assert code(gateway, home) == "ok"
+        reached = len(mock.books())
+        with psycopg.connect(apart.endpoints.database_owner_url) as blocker:
+            blocker.execute("LOCK TABLE tenants_hold IN ACCESS EXCLUSIVE MODE")
+            call = pool.submit(ask, gateway, home)
+            time.sleep(0.3)  # nothing that could be seen happens while it waits
+            virtual_key_revoke(actor=estate.ACTOR, key=home.key)
+            status, refusal, took_s = call.result()
+        assert (status, refusal) == (401, "key_revoked")
+        assert took_s < 2.5
+        assert len(mock.books()) == reached
+        eventually(lambda: books.settled(home))
+        assert books.posted(home) == books.billed(mock.books()[-1])

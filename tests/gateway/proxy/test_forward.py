@@ -410,6 +410,29 @@ def test_who_hangs_up_pays_what_the_provider_billed(gateway, mock, stream):
     assert books.posted(house) == books.billed(entry) > 0
 
 
+def test_who_does_not_read_pays_too_and_is_let_go(gateway, mock):
+    """The time that any answer may take ends also for who leaves it lying in the sockets."""
+    model = estate.name("mock-unread")
+    mock.behave(model, content=" ".join(["x" * 4000] * 5000))
+    house = served((mock.base_url, model))
+    message = {"role": "user", "content": "Hi"}
+    body = json.dumps(
+        {"model": house.model, "stream": True, "max_tokens": 4096, "messages": [message]}
+    )
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", gateway.port))
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {house.secret}"
+            f"\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        connection.sendall((head + body).encode())
+        eventually(lambda: books.records(house, "completed"), 5)
+        eventually(lambda: any(line.get("code") == "upstream_timeout" for line in gateway.lines()))
+    (hold,) = books.holds(house).values()
+    assert hold.posted_pico == hold.bound_pico
+
+
 def test_the_cap_is_always_sent_and_the_bound_covers_all_that_was_sent(gateway, mock):
     house = served((mock.base_url, "mock-seed-1"))
     asked = [{}, {"max_tokens": 7}, {"max_completion_tokens": 7}, {"max_tokens": 100_000}]

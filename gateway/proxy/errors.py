@@ -13,6 +13,7 @@ Refusal
   NotFound 404                model_not_found, not_found
   OverLimit 429               rate_limit_exceeded, tokens_limit_exceeded,
                               concurrency_limit_exceeded, upstream_rate_limited
+    BeyondLimit 429           tokens_limit_exceeded
     OverBudget 429            insufficient_quota
   NotGovernable 501           not_governable
   UpstreamFailed 502          upstream_error, upstream_credential_rejected
@@ -136,6 +137,14 @@ class OverLimit(Refusal):
 
     status = 429
     type = "rate_limit_error"
+
+
+class BeyondLimit(OverLimit):
+    """A call asks for more than a limit ever has room for: trying again does not help."""
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Tell the SDKs not to retry."""
+        return [*OverLimit.headers(self), DO_NOT_RETRY]
 
 
 class OverBudget(OverLimit):

@@ -14,7 +14,7 @@ from gateway.providers import openai_upstream
 from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import BadRequest, OverBudget, OverLimit, Unavailable
+from gateway.proxy.errors import BadRequest, BeyondLimit, OverBudget, OverLimit, Unavailable
 from gateway.proxy.store.connection import StoreDown, StoreError
 from gateway.proxy.store.counters import (
     Demand,
@@ -105,6 +105,7 @@ async def _granted(
                 return _reservation(wanted, lines, verdict)
             case Exceeded(index=index) if index < len(wanted.limits):
                 line, wait_s = wanted.limits[index], verdict.wait_ms / 1000
+                _check_it_can_fit(line, wanted.tokens)
                 if line.limit.kind == "requests":
                     counting.memory.keep(line, now_s + wait_s, revision)
                 raise _over_limit(line, wait_s)
@@ -251,6 +252,20 @@ def _group(budget: Budget, head: Head, permitted: Permitted, principal: Principa
         **{f"tag:{name}": value for name, value in head.tags},
     }
     return "|".join(values.get(name) or NO_USER for name in budget.group_by)[:300]
+
+
+def _check_it_can_fit(line: LimitLine, tokens: int) -> None:
+    """Refuse for good what a limit on tokens has no room for even when nothing else is used."""
+    limit = line.limit
+    most = limit.burst or limit.amount
+    if limit.kind == "tokens" and tokens > most:
+        raise BeyondLimit(
+            CODES[limit.kind],
+            f"The call may use {tokens} tokens; the limit {limit.name} never has room for more "
+            f"than {most} tokens at once.",
+            "Ask for less: a lower max_tokens, a shorter prompt.",
+            rule=limit.name,
+        )
 
 
 def _over_limit(line: LimitLine, wait_s: float) -> OverLimit:

@@ -1,6 +1,7 @@
 """The price book, and how it becomes rows of prices. No test fetches anything."""
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -142,7 +143,7 @@ def made(url=URL):
 
 def now_price(deployment):
     line = prices([deployment])[deployment.id]
-    begun = [one for one in line if one.effective_from <= NOW.timestamp() + 60]
+    begun = [one for one in line if one.effective_from <= time.time() + 60]
     return begun[-1] if begun else None
 
 

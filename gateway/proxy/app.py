@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 calls = CallLog(sys.stdout.buffer)
 
 OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
+FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -91,11 +92,12 @@ class Proxy:
             await reply.whole(401, [JSON_TYPE], b'{"error":{"code":"metrics_token_required"}}')
 
     def _may_read_metrics(self, scope: Scope) -> bool:
-        token = self.config.metrics_token
-        if token is None:
+        token, headers = self.config.metrics_token, dict(scope["headers"])
+        if token is None:  # this machine may, but not whoever a proxy on it speaks for
             client = scope["client"]
-            return client is None or client[0] in ("127.0.0.1", "::1")
-        presented = dict(scope["headers"]).get(b"authorization", b"")
+            is_local = client is None or client[0] in ("127.0.0.1", "::1")
+            return is_local and FORWARDING.isdisjoint(headers)
+        presented = headers.get(b"authorization", b"")
         return hmac.compare_digest(presented, b"Bearer " + token.encode())
 
 

@@ -16,8 +16,8 @@ refused            status, message, rule
 admitted           provider, deployment, upstream_model, route, region, cap, bound_micros, currency,
                    redacted
 completed          status, finish, usage [input, output, cached], charge ("usage", "bound",
-                   "not_billed" or "not_sent"), cost_pico, decision, failed, facts and findings of the
-                   answer, digest of the answer, timings_us
+                   "not_billed" or "not_sent"), cost_pico, decision, failed, facts and
+                   findings of the answer, digest of the answer, timings_us
 """
 
 from collections.abc import Mapping

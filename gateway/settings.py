@@ -161,5 +161,6 @@ CELERY_BEAT_SCHEDULE = {
     "publish": {"task": "gateway.publish", "schedule": 5.0, "options": {"expires": 5}},
     "sweep_leases": {"task": "gateway.sweep_leases", "schedule": 5.0, "options": {"expires": 5}},
     "maintain_partitions": {"task": "gateway.maintain_partitions", "schedule": 3600.0},
+    "turn_epochs": {"task": "gateway.turn_epochs", "schedule": 24 * 3600.0},
     "refresh_prices": {"task": "gateway.refresh_prices", "schedule": 24 * 3600.0},
 }

@@ -18,6 +18,7 @@ from gateway.proxy.sweep import sweep
 from gateway.publish import RENEW_AFTER, publish
 from gateway.selectors import tenants_behind
 from gateway.services.prices import price_book_refresh
+from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
 from tenants.revisions import tenant_heard
 
@@ -66,6 +67,16 @@ def sweep_leases() -> None:
             )
             if lost or released:
                 log.info("leases_swept", extra={"lost": lost, "released": released})
+
+
+@shared_task(name="gateway.turn_epochs")
+def turn_epochs() -> None:
+    """Begin a new epoch for every tenant, and drop claims that no epoch can meet again."""
+    with alone("gateway.turn_epochs") as mine:
+        if mine:
+            turned = epochs_turn()
+            pruned = holds_prune(timezone.now())
+            log.info("epochs_turned", extra={"tenants": turned, "holds_pruned": pruned})
 
 
 @contextmanager

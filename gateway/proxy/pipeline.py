@@ -44,7 +44,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     config = worker.config
     head = trail.head = parse.head(scope, headers, config.trusted_proxies)  # 1
     principal = trail.principal = await authenticate.authenticate(  # 2
-        head, worker.directory, worker.pepper, worker.now_s()
+        head, worker.directory, worker.peppers, worker.now_s()
     )
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:

@@ -38,7 +38,7 @@ class Worker:
         masters = (config.kek, *((config.kek_previous,) if config.kek_previous else ()))
         self.config = config
         self.key_ids = [envelope.key_id(master) for master in masters]
-        self.pepper = envelope.key_pepper(config.kek)
+        self.peppers = tuple(envelope.key_pepper(master) for master in masters)
         self.loader = Loader(config.database_url)
         self.evidence = Evidence(config.database_url)
         self.redis = Connection(config.redis_url, config.redis_timeout_ms / 1000, SCRIPTS)

@@ -1,13 +1,16 @@
 """S4 and hard case 18 and 19: a revocation holds within a second on every worker."""
 
+import base64
 import datetime
 import http.client
 import json
+import secrets
 import time
 
 import pytest
 from django.db import connection
 
+from gateway import envelope
 from gateway.proxy.directory import Misses
 from tenants import keys
 from tenants.models import Hold, VirtualKey
@@ -210,3 +213,17 @@ def test_a_flood_of_a_revoked_key_is_answered_from_memory(gateway, house):
         for _ in range(50):
             assert client.get("/v1/models").status_code == 401
     assert lookups() - before < 50
+
+
+def test_a_key_opens_while_the_master_key_is_being_replaced(house):
+    """The new master key is in force and the previous one still given: keys of both open."""
+    old, new = estate.settings.GATEHOUSE.kek, secrets.token_bytes(32)
+    environ = {
+        "GATEHOUSE_KEK": base64.b64encode(new).decode(),
+        "GATEHOUSE_KEK_PREVIOUS": base64.b64encode(old).decode(),
+    }
+    pepper = envelope.key_pepper(new)
+    _, issued = virtual_key_issue(actor=estate.ACTOR, app=house.app, name="new", pepper=pepper)
+    with Gateway(environ=environ) as gateway:
+        for secret in (house.secret, issued.secret):
+            assert gateway.chat(secret, house.model, max_tokens=5).status_code == 200

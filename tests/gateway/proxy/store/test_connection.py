@@ -57,7 +57,7 @@ async def connected(answer, timeout_s=0.05):
 
 async def until(true):
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  (whatever a test waits for has no event)
+        while not true():
             await asyncio.sleep(0.002)
 
 

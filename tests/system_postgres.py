@@ -61,8 +61,9 @@ def serving(folder):
             [folder / "initdb", "-D", data / "pg", "-U", "super", "-A", "trust", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, cwd="/", **account,
         )  # fmt: skip
+        place = ["-D", data / "pg", "-p", str(port), "-k", data, "-h", "localhost"]
         server = subprocess.Popen(
-            [folder / "postgres", "-D", data / "pg", "-p", str(port), "-k", data, "-h", "localhost"],
+            [folder / "postgres", *place],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **account,
         )  # fmt: skip
         prepare(port)

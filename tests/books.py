@@ -3,6 +3,7 @@
 
 from audit.models import Record
 from tenants.models import Hold, LedgerPosting
+from tests import estate
 from tests.stack import eventually
 
 PRICE = ("USD", "1", "2")
@@ -49,3 +50,19 @@ def record(house, kind):
     """Return the one record of this kind, as soon as it is there."""
     (found,) = eventually(lambda: records(house, kind))
     return found
+
+
+def served(*deployments):
+    """Make a house under a hard budget whose one model has these deployments, first tried first.
+
+    Each is a base URL and the name of the model there.
+    """
+    found = {url: estate.provider(url) for url, _ in deployments}
+    route = estate.route(*((found[url], model) for url, model in deployments), price=PRICE)
+    return estate.estate(route, budgets=list(HARD))
+
+
+def entries(mock, house):
+    """Return the lines of the provider's books that are about a house's calls."""
+    ours = holds(house)
+    return [entry for entry in mock.books() if entry["request_id"] in ours]

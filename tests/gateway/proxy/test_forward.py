@@ -43,22 +43,9 @@ def gateway(db):
         yield gateway
 
 
-def served(*deployments, budgets=books.HARD):
-    """Make a house whose one model has these (base URL, upstream model), first tried first."""
-    found = {url: estate.provider(url, UPSTREAM_SECRET) for url, _ in deployments}
-    route = estate.route(*((found[url], model) for url, model in deployments), price=books.PRICE)
-    return estate.estate(route, budgets=list(budgets))
-
-
 def code(answer):
     assert UPSTREAM_SECRET not in f"{answer.text}{answer.headers}"
     return answer.status_code, answer.json()["error"]["code"]
-
-
-def entries(mock, house):
-    """Return the lines of the provider's books that are about a house's calls."""
-    ours = books.holds(house)
-    return [entry for entry in mock.books() if entry["request_id"] in ours]
 
 
 def refused_port():
@@ -87,7 +74,7 @@ def refused_port():
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_bad_status_is_told_and_costs_nothing(gateway, mock, status, expected, stream):
-    house = served((mock.base_url, f"mock-status-{status}"))
+    house = books.served((mock.base_url, f"mock-status-{status}"))
     answer = gateway.chat(house.secret, house.model, stream=stream)
     assert code(answer) == expected
     (hold,) = books.holds(house).values()
@@ -98,7 +85,7 @@ def test_a_bad_status_is_told_and_costs_nothing(gateway, mock, status, expected,
 
 
 def test_what_the_provider_says_is_told_without_our_secret(gateway, mock):
-    house = served((mock.base_url, "mock-talks"))
+    house = books.served((mock.base_url, "mock-talks"))
     said = f"Incorrect key {UPSTREAM_SECRET} for\r\nthis\x00 request"
     mock.behave("mock-talks", status=400, message=said)
     answer = gateway.chat(house.secret, house.model)
@@ -108,7 +95,7 @@ def test_what_the_provider_says_is_told_without_our_secret(gateway, mock):
 
 
 def test_a_provider_that_limits_us_says_for_how_long(gateway, mock):
-    house = served((mock.base_url, "mock-status-429-retry_after-7"))
+    house = books.served((mock.base_url, "mock-status-429-retry_after-7"))
     answer = gateway.chat(house.secret, house.model)
     assert answer.headers["retry-after"] == "7"
     assert "x-should-retry" not in answer.headers
@@ -125,21 +112,21 @@ def test_a_provider_that_limits_us_says_for_how_long(gateway, mock):
 )
 def test_an_answer_that_is_none_is_told_and_costs_the_whole_bound(gateway, mock, mode, expected):
     """Whoever was asked may bill: what reached us does not bound it."""
-    house = served((mock.base_url, f"mock-{mode}"))
+    house = books.served((mock.base_url, f"mock-{mode}"))
     answer = gateway.chat(house.secret, house.model, max_tokens=20)
     assert code(answer) == expected
     (hold,) = books.holds(house).values()
-    (entry,) = entries(mock, house)
+    (entry,) = books.entries(mock, house)
     assert hold.posted_pico == hold.bound_pico
     assert books.posted(house) == books.micros(hold.bound_pico) >= books.billed(entry)
     if mode == "hang":
         assert answer.elapsed.total_seconds() < 0.9
-        assert eventually(lambda: entries(mock, house)[0]["cut_off"])
+        assert eventually(lambda: books.entries(mock, house)[0]["cut_off"])
 
 
 @pytest.mark.parametrize("mode", ["garbage", "cut"])
 def test_half_a_stream_ends_with_an_error_and_costs_the_whole_bound(gateway, mock, mode):
-    house = served((mock.base_url, f"mock-{mode}"))
+    house = books.served((mock.base_url, f"mock-{mode}"))
     answer = gateway.chat(house.secret, house.model, stream=True, max_tokens=20)
     assert answer.status_code == 200
     events = answer.text.split("\n\n")
@@ -154,7 +141,7 @@ def test_half_a_stream_ends_with_an_error_and_costs_the_whole_bound(gateway, moc
 
 
 def test_a_stream_that_stalls_is_ended_within_the_idle_time(gateway, mock):
-    house = served((mock.base_url, "mock-pace-5000"))
+    house = books.served((mock.base_url, "mock-pace-5000"))
     answer = gateway.chat(house.secret, house.model, stream=True)
     assert '"code":"upstream_timeout"' in answer.text
     assert answer.text.endswith("data: [DONE]\n\n")
@@ -164,24 +151,24 @@ def test_a_stream_that_stalls_is_ended_within_the_idle_time(gateway, mock):
 
 
 def test_a_stream_that_goes_on_for_too_long_is_ended(gateway, mock):
-    house = served((mock.base_url, "mock-pace-100-tokens-200"))
+    house = books.served((mock.base_url, "mock-pace-100-tokens-200"))
     answer = gateway.chat(house.secret, house.model, stream=True, max_tokens=200)
     assert '"code":"upstream_timeout"' in answer.text
     assert answer.text.endswith("data: [DONE]\n\n")
     assert 1.8 < answer.elapsed.total_seconds() < 3
-    assert eventually(lambda: entries(mock, house)[0]["cut_off"])
+    assert eventually(lambda: books.entries(mock, house)[0]["cut_off"])
 
 
 def test_a_pause_before_the_first_byte_is_no_pause_between_two(gateway, mock):
     """0.4 s are too long to begin, but not to go on."""
-    house = served((mock.base_url, "mock-pace-500-tokens-0"))
+    house = books.served((mock.base_url, "mock-pace-500-tokens-0"))
     answer = gateway.chat(house.secret, house.model, stream=True)
     assert answer.text.endswith("data: [DONE]\n\n")
     assert "error" not in answer.text
 
 
 def test_nobody_there_costs_nothing(gateway):
-    house = served((f"http://127.0.0.1:{refused_port()}/v1", "mock"))
+    house = books.served((f"http://127.0.0.1:{refused_port()}/v1", "mock"))
     answer = gateway.chat(house.secret, house.model)
     assert code(answer) == (502, "upstream_error")
     assert "could not be reached" in answer.json()["error"]["message"]
@@ -208,7 +195,7 @@ def test_what_is_no_answer_is_not_passed_on(gateway, mock, status, headers, body
     headers = {name: value.replace("{mock}", mock.base_url) for name, value in headers.items()}
     before = len(mock.books())
     with Scripted(body, status, headers) as provider:
-        house = served((provider.base_url, "mock"))
+        house = books.served((provider.base_url, "mock"))
         answer = gateway.chat(house.secret, house.model)
         assert code(answer) == (502, "upstream_error")
         assert len(provider.bodies) == 1
@@ -219,7 +206,7 @@ def test_what_is_no_answer_is_not_passed_on(gateway, mock, status, headers, body
 
 def test_an_answer_beyond_any_size_is_not_kept(gateway):
     with Scripted(completion({"content": "x" * (17 << 20)})) as provider:
-        house = served((provider.base_url, "mock"))
+        house = books.served((provider.base_url, "mock"))
         answer = gateway.chat(house.secret, house.model)
     assert code(answer) == (502, "upstream_error")
     assert "larger than" in answer.json()["error"]["message"]
@@ -236,14 +223,14 @@ def test_the_next_deployment_answers_when_one_fails(gateway, mock, fault, stream
     first = (mock.base_url, f"mock-{fault}")
     if fault == "refused":
         first = (f"http://127.0.0.1:{refused_port()}/v1", "mock")
-    house = served(first, (mock.base_url, "mock-tokens-3"))
+    house = books.served(first, (mock.base_url, "mock-tokens-3"))
     answer = gateway.chat(house.secret, house.model, stream=stream, max_tokens=20)
     assert answer.status_code == 200
     assert "word2" in answer.text
     holds = books.holds(house)
     call = answer.headers["x-request-id"]
     assert list(holds) == [f"{call}-1", f"{call}-2"]
-    last = entries(mock, house)[-1]
+    last = books.entries(mock, house)[-1]
     assert (last["request_id"], last["model"]) == (f"{call}-2", "mock-tokens-3")
     assert books.micros(holds[f"{call}-2"].posted_pico) == books.billed(last)
     silent = fault in {"reset", "hang"}  # it may have billed, and in fact it did
@@ -252,27 +239,27 @@ def test_the_next_deployment_answers_when_one_fails(gateway, mock, fault, stream
 
 
 def test_deployments_are_tried_by_priority_until_none_is_left(gateway, mock):
-    house = served(*((mock.base_url, f"mock-status-{status}") for status in (503, 500, 429)))
+    house = books.served(*((mock.base_url, f"mock-status-{status}") for status in (503, 500, 429)))
     answer = gateway.chat(house.secret, house.model)
     assert code(answer) == (429, "upstream_rate_limited")  # what the last one said
-    tried = [entry["model"] for entry in entries(mock, house)]
+    tried = [entry["model"] for entry in books.entries(mock, house)]
     assert tried == ["mock-status-503", "mock-status-500", "mock-status-429"]
 
 
 @pytest.mark.parametrize("fault", ["status-400", "status-404", "status-422", "garbage"])
 def test_nobody_else_is_tried_for_what_is_wrong_with_the_call_or_was_answered(gateway, mock, fault):
-    house = served((mock.base_url, f"mock-{fault}"), (mock.base_url, "mock"))
+    house = books.served((mock.base_url, f"mock-{fault}"), (mock.base_url, "mock"))
     assert gateway.chat(house.secret, house.model).status_code in (400, 502)
-    assert len(entries(mock, house)) == 1
+    assert len(books.entries(mock, house)) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut", "garbage", "pace-5000"])
 def test_nobody_else_is_tried_in_the_middle_of_an_answer(gateway, mock, fault):
-    house = served((mock.base_url, f"mock-{fault}"), (mock.base_url, "mock"))
+    house = books.served((mock.base_url, f"mock-{fault}"), (mock.base_url, "mock"))
     answer = gateway.chat(house.secret, house.model, stream=True)
     assert answer.text.count('"role":"assistant"') == 1
     assert answer.text.endswith("data: [DONE]\n\n")
-    assert len(entries(mock, house)) == 1
+    assert len(books.entries(mock, house)) == 1
 
 
 def permitted(host, port, *, allow_private):
@@ -309,159 +296,6 @@ def test_a_connection_that_fails_is_tried_once_more(mock, monkeypatch):
     assert json.loads(raw)["object"] == "chat.completion"
     assert asked == ["localhost", "localhost"]
     assert [e["request_id"] for e in mock.books()].count("once-more") == 1
-
-
-# The books
-
-
-PLACES = ["end", "first", "middle", "twice", "finish", "every", "after-done"]
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_usage_counts_wherever_in_a_stream_it_stands(gateway, mock, place):
-    """P4: a stream costs what the whole answer costs; in whichever pieces its bytes come."""
-    house = served((mock.base_url, f"mock-usage-{place}-tokens-9-pieces-7"))
-    streamed = gateway.chat(house.secret, house.model, stream=True)
-    assert streamed.text.count("data: [DONE]") == 1
-    books.holds(house)
-    one = books.posted(house)
-    whole = gateway.chat(house.secret, house.model)
-    books.holds(house)
-    first, second = entries(mock, house)
-    assert one == books.billed(first)
-    assert books.posted(house) - one == books.billed(second)
-    assert first["output"] == second["output"] == 9
-    assert whole.headers["x-gatehouse-cost-micros"] == str(books.billed(second))
-
-
-@pytest.mark.parametrize("place", ["absent", "zero"])
-@pytest.mark.parametrize("stream", [False, True])
-def test_usage_that_is_not_told_is_not_free(gateway, mock, place, stream):
-    house = served((mock.base_url, f"mock-usage-{place}"))
-    assert gateway.chat(house.secret, house.model, stream=stream).status_code == 200
-    (hold,) = books.holds(house).values()
-    (entry,) = entries(mock, house)
-    assert books.posted(house) == books.micros(hold.bound_pico) > books.billed(entry)
-
-
-def test_usage_is_asked_for_and_shown_only_to_who_asked(gateway, mock):
-    house = served((mock.base_url, "mock-usage-end"))
-    plain = gateway.chat(house.secret, house.model, stream=True)
-    assert '"usage"' not in plain.text
-    asked = gateway.chat(
-        house.secret, house.model, stream=True, stream_options={"include_usage": True}
-    )
-    assert asked.text.count('"usage"') == 1
-    for entry in entries(mock, house):
-        assert entry["body"]["stream_options"] == {"include_usage": True}
-
-
-def test_our_ledger_is_the_providers_books(gateway, mock):
-    """Joined on the id that we sent, attempt by attempt, over all kinds of calls."""
-    house = served((mock.base_url, "mock-status-500"), (mock.base_url, "mock-seed-3"))
-    for number in range(6):
-        fields = {"n": 1 + number % 3, "stream": number % 2 == 0, "max_tokens": 40}
-        assert gateway.chat(house.secret, house.model, f"Hello {number}", **fields).is_success
-    holds, theirs = books.holds(house), {e["request_id"]: e for e in entries(mock, house)}
-    assert holds.keys() == theirs.keys()
-    assert len(holds) == 12
-    for operation, hold in holds.items():
-        expected = books.billed(theirs[operation])
-        assert books.micros(hold.posted_pico) == expected
-        assert hold.bound_pico >= hold.posted_pico
-    assert books.posted(house) == sum(map(books.billed, theirs.values()))
-    completed = {
-        f"{r.call_id}-{r.attempt}": r.cost_micros for r in books.records(house, "completed")
-    }
-    assert completed == {name: books.billed(entry) for name, entry in theirs.items()}
-
-
-def test_embeddings_are_paid_too(gateway, mock):
-    house = served((mock.base_url, "mock"))
-    with gateway.client(house.secret) as client:
-        answer = client.post("/v1/embeddings", json={"model": house.model, "input": ["a", "b"]})
-    assert len(answer.json()["data"]) == 2
-    (entry,) = entries(mock, house)
-    assert entry["path"] == "/v1/embeddings"
-    assert answer.headers["x-gatehouse-cost-micros"] == str(books.billed(entry))
-    assert books.posted(house) == books.billed(entry)
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_who_hangs_up_pays_what_the_provider_billed(gateway, mock, stream):
-    """P5: before the first byte of an answer, and in the middle of one."""
-    house = served((mock.base_url, "mock-latency-300-pace-50-tokens-10"))
-    body = json.dumps(
-        {"model": house.model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
-    )
-    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
-        head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {house.secret}"
-            f"\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        connection.sendall((head + body).encode())
-        if stream:
-            connection.recv(500)
-        else:
-            eventually(lambda: not books.settled(house))
-    eventually(lambda: books.records(house, "completed"))
-    (entry,) = entries(mock, house)
-    assert entry["finished"]
-    assert books.posted(house) == books.billed(entry) > 0
-
-
-def test_who_does_not_read_pays_too_and_is_let_go(gateway, mock):
-    """The time that any answer may take ends also for who leaves it lying in the sockets."""
-    model = estate.name("mock-unread")
-    mock.behave(model, content=" ".join(["x" * 4000] * 5000))
-    house = served((mock.base_url, model))
-    message = {"role": "user", "content": "Hi"}
-    body = json.dumps(
-        {"model": house.model, "stream": True, "max_tokens": 4096, "messages": [message]}
-    )
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", gateway.port))
-        head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {house.secret}"
-            f"\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        connection.sendall((head + body).encode())
-        eventually(lambda: books.records(house, "completed"), 5)
-        eventually(lambda: any(line.get("code") == "upstream_timeout" for line in gateway.lines()))
-    (hold,) = books.holds(house).values()
-    assert hold.posted_pico == hold.bound_pico
-
-
-def test_the_cap_is_always_sent_and_the_bound_covers_all_that_was_sent(gateway, mock):
-    house = served((mock.base_url, "mock-seed-1"))
-    asked = [{}, {"max_tokens": 7}, {"max_completion_tokens": 7}, {"max_tokens": 100_000}]
-    for fields in asked:
-        assert gateway.chat(house.secret, house.model, "é\n" * 50, **fields).is_success
-    sent = [
-        entry["body"].get("max_tokens") or entry["body"].get("max_completion_tokens")
-        for entry in entries(mock, house)
-    ]
-    assert sent == [256, 7, 7, 4096]
-    for entry, cap in zip(entries(mock, house), sent, strict=True):
-        hold = books.holds(house)[entry["request_id"]]
-        assert books.micros(hold.bound_pico) >= entry["bytes"] + 2 * cap
-
-
-def test_the_bound_covers_what_redaction_adds(gateway, mock):
-    """Short addresses become longer words: a token is at least a byte of what is sent."""
-    route = estate.route((estate.provider(mock.base_url), "mock"), price=books.PRICE)
-    mask = (
-        "policy: {name}\ndefault: permit\nrules:\n  - id: mask\n    when: pii.count > 0\n"
-        "    redact: {kinds: all, min_score: 0.1, method: mask}\n"
-    )
-    house = estate.estate(route, policy=mask, budgets=list(books.HARD))
-    text = " ".join(f"a{n}@b.co" for n in range(200))
-    assert gateway.chat(house.secret, house.model, text, max_tokens=5).is_success
-    (entry,) = entries(mock, house)
-    assert "@b.co" not in str(entry["body"])
-    (hold,) = books.holds(house).values()
-    assert books.micros(hold.bound_pico) >= entry["bytes"] + 2 * 5
 
 
 # What the provider may learn, and where it may be

@@ -63,9 +63,7 @@ class Config:
     auth_grace_s: float
     trusted_proxies: tuple[Network, ...]
     metrics_token: str | None = field(repr=False)
-    metrics_port: int | None
     max_body_bytes: int
-    max_json_depth: int
     max_messages: int
     body_read_s: float
     upstream_connect_s: float
@@ -109,9 +107,7 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         auth_grace_s=read.seconds("GATEHOUSE_AUTH_GRACE_S", 30, 0, 300),
         trusted_proxies=read.networks("GATEHOUSE_TRUSTED_PROXIES"),
         metrics_token=_metrics_token(read),
-        metrics_port=read.whole("GATEHOUSE_METRICS_PORT", 0, 0, 65535) or None,
         max_body_bytes=read.whole("GATEHOUSE_MAX_BODY_BYTES", 4 * MIB, 1024, 256 * MIB),
-        max_json_depth=read.whole("GATEHOUSE_MAX_JSON_DEPTH", 64, 4, 512),
         max_messages=read.whole("GATEHOUSE_MAX_MESSAGES", 2048, 1, 100_000),
         body_read_s=read.seconds("GATEHOUSE_BODY_READ_S", 30, 0.1, 3600),
         upstream_connect_s=read.seconds("GATEHOUSE_UPSTREAM_CONNECT_S", 5, 0.1, 60),
@@ -121,6 +117,8 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         redis_timeout_ms=read.whole("GATEHOUSE_REDIS_TIMEOUT_MS", 50, 1, 60_000),
         drain_s=read.seconds("GATEHOUSE_DRAIN_S", 30, 0, 3600),
     )
+    if read.text("GATEHOUSE_METRICS_PORT"):
+        read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")
     if read.problems:
         raise ConfigError(tuple(read.problems))
     return config

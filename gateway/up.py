@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -232,6 +233,7 @@ def _run(config: Config, environ: Mapping[str, str]) -> None:
             "PYTHONUNBUFFERED": "1",
         }
         endpoints.export(surroundings)
+        surroundings |= shared_metrics(config)
         front = Front(config, endpoints, servers, _prepare(config, surroundings))
         supervisor = Supervisor(
             parts_of(config, listener.fileno()),
@@ -243,6 +245,16 @@ def _run(config: Config, environ: Mapping[str, str]) -> None:
         )
         with stop_requests() as requests:
             supervisor.run(requests, front.tick)
+
+
+def shared_metrics(config: Config) -> dict[str, str]:
+    """Give several web processes one place for their metrics, so that each answers for all."""
+    if config.web_workers == 1:
+        return {}
+    place = config.data / "run" / "metrics"
+    shutil.rmtree(place, ignore_errors=True)  # what processes of an earlier run counted
+    place.mkdir(parents=True)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(place)}
 
 
 def _prepare(config: Config, environ: Mapping[str, str]) -> Prepared:

@@ -16,7 +16,7 @@ from gateway.child import ServerError
 from gateway.config import load
 from gateway.data_folder import DataFolder
 from gateway.embedded import Endpoints, Servers
-from gateway.up import Front, Prepared, announcement, listen, parts_of
+from gateway.up import Front, Prepared, announcement, listen, parts_of, shared_metrics
 
 ROOT = Path(__file__).parents[2]
 ENDPOINTS = Endpoints("postgresql://app@h/d", "postgresql://owner@h/d", "redis://h")
@@ -103,6 +103,15 @@ def test_web_stops_before_what_it_needs_and_never_sees_the_owner(tmp_path):
     assert [part.keep for part in parts] == [(5,), (5,), (), ()]
     assert parts[0].argv[-3:] == ("gateway.serve", "--fd", "5")
     assert parts[0].grace_s > 7
+
+
+def test_several_web_processes_count_in_one_place_that_begins_empty(tmp_path):
+    assert shared_metrics(config_for(tmp_path, WEB_WORKERS="1")) == {}
+    config = config_for(tmp_path, WEB_WORKERS="2")
+    place = Path(shared_metrics(config)["PROMETHEUS_MULTIPROC_DIR"])
+    (place / "counter_1.db").write_text("of an earlier run")
+    assert shared_metrics(config) == {"PROMETHEUS_MULTIPROC_DIR": str(place)}
+    assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize(

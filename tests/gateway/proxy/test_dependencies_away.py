@@ -60,8 +60,9 @@ def apart(db, tmp_path_factory):
     connections.close_all()
     for alias, url in urls.items():
         parts = conninfo_to_dict(url)
+        parts["name"] = parts.pop("dbname")
         connections[alias].settings_dict.update(
-            {"PASSWORD": parts["password"], "PORT": str(parts["port"]), "HOST": parts["host"]}
+            {"OPTIONS": {}} | {name.upper(): str(value) for name, value in parts.items()}
         )
     call_command("migrate", verbosity=0)
     yield apart

@@ -10,8 +10,8 @@ import orjson
 
 from gateway.config import Config
 from gateway.logs import CallLog
-from gateway.proxy import headers, metrics, pipeline
-from gateway.proxy.errors import Refusal
+from gateway.proxy import deliver, headers, metrics, pipeline
+from gateway.proxy.errors import Refusal, fault
 from gateway.proxy.health import readiness
 from gateway.proxy.runtime import Worker
 from gateway.proxy.trail import Trail
@@ -70,12 +70,14 @@ class Proxy:
         except ClientGone:
             code = "client_gone"
         except Exception:
-            code = "internal_error"
+            failed = fault()
+            code = failed.code
             log.exception("internal_error", extra={"request_id": trail.request_id})
-            fault = Refusal(code, "The gateway failed; the operator's log has the request id.")
-            fault.decision_id = trail.decision_id
-            if not reply.begun:
-                await reply.refuse(fault, _headers(trail))
+            if reply.begun:
+                await deliver.broken(reply, failed, trail.decision_id)
+            else:
+                failed.decision_id = trail.decision_id
+                await reply.refuse(failed, _headers(trail))
         _count(trail, reply, code)
 
     async def _operate(self, scope: Scope, reply: Reply, worker: Worker) -> None:

@@ -13,7 +13,7 @@ from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
-from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE
+from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, Reply
 
 LAST_WORD_S = 1.0
 
@@ -95,12 +95,12 @@ def _check_whole(events: openai_stream.ChatStream) -> None:
         raise _failed("it ended before its end")
 
 
-async def broken(passage: Passage, refusal: Refusal) -> None:
+async def broken(reply: Reply, refusal: Refusal, decision_id: str | None) -> None:
     """End a stream that has begun with a well-formed error; who does not read it misses it."""
-    refusal.decision_id = passage.trail.decision_id
+    refusal.decision_id = decision_id
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORD_S):
-            await passage.reply.end(openai_stream.stream_error(refusal.body()["error"]))
+            await reply.end(openai_stream.stream_error(refusal.body()["error"]))
 
 
 async def _inspected(

@@ -187,3 +187,8 @@ class Unavailable(Refusal):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Every 503 names a time to come back."""
         return Refusal.headers(self) or [(b"retry-after", b"1")]
+
+
+def fault() -> Refusal:
+    """Return what a caller hears of a fault of ours."""
+    return Refusal("internal_error", "The gateway failed; the operator's log has the request id.")

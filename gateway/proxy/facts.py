@@ -1,5 +1,6 @@
 """Text and figures become facts: the slot vector that a policy sees. No text of a prompt in it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,7 @@ _ANSWER_PII, _ANSWER_PII_KINDS = SLOTS["answer.pii.count"], SLOTS["answer.pii.ki
 _ANSWER_PII_MAX = SLOTS["answer.pii.max_score"]
 _NAMES = tuple(FACTS)
 BYTES_PER_TOKEN = 4
+NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def of_principal(row: KeyRow, tenant: LoadedTenant, app: LoadedApp) -> tuple[Any, ...]:
@@ -58,7 +60,7 @@ def of_call(base: tuple[Any, ...], head: Head, call: Call, at: datetime) -> Fact
     slots[_MESSAGES], slots[_ROLES], slots[_N] = call.messages, call.roles, call.n
     slots[_BYTES], slots[_ESTIMATE] = call.size, call.size // BYTES_PER_TOKEN
     slots[_ASKED] = slots[_ROUTED] = call.model
-    slots[_UNKNOWN] = call.unknown_fields
+    slots[_UNKNOWN] = tuple(map(plain_name, call.unknown_fields))
     if call.user:
         slots[_USER], slots[_USER_ID] = True, call.user
     if call.tools:
@@ -102,7 +104,7 @@ def of_answer(judgement: Judgement, answer: Answer, size: int, scan: Scan) -> Fa
     """Return the slots of the answer phase: the request's with its risk, and the answer's."""
     bound = list(judgement.facts)
     bound[_RISK] = judgement.decision.risk
-    bound[_FINISH], bound[_ANSWER_BYTES] = answer.finish, size
+    bound[_FINISH], bound[_ANSWER_BYTES] = plain_name(answer.finish), size
     bound[_ANSWER_TOOLS] = answer.tool_calls
     if scan.findings:
         bound[_ANSWER_FINDINGS] = finding_facts(scan.findings, answer.view.leaves)
@@ -140,6 +142,11 @@ def _add_uninspected(slots: Facts, kinds: Sequence[str]) -> None:
     slots[_UNINSPECTED_KINDS] = tuple(dict.fromkeys(kinds))
     slots[_IMAGES], slots[_AUDIO] = kinds.count("image"), kinds.count("audio")
     slots[_FILES] = kinds.count("file")
+
+
+def plain_name(name: str) -> str:
+    """Return a name as it is where it is one: what stands there could be anybody's own words."""
+    return name if NAME.match(name) else ("other" if name else "")
 
 
 def _place(finding: Finding, leaves: Sequence[Leaf]) -> str:

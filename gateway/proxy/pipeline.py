@@ -27,7 +27,7 @@ from gateway.proxy import (
     transform,
 )
 from gateway.proxy.attempt import AttemptFailed
-from gateway.proxy.errors import Forbidden, Refusal, Unavailable
+from gateway.proxy.errors import Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage
@@ -56,6 +56,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     trail.mark("body")
     call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
     parse.check_tags(head, principal.tenant.bundle.tags)
+    worker.evidence.check_room()
     trail.mark("parse")
     case = trail.case = await decide.decide(head, call, principal, trail.at, worker.draw())  # 5
     trail.mark("decide")
@@ -152,12 +153,15 @@ async def _attempt(
         outcome.failure = denial
     except asyncio.CancelledError:
         outcome.failure, outcome.basis = open_call.ended(), "bound"
+    except BaseException:  # a fault of ours: told as such in the record, and charged in full
+        outcome.failure, outcome.basis = fault(), "bound"
+        raise
     finally:
         trail.upstream_ended()
         code = outcome.failure.code if outcome.failure else ""
         _close(passage, reservation, outcome, code)  # 11 and 12
     if outcome.failure is not None and passage.reply.begun:
-        await deliver.broken(passage, outcome.failure)
+        await deliver.broken(passage.reply, outcome.failure, trail.decision_id)
     return outcome
 
 

@@ -83,7 +83,7 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     if usage is not None:
         body["usage"] = [usage.input_tokens, usage.output_tokens, usage.cached_input_tokens]
     if end.finish:
-        body["finish"] = end.finish
+        body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
         body["digest"] = _digest(decided.principal.tenant.mac_key, orjson.dumps(answer.body))
         if end.scan is not None and end.scan.findings:

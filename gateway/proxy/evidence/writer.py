@@ -24,6 +24,7 @@ from gateway.proxy.evidence.prepared import Prepared
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 256
+MOST_WAITING = 10_000
 ADMIT_WAIT_S = 5.0
 RETRY_S = 0.2
 STATEMENT_TIMEOUT_MS = 5000
@@ -130,6 +131,13 @@ class Evidence:
     def lag(self) -> int:
         """Rows that are not durable yet."""
         return len(self._waiting)
+
+    def check_room(self) -> None:
+        """Raise Unavailable when so much waits that a decision could not be kept until it is."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable(
+                "evidence_unavailable", "Calls cannot be recorded now, so none is decided."
+            )
 
     def check(self) -> None:
         """Raise Unavailable while PostgreSQL is away: what cannot be recorded is not begun."""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 POLL_S = 0.4
 TOUCH_EVERY_POLLS = 10
 MOST_PRINCIPALS, MOST_TENANTS, MOST_UNKNOWN = 50_000, 2_000, 10_000
+MOST_LOADING = 500
+READS = 3
 UNKNOWN_S = 1.0
 MISSES_PER_S, MISSES_BURST = 200.0, 400.0
 
@@ -72,14 +74,22 @@ class Misses:
     def __init__(self) -> None:
         self._tokens, self._at = MISSES_BURST, 0.0
 
+    def has_room(self, now_s: float) -> bool:
+        """Whether a look-up may be made that could find nothing."""
+        self._refill(now_s)
+        return self._tokens >= 1
+
     def take(self, now_s: float) -> bool:
-        """Whether one more look-up may be made."""
-        self._tokens = min(MISSES_BURST, self._tokens + (now_s - self._at) * MISSES_PER_S)
-        self._at = now_s
+        """Count a look-up that found nothing; false where there were too many already."""
+        self._refill(now_s)
         if self._tokens < 1:
             return False
         self._tokens -= 1
         return True
+
+    def _refill(self, now_s: float) -> None:
+        self._tokens = min(MISSES_BURST, self._tokens + (now_s - self._at) * MISSES_PER_S)
+        self._at = now_s
 
 
 class Directory:
@@ -123,19 +133,29 @@ class Directory:
         now = self._clock()
         if now < self._unknown.get(digest, 0.0):
             return None
-        if digest not in self._loading and not self._misses.take(now):
+        flooded = not self._misses.has_room(now) or len(self._loading) >= MOST_LOADING
+        if digest not in self._loading and flooded:
             raise Unavailable(
                 "authentication_unavailable", "Too many unknown keys are being presented."
             )
-        try:
-            principal = await self._single_flight(digest, lambda: self._load_principal(digest))
-        except DatabaseDown:
-            raise Unavailable(
-                "authentication_unavailable", "The key could not be checked; try again."
-            ) from None
+        principal = await self.read(digest)
         if principal is not None:
             self._used[principal.row.public_id] = now
         return principal
+
+    async def read(self, digest: bytes) -> Principal | None:
+        """Return the principal as the database has it now; Unavailable when that cannot be told.
+
+        A load that was under way may have read before the newest revision: then it is done again.
+        """
+        for _ in range(READS):
+            try:
+                found = await self._single_flight(digest, lambda: self._load_principal(digest))
+            except DatabaseDown:
+                break
+            if found is None or found.row.revision >= self._revisions.get(found.row.tenant_id, 0):
+                return found
+        raise Unavailable("authentication_unavailable", "The key could not be checked; try again.")
 
     def check_fresh(self) -> None:
         """Raise Unavailable when revocations could not be heard of for longer than the grace."""
@@ -172,17 +192,32 @@ class Directory:
 
     async def _poll(self) -> None:
         asked_s = self._clock()
-        revisions = await self._loader.revisions(self._tenants)
+        asked = tuple(self._tenants)
+        revisions = await self._loader.revisions(asked)
         self._confirmed_s = asked_s
-        for tenant_id in list(self._tenants):
-            found = revisions.get(tenant_id)
+        for tenant_id in asked:
+            found, loaded = revisions.get(tenant_id), self._tenants.get(tenant_id)
+            if loaded is None:  # forgotten while the question was under way
+                continue
             if found is None:
                 self._forget(tenant_id)
                 self.changed(tenant_id)
                 continue
             self._advance(tenant_id, found.revision)
-            if found.published > self._tenants[tenant_id].bundle.revision:
-                await self._single_flight(tenant_id, lambda: self._reload(tenant_id))  # noqa: B023
+            if found.published > loaded.bundle.revision and tenant_id not in self._loading:
+                self._refresh(tenant_id)
+
+    def _refresh(self, tenant_id: str) -> None:
+        """Load a newer bundle beside the poll: one tenant's compiling is no other's delay."""
+        task = self._loading[tenant_id] = asyncio.get_running_loop().create_task(
+            self._reload(tenant_id)
+        )
+        task.add_done_callback(lambda done: self._refreshed(tenant_id, done))
+
+    def _refreshed(self, tenant_id: str, done: asyncio.Task[LoadedTenant | None]) -> None:
+        self._loading.pop(tenant_id, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("bundle_not_loaded", extra={"tenant_id": tenant_id, "error": repr(error)})
 
     async def _touch(self) -> None:
         used, self._used = self._used, {}
@@ -207,6 +242,7 @@ class Directory:
     async def _load_principal(self, digest: bytes) -> Principal | None:
         row = await self._loader.key(digest)
         if row is None:
+            self._misses.take(self._clock())
             self._unknown[digest] = self._clock() + UNKNOWN_S
             if len(self._unknown) > MOST_UNKNOWN:
                 self._unknown.popitem(last=False)
@@ -219,7 +255,7 @@ class Directory:
                 "policy_unavailable", "No configuration has been published for this app yet."
             )
         principal = _principal(digest, row, tenant)
-        if self._advance(row.tenant_id, row.revision):
+        if self._advance(row.tenant_id, row.revision) and row.tenant_id in self._tenants:
             self._principals[digest] = principal
             if len(self._principals) > MOST_PRINCIPALS:
                 self._principals.popitem(last=False)

@@ -75,7 +75,12 @@ async def reserve(
 
 async def epoch_over(counting: Counting, principal: Principal, refused: Reservation) -> None:
     """Make sure that the next reservation counts under another epoch than a refused one."""
-    await counting.rebuilder.rebuild(principal.tenant, refused.epoch or 0)
+    try:
+        await counting.rebuilder.rebuild(principal.tenant, refused.epoch or 0)
+    except (StoreDown, StoreError):
+        raise Unavailable(
+            "budget_unavailable", "The budget's counters cannot be rebuilt now."
+        ) from None
 
 
 async def _granted(

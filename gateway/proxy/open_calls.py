@@ -46,6 +46,7 @@ class OpenCalls:
         self._clock = clock
         self._calls: dict[str, set[OpenCall]] = {}
         self._checks: set[asyncio.Task[None]] = set()
+        self._again: set[str] = set()
         directory.changed = self.changed
 
     def enter(self, principal: Principal) -> OpenCall:
@@ -74,6 +75,7 @@ class OpenCalls:
         """End calls whose key expires meanwhile, or that take too long; runs until cancelled."""
         while True:
             await asyncio.sleep(every_s)
+            self._look_again()
             now_s = self._clock()
             open_now = 0
             for calls in self._calls.values():
@@ -89,13 +91,26 @@ class OpenCalls:
                         )
             metrics.OPEN_CALLS.set(open_now)
 
+    def _look_again(self) -> None:
+        """Repeat what failed; past the grace nobody can say who may still call, so nobody may."""
+        again, self._again = self._again, set()
+        for tenant_id in again:
+            self.changed(tenant_id)
+        try:
+            self._directory.check_fresh()
+        except Refusal as refusal:
+            for calls in self._calls.values():
+                for call in calls:
+                    call.end(refusal)
+
     async def _recheck(self, tenant_id: str) -> None:
         calls = list(self._calls.get(tenant_id, ()))
         for digest in {call.principal.digest for call in calls}:
             try:
-                fresh = await self._directory.find(digest)
+                fresh = await self._directory.read(digest)
             except Refusal as refusal:
                 log.warning("recheck_failed", extra={"error": refusal.code})
+                self._again.add(tenant_id)
                 continue
             for call in calls:
                 if call.principal.digest == digest:

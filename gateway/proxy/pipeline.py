@@ -63,6 +63,8 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     passage = Passage(worker, reply, head, Decided(trail, principal, case))
     open_call = worker.open_calls.enter(principal)
     try:
+        # The body may have taken its time: from here on a revocation ends this call by itself.
+        await authenticate.authenticate(head, worker.directory, worker.peppers, worker.now_s())
         await _serve(passage, open_call)
     except Refusal as refusal:
         refusal.decision_id = trail.decision_id

@@ -19,6 +19,7 @@ from gateway.proxy.store.counters import Counters, CounterState, OpenOperation
 from gateway.proxy.tenant import LoadedTenant
 
 TRIES = 3
+WITHIN_S = 10.0
 
 
 class Rebuilder:
@@ -40,7 +41,7 @@ class Rebuilder:
             task.add_done_callback(lambda _: self._running.pop(tenant_id, None))
         try:
             await asyncio.shield(task)
-        except DatabaseDown:
+        except (DatabaseDown, TimeoutError):
             raise Unavailable(
                 "budget_unavailable", "The budget's counters cannot be rebuilt now."
             ) from None
@@ -51,7 +52,10 @@ class Rebuilder:
         current = [_current(budget, now_s) for budget in bundle.budgets]
         lines = {(line.budget.id, line.start_s): line for line in current if line is not None}
         windows = {_instant(line.start_s) for line in lines.values()}
-        async with self._loader.rebuilding(bundle.tenant_id) as ledger:
+        async with (
+            asyncio.timeout(WITHIN_S),
+            self._loader.rebuilding(bundle.tenant_id) as ledger,
+        ):
             above = await self._counters.in_force(bundle.tenant_id)
             if above > seen_epoch:
                 return  # another worker did it while this one waited for the lock

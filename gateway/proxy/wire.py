@@ -129,6 +129,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = True, False
         self._head_bytes = 0
         self._unread_bytes = 0
+        self._since_body = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -151,7 +152,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Count the bytes of a head; give what is incomplete a time to become whole."""
         if self._in_head:
             self._head_bytes += len(data)
+        elif self._in_body:
+            self._since_body += len(data)
         super().data_received(data)
+        if self._since_body > MOST_HEAD_BYTES:  # trailers: what a body brings resets the count
+            self.transport.close()
+            return
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(_headers_too_large())
         elif self._timer is None and not self.transport.is_closing():
@@ -172,12 +178,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(_headers_too_large())
             return
         self._in_head, self._in_body = False, True
-        self._head_bytes = self._unread_bytes = 0
+        self._head_bytes = self._unread_bytes = self._since_body = 0
         super().on_headers_complete()
         cast("Scope", self.scope)[AT_ONCE] = partial(self._at_once, self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Close a connection whose body goes on long after its answer."""
+        self._since_body = 0
         if self.transport.is_closing():  # the head was refused
             return
         if not self._answering:
@@ -190,6 +197,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole; what follows on this connection is another head."""
         self._in_head, self._in_body = True, False
+        self._since_body = 0
         self._stop_timer()
         if not self.transport.is_closing():
             super().on_message_complete()
@@ -234,7 +242,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _body_overdue(self) -> None:
         self._timer = None
-        if self._in_body and self._answering and not self.cycle.response_started:
+        if self._in_body and not self._answering:
+            self.transport.close()  # it was answered long ago and goes on and on
+        elif self._in_body and not self.cycle.response_started:
             self._answer_refusal(
                 BodyTimeout(
                     "request_timeout",

@@ -25,6 +25,7 @@ class Prepared:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] | None = None
         self._broken: psycopg.Error | None = None
+        self._watched = True
         self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
@@ -62,8 +63,7 @@ class Prepared:
 
     async def close(self) -> None:
         """Close the connection."""
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self._unwatch()
         await self._connection.close()
 
     async def _result(self) -> pq.abc.PGresult:
@@ -98,10 +98,18 @@ class Prepared:
     def _settle(self, error: psycopg.Error | None) -> None:
         if error is not None:
             self._broken = error
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+            self._unwatch()
         if self._ready is not None and not self._ready.done():
             if error is None:
                 self._ready.set_result(None)
             else:
                 self._ready.set_exception(error)
+
+    def _unwatch(self) -> None:
+        """Let go of the socket, once: libpq closes it when the connection breaks, and its number
+        may be another connection's by the next turn of the loop.
+        """
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)

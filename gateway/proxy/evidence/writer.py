@@ -177,7 +177,8 @@ class Evidence:
         try:
             while True:
                 await self._news.wait()
-                batch, self._waiting = self._waiting[:MOST_ROWS], self._waiting[MOST_ROWS:]
+                size = _batch_size(self._waiting)
+                batch, self._waiting = self._waiting[:size], self._waiting[size:]
                 await self._write_until_done(batch)
                 if not self._waiting:
                     self._news.clear()
@@ -200,15 +201,17 @@ class Evidence:
         while batch:
             try:
                 await self._write(batch)
-            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                await self._refused(batch, error)
+            except (psycopg.Error, TimeoutError) as error:
+                # Whatever else it is, it is no fault of a row: read-only after a failover, a right
+                # that is missing, a disk that is full. The rows stay until a server takes them.
                 log.warning("evidence_delayed", extra={"error": type(error).__name__})
                 self._down = True
                 self._give_up_waiting(batch)
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_S)
                 continue
-            except psycopg.Error as error:
-                await self._refused(batch, error)
             self._down = False
             return
 
@@ -266,6 +269,22 @@ class Evidence:
         statement, self._statement = self._statement, None
         if statement is not None:
             await statement.close()
+
+
+def _batch_size(waiting: Sequence[_Row]) -> int:
+    """Return how many rows may travel together.
+
+    The completion of a claim waits for the next statement: in one with the claim it would look for
+    a hold that the statement's snapshot does not have yet, and leave it open.
+    """
+    claims = set()
+    for place, row in enumerate(waiting[:MOST_ROWS]):
+        name = (row.values["call_id"], row.values["attempt"])
+        if row.is_claim:
+            claims.add(name)
+        elif name in claims:
+            return place
+    return min(len(waiting), MOST_ROWS)
 
 
 def _plain(value: object) -> list[Any] | tuple[Any, ...]:

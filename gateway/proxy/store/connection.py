@@ -93,6 +93,8 @@ class _Wire(asyncio.Protocol):
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         """Queue one packed command; its bytes leave at the end of this turn of the loop."""
+        if self.closed.done():
+            raise StoreDown("the connection to Redis was lost")
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._outbox:
             self._loop.call_soon(self._flush)

@@ -218,3 +218,27 @@ def test_nothing_of_this_made_a_500_or_a_secret_in_the_log(gateway, house):
     assert "internal_error" not in log
     assert house.secret not in log
     assert house.secret.split("_")[2] not in log
+
+
+def test_trailers_without_end_close_the_connection(gateway):
+    """What follows the last chunk is counted too: nobody fills a worker's memory with it."""
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+        b"content-type: application/json\r\n\r\n0\r\n"
+    )
+    line = b"x-more: " + b"y" * 1000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(20_000):
+                connection.sendall(line)
+
+
+def test_a_body_that_goes_on_after_its_answer_is_ended(gateway):
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    assert received.startswith(b"HTTP/1.1 401 ")

@@ -247,3 +247,40 @@ def test_the_day_of_a_record_is_the_day_of_its_call(loop, evidence, tenant_row, 
     assert set(days) == {
         datetime.datetime.fromtimestamp((record.call_id.int >> 80) / 1000, datetime.UTC).date()
     }
+
+
+def test_case_7_a_claim_and_its_completion_never_share_a_statement(
+    loop, evidence, tenant_row, new_record
+):
+    """Both waited while PostgreSQL was slow: the hold is closed all the same, at no cost."""
+    record = new_record(tenant_row)
+
+    async def both_at_once():
+        admission = asyncio.ensure_future(evidence.admit(record, claim()))
+        await asyncio.sleep(0)
+        return await asyncio.gather(
+            admission,
+            evidence.write(new_record(tenant_row, "completed", record.call_id), 0),
+        )
+
+    loop.run(both_at_once())
+    assert Hold.objects.get(call_id=record.call_id).state == "settled"
+    assert ledger(tenant_row) == (0, 0)
+
+
+def test_a_server_that_cannot_take_the_rows_keeps_them_waiting(loop, tenant_row, new_record):
+    """A server without our tables, as after a failover gone wrong: no row is to blame for that."""
+
+    async def scenario():
+        server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+        stranger = Evidence(f"{server}/postgres")
+        task = asyncio.get_running_loop().create_task(stranger.run())
+        waiting = stranger.write(new_record(tenant_row, "completed"), 0)
+        async with asyncio.timeout(5):
+            while is_open(stranger):
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+        task.cancel()
+        await asyncio.wait([task])
+
+    loop.run(scenario())

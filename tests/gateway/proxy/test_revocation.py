@@ -5,6 +5,7 @@ import datetime
 import http.client
 import json
 import secrets
+import socket
 import time
 
 import pytest
@@ -227,3 +228,18 @@ def test_a_key_opens_while_the_master_key_is_being_replaced(house):
     with Gateway(environ=environ) as gateway:
         for secret in (house.secret, issued.secret):
             assert gateway.chat(secret, house.model, max_tokens=5).status_code == 200
+
+
+def test_case_18_a_key_revoked_while_the_body_is_on_its_way_does_not_call(gateway, house):
+    body = json.dumps({"model": house.model, "messages": [{"role": "user", "content": "Hello"}]})
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {house.secret}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body[:5].encode())
+        assert codes(gateway, house) == {"ok"}
+        virtual_key_revoke(actor=estate.ACTOR, key=house.key)
+        holds_within_the_bound(gateway, house, "key_revoked")
+        connection.sendall(body[5:].encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")

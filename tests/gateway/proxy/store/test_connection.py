@@ -197,3 +197,16 @@ def test_calls_of_one_turn_travel_together():
         await asyncio.wait([keeper])
 
     asyncio.run(scenario())
+
+
+def test_a_command_in_the_turn_of_the_loss_fails_at_once():
+    """Between the loss and its owner's notice nobody may be left waiting for ever."""
+
+    async def scenario():
+        async with connected(lambda command: None, timeout_s=5) as (connection, _):
+            wire = connection._wire
+            wire.connection_lost(None)
+            with pytest.raises(StoreDown):
+                wire.send(b"PING\r\n")
+
+    asyncio.run(scenario())

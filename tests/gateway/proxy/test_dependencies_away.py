@@ -250,8 +250,10 @@ def test_a1_no_record_no_call_while_postgresql_is_away(apart, mock):
         with apart.away("postgres"):
             reached, began = len(mock.books()), time.monotonic()
             status, refusal, took_s = ask(gateway, free)
-            assert (status, refusal) == (503, "evidence_unavailable")
-            assert took_s < 7  # the first one waits whether it comes back; the others do not
+            # The first one waits whether it comes back, at most until the grace for its key ends.
+            assert status == 503
+            assert refusal in {"evidence_unavailable", "authentication_unavailable"}
+            assert took_s < 7
             for home in (free, hard):
                 status, refusal, took_s = ask(gateway, home)
                 assert status == 503

@@ -62,8 +62,8 @@ class Prepared:
 def main(environ: Mapping[str, str]) -> int:
     """Run everything until SIGINT or SIGTERM. Returns 0, or 1 with the reason on stderr."""
     try:
-        with _interruptible():
-            _run(load(environ), environ)
+        with _interruptible() as interruption:
+            _run(load(environ), environ, interruption)
     except REFUSALS as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
@@ -223,7 +223,7 @@ class Front:
         DataFolder(self._config.data).write_services(services)
 
 
-def _run(config: Config, environ: Mapping[str, str]) -> None:
+def _run(config: Config, environ: Mapping[str, str], interruption: "Interruption") -> None:
     with listen(config.host, config.port) as listener, Servers() as servers:
         endpoints = servers.start(config)
         surroundings = dict(environ) | {
@@ -244,6 +244,7 @@ def _run(config: Config, environ: Mapping[str, str]) -> None:
             stopping=listener.close,
         )
         with stop_requests() as requests:
+            interruption.check()
             supervisor.run(requests, front.tick)
 
 
@@ -271,13 +272,32 @@ def _prepare(config: Config, environ: Mapping[str, str]) -> Prepared:
     return Prepared(**json.loads(output))
 
 
+class Interruption:
+    """Notes that somebody asked us to stop while we start: the exception alone can get lost, since
+    Python swallows what is raised inside a finalizer."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Handle a signal."""
+        self._asked = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if it was asked for, however long ago."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible() -> Iterator[Interruption]:
     """Let SIGTERM and SIGHUP unwind like Ctrl-C does, so that a start is undone in order."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption) for number in numbers}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """What `make run` binds, says and starts; the whole of it is run by the end-to-end tests."""
 
+import contextlib
 import http.server
 import os
 import shlex
@@ -16,7 +17,7 @@ from gateway.child import ServerError
 from gateway.config import load
 from gateway.data_folder import DataFolder
 from gateway.embedded import Endpoints, Servers
-from gateway.up import Front, Prepared, announcement, listen, parts_of, shared_metrics
+from gateway.up import Front, Interruption, Prepared, announcement, listen, parts_of, shared_metrics
 
 ROOT = Path(__file__).parents[2]
 ENDPOINTS = Endpoints("postgresql://app@h/d", "postgresql://owner@h/d", "redis://h")
@@ -198,11 +199,24 @@ def test_up_can_be_stopped_while_it_starts(tmp_path, number):
         while not (tmp_path / "run" / "servers.lock").exists():
             assert up.poll() is None
         up.send_signal(number)
-        output, _ = up.communicate(timeout=60)
+        try:
+            output, _ = up.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            up.kill()  # or leaving the context would wait for ever
+            raise
     assert up.returncode == 0, output
     assert "Traceback" not in output
     with DataFolder(tmp_path).claim(), DataFolder(tmp_path).server_lock(patience_s=30):
         pass  # nobody is left who holds the folder
+
+
+def test_a_request_to_stop_that_got_lost_while_starting_is_remembered():
+    interruption = Interruption()
+    interruption.check()
+    with contextlib.suppress(KeyboardInterrupt):  # as a finalizer swallows it
+        interruption(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        interruption.check()
 
 
 def test_a_web_process_without_servers_says_so(tmp_path):

@@ -8,7 +8,7 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test test-ui lint assets assets-check bench lock clean
 
 run:
 	@.ci/install requirements/embedded.txt
@@ -27,6 +27,19 @@ lint:
 	$(BIN)/djlint templates --lint --check --quiet
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && set -x && \
 		GATEHOUSE_DATA=$$data $(BIN)/python manage.py makemigrations --check --dry-run
+
+# The console in a real browser (CHROMIUM, default /usr/bin/chromium), with axe from npm.
+test-ui:
+	@.ci/install requirements/dev.txt
+	@.ci/assets install
+	@$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
+
+# What pages load is built here and committed, so that whoever runs Gatehouse needs no Node.
+assets:
+	@.ci/assets build
+
+assets-check:
+	@.ci/assets check
 
 bench:
 	@.ci/install requirements/dev.txt

@@ -11,13 +11,14 @@ from typing import Any, Concatenate, Literal, ParamSpec
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from audit.actor import Actor
 from tenants.models import User
-from tenants.permissions import ACTIONS, MATRIX, tenants_where
+from tenants.permissions import ACTIONS, MATRIX, can, tenants_where
 from tenants.selectors import actor_of
 
 P = ParamSpec("P")
@@ -69,6 +70,12 @@ def requires(action: str) -> Callable[[ActorView[P]], View[P]]:
     return _declared(Permission("action", action))
 
 
+def check(actor: Actor, action: str, on: models.Model | None) -> None:
+    """Raise MayNotError unless the actor may do this to the object; None is the platform."""
+    if not can(actor, action, on):
+        raise MayNotError(action)
+
+
 def permission_of(view: Callable[..., Any]) -> Permission | None:
     """Return what a page declared."""
     declared = getattr(view, ATTRIBUTE, None)
@@ -83,6 +90,7 @@ def _declared(permission: Permission) -> Callable[[ActorView[P]], View[P]]:
             if not isinstance(user, User):
                 return _to_sign_in(request)
             actor = actor_of(user, request.META.get("REMOTE_ADDR", ""))
+            request.actor = actor  # type: ignore[attr-defined]  # the frame shows what they may do
             if (
                 permission.kind == "action"
                 and tenants_where(actor, permission.detail) == frozenset()

@@ -1,17 +1,25 @@
 """Figures, amounts and instants in templates."""
 
 import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from gateway import icons
 from gateway.calls import wording
 from gateway.calls.story import Money
 from policies.pdp.request import FactValue
+from tenants.models import RateLimit
+from tenants.money import text_from_micros
+from tenants.permissions import can
 
 register = template.Library()
+
+UTC = ZoneInfo("UTC")
 
 
 @register.filter
@@ -62,8 +70,49 @@ def breakable(code: str) -> SafeString:
     return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in code.split("_")))
 
 
+@register.filter
+def micros(amount: int) -> str:
+    """Return 12,500,000 micros as "12.50"."""
+    return text_from_micros(amount)
+
+
+@register.filter
+def limit_words(limit: RateLimit) -> str:
+    """Return "600 requests per minute, at once up to 100"."""
+    if limit.kind == RateLimit.Kind.CONCURRENCY:
+        return f"{limit.amount:,} calls at once"
+    burst = f", at once up to {limit.burst:,}" if limit.burst else ""
+    return f"{limit.amount:,} {limit.kind} per {limit.per}{burst}"
+
+
+@register.filter
+def is_check(field: BoundField) -> bool:
+    """Return whether a field is a single box to tick: its label stands behind it."""
+    return isinstance(field.field.widget, CheckboxInput)
+
+
 @register.simple_tag
-def moment(at: datetime.datetime, zone: ZoneInfo) -> SafeString:
+def field_look(field: BoundField) -> str:
+    """Return the class that a field's arrangement takes."""
+    if isinstance(field.field.widget, CheckboxSelectMultiple):
+        return " choices"
+    return " check" if is_check(field) else ""
+
+
+@register.simple_tag
+def icon_path(name: str) -> SafeString:
+    """Return the path of an icon."""
+    return format_html('<path d="{}" />', icons.PATHS[name])
+
+
+@register.simple_tag
+def allows(actor: Any, action: str, on: Any = None) -> bool:
+    """Return whether the actor may do this to the object; without one, to the platform."""
+    return can(actor, action, on)
+
+
+@register.simple_tag
+def moment(at: datetime.datetime, zone: ZoneInfo = UTC) -> SafeString:
     """Show an instant in a zone, with the same in UTC for who points at it."""
     local, universal = at.astimezone(zone), at.astimezone(datetime.UTC)
     return format_html(

@@ -20,10 +20,12 @@ from django.views.decorators.http import require_safe
 from audit.actor import Actor
 from audit.outcome import OUTCOMES
 from audit.selectors import PAGE, CallsWanted, TooBroadError
-from gateway import selectors
+from gateway import navigation, selectors
 from gateway.access import requires, signed_in
 from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
+from gateway.pages import Crumb
+from gateway.snippets import snippets
 from tenants.models import App, Tenant
 
 UTC = ZoneInfo("UTC")
@@ -78,9 +80,9 @@ class Row:
 
 @signed_in("leads to the first page")
 @require_safe
-def home(_request: HttpRequest, _actor: Actor) -> HttpResponse:
-    """Go to the calls."""
-    return redirect(reverse("calls"))
+def home(_request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Go to the first place where the person may go."""
+    return redirect(navigation.first(actor) or reverse("calls"))
 
 
 @requires("record.read")
@@ -108,8 +110,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "newest": _address(request.GET, None),
         "older": _address(request.GET, rows["last"]) if rows.get("last") else "",
         "wanted_id": wanted_id,
-        "base_url": selectors.base_url(),
-        "example_model": next((model for app in apps for model in app.models), "MODEL"),
+        "example": _example(apps),
     }
     if form.errors:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -130,6 +131,7 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
         if tenant.id == explanation.call.tenant_id
     ]
     content = {
+        "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,
         "call": explanation.call,
         "tenant": tenants[0] if tenants else None,
@@ -161,6 +163,12 @@ def _chosen(tenants: Sequence[Tenant], name: str) -> Sequence[Tenant]:
     if not chosen:
         raise Http404
     return chosen
+
+
+def _example(apps: Sequence[App]) -> str:
+    """Return a first call with a key of one's own."""
+    model = next((model for app in apps for model in app.models), "")
+    return snippets(selectors.base_url(), "$GATEHOUSE_KEY", model)[0][2]
 
 
 def _id_of(text: str) -> uuid.UUID | None:

@@ -36,10 +36,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a person who may not do this, and say who can change that."""
     paragraphs = ["Your account does not allow this."]
     if isinstance(exception, MayNotError):
-        roles = ", ".join(role.replace("_", " ") for role in exception.roles)
         paragraphs = [
             f"It takes the permission {exception.action}, which none of your roles includes.",
-            f"These roles do: {roles}. An owner or admin of your tenant can grant one.",
+            _who_may(exception.roles),
         ]
     return explain(request, HTTPStatus.FORBIDDEN, "You may not open this page", *paragraphs)
 
@@ -79,6 +78,13 @@ def broken(request: HttpRequest) -> HttpResponse:
         "The page could not be made. It was logged under the request id below;"
         " try again, and tell whoever runs Gatehouse if it stays so.",
     )
+
+
+def _who_may(roles: list[str]) -> str:
+    if not roles:
+        return "Only the owner of the installation may do it."
+    names = ", ".join(role.replace("_", " ") for role in roles)
+    return f"These roles do: {names}. An owner or admin of your tenant can grant one."
 
 
 def _id_of(request: HttpRequest) -> str:

@@ -123,7 +123,7 @@ def test_the_list_shows_them_and_what_they_cost(browser, answers):
 
 
 def test_files_and_pages_come_from_one_server_without_a_warning(browser, gateway):
-    style = browser.get("/static/console.css")
+    style = browser.get("/static/dist/console.css")
     assert (style.status_code, style.headers["content-type"][:8]) == (200, "text/css")
     assert browser.get("/nothing").status_code == 404
     assert browser.get("/v1/nothing").json()["error"]["code"] == "not_found"

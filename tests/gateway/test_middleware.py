@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from gateway import middleware
 from gateway.middleware import Headers, Origin, client_address
 
+STYLE = "/static/dist/console.css"
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 
 
@@ -79,7 +80,7 @@ def test_over_https_the_browser_is_told_to_stay_there():
 
 
 @pytest.mark.usefixtures("db")
-@pytest.mark.parametrize("path", ["/sign-in", "/nothing-here", "/static/console.css", "/calls"])
+@pytest.mark.parametrize("path", ["/sign-in", "/nothing-here", STYLE, "/calls"])
 def test_every_answer_has_the_headers(path):
     answer = Client().get(path)
     policy = answer["Content-Security-Policy"]
@@ -91,20 +92,20 @@ def test_every_answer_has_the_headers(path):
     assert answer["Referrer-Policy"] == "same-origin"
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
     assert len(answer["X-Request-Id"]) == 16
-    if path != "/static/console.css":
+    if path != STYLE:
         assert answer["X-Frame-Options"] == "DENY"
 
 
 @pytest.mark.usefixtures("db")
 def test_pages_are_kept_nowhere_and_files_are():
     assert Client().get("/sign-in")["Cache-Control"] == "no-store"
-    answer = Client().get("/static/console.css")
+    answer = Client().get(STYLE)
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/css")
     assert "max-age" in answer["Cache-Control"]
     assert not answer.streaming
     assert b":focus-visible" in answer.content
-    again = Client().get("/static/console.css", HTTP_IF_NONE_MATCH=answer["ETag"])
+    again = Client().get(STYLE, HTTP_IF_NONE_MATCH=answer["ETag"])
     assert (again.status_code, again.content) == (304, b"")
-    assert Client().head("/static/console.css").content == b""
+    assert Client().head(STYLE).content == b""
     assert Client().get("/static/../settings.py").status_code == 404

@@ -1,18 +1,18 @@
 """Where the console leads: one registry for the side bar, the palette and the first page."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from audit.actor import Actor
+from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place of the console: `action` is what it takes, `also` the other pages that are in it.
+    """One place of the console: `action` is what it takes; its pages are named by its noun.
 
     `keeps_tenant`: its list can be narrowed to one tenant.
     """
@@ -22,8 +22,15 @@ class Place:
     icon: str
     group: str
     action: str
-    also: tuple[str, ...] = ()
+    noun: str
+    verbs: str = ""
     keeps_tenant: bool = True
+
+    @property
+    def pages(self) -> frozenset[str]:
+        """The names of its pages: the list, one thing of it, and what is done with it."""
+        verbs = (f"{self.noun}_{verb}" for verb in self.verbs.split())
+        return frozenset((self.name, self.noun, *verbs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +52,71 @@ class Group:
 
 
 PLACES = (
-    Place("calls", "Calls", "calls", "Traffic", "record.read", ("call",)),
+    Place("calls", "Calls", "calls", "Traffic", "record.read", "call"),
+    Place("keys", "Keys", "key", "Access", "virtual_key.read", "key", "issue rotate revoke"),
+    Place("apps", "Apps", "app", "Access", "app.read", "app", "create edit suspend resume remove"),
     Place(
-        "keys",
-        "Keys",
-        "key",
+        "members",
+        "Members",
+        "members",
         "Access",
-        "virtual_key.read",
-        ("key", "key_issue", "key_rotate", "key_revoke"),
+        "membership.read",
+        "member",
+        "add grant revoke",
     ),
     Place(
-        "apps",
-        "Apps",
-        "app",
+        "tenants",
+        "Tenants",
+        "tenant",
         "Access",
-        "app.read",
-        ("app", "app_create", "app_edit", "app_suspend", "app_resume", "app_remove"),
+        "tenant.read",
+        "tenant",
+        "create edit suspend resume",
+        keeps_tenant=False,
+    ),
+    Place(
+        "policies",
+        "Policies",
+        "policy",
+        "Control",
+        "policy.read",
+        "policy",
+        "create publish diff version attach detach",
+    ),
+    Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
+    Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),
+    Place(
+        "providers",
+        "Providers",
+        "provider",
+        "Catalogue",
+        "platform.read",
+        "provider",
+        "create edit credential forget test remove",
+        keeps_tenant=False,
+    ),
+    Place(
+        "models",
+        "Models",
+        "model",
+        "Catalogue",
+        "platform.read",
+        "model",
+        "create edit remove price deploy retire reprice",
+        keeps_tenant=False,
+    ),
+    Place("events", "Audit events", "event", "Evidence", "event.read", "event"),
+    Place(
+        "system",
+        "System",
+        "system",
+        "Evidence",
+        "platform.read",
+        "system",
+        keeps_tenant=False,
     ),
 )
-"""In the order of the side bar. The names of the other pages begin with the place's noun."""
+"""In the order of the side bar."""
 
 
 def places(actor: Actor) -> list[Place]:
@@ -75,10 +128,19 @@ def groups(actor: Actor, current: str, tenant: str) -> list[Group]:
     """Return the side bar for a page; `tenant` is the one that lists are narrowed to, if any."""
     found: dict[str, list[Link]] = {}
     for place in places(actor):
-        is_current = current == place.name or current in place.also
+        is_current = current in place.pages
         link = Link(place.label, place.icon, address(place, tenant), is_current)
         found.setdefault(place.group, []).append(link)
     return [Group(label, tuple(links)) for label, links in found.items()]
+
+
+def of_tenant(actor: Actor, tenant: Tenant) -> list[Link]:
+    """Return the ways to the lists of one tenant."""
+    return [
+        Link(place.label, place.icon, address(place, tenant.name), is_current=False)
+        for place in PLACES
+        if place.keeps_tenant and can(actor, place.action, tenant)
+    ]
 
 
 def first(actor: Actor) -> str | None:
@@ -92,9 +154,9 @@ def address(place: Place, tenant: str) -> str:
     return reverse(place.name) + query
 
 
-def page_names(found: Iterable[Place] = PLACES) -> set[str]:
+def page_names() -> set[str]:
     """Return the names of all pages that belong to a place."""
-    return {name for place in found for name in (place.name, *place.also)}
+    return {name for place in PLACES for name in place.pages}
 
 
 def _may(actor: Actor, action: str) -> bool:

@@ -22,11 +22,8 @@ PAGE = 50
 REASON_LENGTH_MAX = 1000
 CONSTRAINTS = {
     "app_name_once_per_tenant": "An app of this name exists in the tenant.",
-    "attached_once": "The policy is attached there already.",
     "budget_name_once_per_owner": "A budget of this name exists there.",
-    "deployment_once_per_route": "This deployment exists already.",
     "limit_name_once_per_owner": "A limit of this name exists there.",
-    "membership_once": "This person has this role already.",
     "route_default_cap_within_maximum": "The default cap is at least 1 and at most the maximum.",
     "tenant_name_once": "A tenant of this name exists.",
     "user_email_once_in_any_case": "A person with this e-mail exists.",

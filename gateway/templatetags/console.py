@@ -1,6 +1,7 @@
 """Figures, amounts and instants in templates."""
 
 import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -74,6 +75,12 @@ def breakable(code: str) -> SafeString:
 def micros(amount: int) -> str:
     """Return 12,500,000 micros as "12.50"."""
     return text_from_micros(amount)
+
+
+@register.filter
+def percent(share: Decimal) -> str:
+    """Return 0.8 as "80 %"."""
+    return f"{(share * 100).normalize():f} %"
 
 
 @register.filter

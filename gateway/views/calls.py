@@ -20,8 +20,8 @@ from django.views.decorators.http import require_safe
 from audit.actor import Actor
 from audit.outcome import OUTCOMES
 from audit.selectors import PAGE, CallsWanted, TooBroadError
-from gateway import navigation, selectors
-from gateway.access import requires, signed_in
+from gateway import selectors
+from gateway.access import requires
 from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
 from gateway.pages import Crumb
@@ -76,13 +76,6 @@ class Row:
     call: Call
     tenant: str
     zone: ZoneInfo
-
-
-@signed_in("leads to the first page")
-@require_safe
-def home(_request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Go to the first place where the person may go."""
-    return redirect(navigation.first(actor) or reverse("calls"))
 
 
 @requires("record.read")

@@ -13,7 +13,7 @@ from tests.gateway.call_records import World
 
 pytestmark = pytest.mark.usefixtures("db")
 
-SAMPLES = {"token": "x:y", "number": 1}
+SAMPLES = {"token": "x:y", "number": 1, "membership_id": 0, "attachment_id": 0, "event_id": 0}
 NO_ID = uuid.UUID(int=7 << 76 | 2 << 62)
 
 

@@ -1,0 +1,311 @@
+"""Models: public names, the deployments that serve them, and what they cost from when on."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit.actor import Actor
+from gateway import bundle
+from gateway.access import requires
+from gateway.models import Deployment, Price, Provider, Route
+from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
+from gateway.selectors import prices, routes_visible
+from gateway.services.prices import price_set, price_withdraw
+from gateway.services.routes import (
+    deployment_create,
+    deployment_remove,
+    route_create,
+    route_remove,
+    route_update,
+)
+from tenants.money import MoneyError, pico_per_token
+
+PRICES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A deployment, and its price in force now."""
+
+    deployment: Deployment
+    price: bundle.Price | None
+
+
+class RateField(forms.CharField):
+    """A price per million tokens, such as 0.15, as pico-units per token."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the pico-units, or None where nothing was said."""
+        text = super().clean(value)
+        try:
+            return pico_per_token(text) if text else None
+        except MoneyError as error:
+            raise ValidationError(str(error)) from None
+
+
+class CapsForm(ReasonForm):
+    """How many tokens may be asked for."""
+
+    max_output_tokens = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=16384)
+    default_max_output_tokens = forms.IntegerField(
+        min_value=1,
+        max_value=2**31 - 1,
+        initial=2048,
+        help_text="Sent where a call asks for no cap: it bounds what the call may cost.",
+    )
+    field_order = ("name", "max_output_tokens", "default_max_output_tokens", "reason")
+
+
+class NewModelForm(CapsForm):
+    """A new public model name."""
+
+    name = forms.CharField(max_length=120, help_text="What apps ask for.")
+
+
+class DeployForm(ReasonForm):
+    """A provider's model that serves a public name."""
+
+    provider = forms.ModelChoiceField(Provider.objects.order_by("name"), empty_label=None)
+    model = forms.CharField(max_length=200, label="Model there")
+    region = forms.CharField(max_length=63, required=False)
+    priority = forms.IntegerField(
+        min_value=0, max_value=1000, initial=0, help_text="0 is tried first."
+    )
+    weight = forms.IntegerField(
+        min_value=1, max_value=1000, initial=1, help_text="Among those of equal priority."
+    )
+    field_order = ("provider", "model", "region", "priority", "weight", "reason")
+
+
+class PriceForm(ReasonForm):
+    """What tokens cost from an instant on."""
+
+    currency = forms.RegexField(r"\A[A-Z]{3}\Z", max_length=3, initial="USD")
+    input_pico = RateField(label="Input, per million tokens", max_length=24)
+    output_pico = RateField(label="Output, per million tokens", max_length=24)
+    cached_input_pico = RateField(
+        label="Cached input, per million tokens", max_length=24, required=False
+    )
+    since = forms.DateTimeField(
+        label="From (UTC)",
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        help_text="What was charged before stays as it was charged.",
+    )
+    field_order = (
+        "currency",
+        "input_pico",
+        "output_pico",
+        "cached_input_pico",
+        "since",
+        "reason",
+    )
+
+
+@requires("platform.read")
+@require_safe
+def page(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List the public model names."""
+    routes = routes_visible(actor).annotate(deployment_count=Count("deployments"))
+    text = request.GET.get("q", "").strip()
+    found = routes.filter(name__icontains=text) if text else routes
+    content = {"page": listed(request, found), "text": text}
+    return render(request, "gateway/model_list.html", content)
+
+
+@requires("platform.read")
+@require_safe
+def show(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show one model: its deployments in the order of trying, and its prices."""
+    route, now_s = _route(actor, route_id), int(timezone.now().timestamp())
+    deployments = list(
+        route.deployments.select_related("provider").order_by("priority", "-weight", "id")
+    )
+    found = prices(deployments)
+    served = [Served(each, _in_force(found[each.id], now_s)) for each in deployments]
+    content = {
+        "crumbs": _crumbs(),
+        "route": route,
+        "served": served,
+        "set_prices": Price.objects.filter(route=route).order_by("-id")[:PRICES_SHOWN],
+    }
+    return render(request, "gateway/model_show.html", content)
+
+
+@requires("route.create")
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show the form, or create the public model name."""
+    page = FormPage("Add a model", "Add the model", reverse("models"), _crumbs())
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        route = route_create(actor=actor, **asked)
+        said = f"{route.name} is there. Say which provider serves it."
+        return Done(said, reverse("model_deploy", args=[route.id]))
+
+    return form_page(request, page, NewModelForm(given(request)), act)
+
+
+@requires("route.update")
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or change the caps."""
+    route = _route(actor, route_id)
+    initial = {
+        "max_output_tokens": route.max_output_tokens,
+        "default_max_output_tokens": route.default_max_output_tokens,
+    }
+    page = FormPage(f"Caps of {route.name}", "Save", _address(route), _crumbs(route))
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        changed = route_update(actor=actor, route=route, **asked)
+        return Done("Saved." if changed else "Nothing differed.", _address(route))
+
+    return form_page(request, page, CapsForm(given(request), initial=initial), act)
+
+
+@requires("deployment.create")
+@require_http_methods(["GET", "HEAD", "POST"])
+def deploy(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or let a provider's model serve the name."""
+    route = _route(actor, route_id)
+    page = FormPage(
+        title=f"Deployment of {route.name}",
+        submit="Add the deployment",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        lead="It is priced by the price book where that knows it; otherwise set a price.",
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        deployment_create(actor=actor, route=route, **asked)
+        return Done(f"{asked['provider'].name} serves {route.name}.", _address(route))
+
+    return form_page(request, page, DeployForm(given(request)), act)
+
+
+@requires("deployment.remove")
+@require_http_methods(["GET", "HEAD", "POST"])
+def retire(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> HttpResponse:
+    """Say what it will end, or take the deployment away."""
+    found = Deployment.objects.select_related("route", "provider").filter(id=deployment_id)
+    deployment = or_404(found.first())
+    route = deployment.route
+    left = route.deployments.count() - 1
+    page = FormPage(
+        title=f"Remove {deployment.model} at {deployment.provider.name}",
+        submit="Remove the deployment",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        effects=(
+            f"{left} other deployment{'' if left == 1 else 's'} will serve {route.name}."
+            if left
+            else f"Nothing will serve {route.name}: calls for it fail.",
+        ),
+        is_dangerous=True,
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        deployment_remove(actor=actor, deployment=deployment, reason=asked["reason"])
+        return Done("The deployment is removed.", _address(route))
+
+    return form_page(request, page, ReasonForm(given(request)), act)
+
+
+@requires("price.set")
+@require_http_methods(["GET", "HEAD", "POST"])
+def price(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or say what the model costs from an instant on."""
+    route = _route(actor, route_id)
+    form = PriceForm(given(request), initial={"since": timezone.now()})
+    page = FormPage(
+        title=f"Price of {route.name}",
+        submit="Set the price",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        lead="It holds for all deployments of the model that have no price of their own.",
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        terms = bundle.Price(
+            currency=asked["currency"],
+            input_pico=asked["input_pico"],
+            output_pico=asked["output_pico"],
+            cached_input_pico=asked["cached_input_pico"],
+            request_pico=0,
+            effective_from=int(asked["since"].timestamp()),
+        )
+        price_set(actor=actor, of=route, price=terms, reason=asked["reason"])
+        return Done(f"The price of {route.name} is set.", _address(route))
+
+    return form_page(request, page, form, act)
+
+
+@requires("price.withdraw")
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Say what will hold instead, or withdraw the price that was set."""
+    route = _route(actor, route_id)
+    page = FormPage(
+        title=f"Withdraw the price of {route.name}",
+        submit="Withdraw the price",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        effects=("The price book's price holds from now on; without one, hard budgets refuse it.",),
+        is_dangerous=True,
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        did = price_withdraw(actor=actor, of=route, reason=asked["reason"])
+        return Done("The price is withdrawn." if did else "None was set.", _address(route))
+
+    return form_page(request, page, ReasonForm(given(request)), act)
+
+
+@requires("route.remove")
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Say what it will end, or delete the public model name."""
+    route = _route(actor, route_id)
+    page = FormPage(
+        title=f"Remove {route.name}",
+        submit="Remove the model",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        effects=("Its deployments go with it. No app may list it any more.",),
+        is_dangerous=True,
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        route_remove(actor=actor, route=route, reason=asked["reason"])
+        return Done(f"{route.name} is removed.", reverse("models"))
+
+    return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _route(actor: Actor, route_id: uuid.UUID) -> Route:
+    return or_404(routes_visible(actor).filter(id=route_id).first())
+
+
+def _in_force(found: tuple[bundle.Price, ...], now_s: int) -> bundle.Price | None:
+    begun = [price for price in found if price.effective_from <= now_s]
+    return begun[-1] if begun else None
+
+
+def _address(route: Route) -> str:
+    return reverse("model", args=[route.id])
+
+
+def _crumbs(route: Route | None = None) -> list[Crumb]:
+    crumbs = [Crumb("Models", reverse("models"))]
+    return crumbs if route is None else [*crumbs, Crumb(route.name, _address(route))]

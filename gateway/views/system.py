@@ -1,0 +1,59 @@
+"""The system: is it well, what runs, and how it is configured, secrets left out."""
+
+import dataclasses
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import django
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from audit.actor import Actor
+from gateway.access import requires
+from gateway.doctor import examine
+
+PACKAGES = ("celery", "psycopg", "redis", "uvicorn", "presidio-analyzer")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting in force. Of a secret only whether it is set."""
+
+    name: str
+    value: str
+    is_secret: bool
+
+
+@requires("platform.read")
+@require_safe
+def page(request: HttpRequest, _actor: Actor) -> HttpResponse:
+    """Examine the installation and show its settings; no provider is connected to."""
+    findings = examine(offline=True)
+    content = {
+        "findings": findings,
+        "is_well": all(finding.ok for finding in findings),
+        "versions": _versions(),
+        "settings": effective(),
+    }
+    return render(request, "gateway/system.html", content)
+
+
+def effective() -> list[Setting]:
+    """Return the settings in force; what the configuration keeps out of its repr is a secret."""
+    config = settings.GATEHOUSE
+    return [_setting(each, getattr(config, each.name)) for each in dataclasses.fields(config)]
+
+
+def _setting(each: "dataclasses.Field[object]", value: object) -> Setting:
+    if not each.repr:
+        return Setting(each.name, "set" if value else "not set", is_secret=True)
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return Setting(each.name, text or "none", is_secret=False)
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = [("Python", platform.python_version()), ("Django", django.get_version())]
+    return found + [(name, version(name)) for name in PACKAGES]

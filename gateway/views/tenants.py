@@ -1,0 +1,194 @@
+"""Tenants: the list, one tenant, its settings, and stopping all of its calls."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit.actor import Actor
+from gateway import navigation
+from gateway.access import check, requires
+from gateway.pages import (
+    Crumb,
+    Done,
+    FormPage,
+    NeededReasonForm,
+    ReasonForm,
+    form_page,
+    given,
+    listed,
+    or_404,
+)
+from gateway.views.budgets import WordsField
+from tenants.models import App, Tenant, VirtualKey
+from tenants.permissions import can
+from tenants.selectors import tenants_visible
+from tenants.services.tenants import tenant_create, tenant_resume, tenant_suspend, tenant_update
+
+
+class SettingsForm(ReasonForm):
+    """What can be said of a tenant."""
+
+    timezone = forms.CharField(
+        label="Time zone", max_length=64, initial="UTC", help_text="An IANA name: Europe/Berlin."
+    )
+    tags = WordsField(
+        required=False, max_length=600, help_text="Names that calls may tag themselves with."
+    )
+    pii_countries = WordsField(
+        label="Countries of personal data",
+        required=False,
+        max_length=200,
+        help_text="Two letters each: US, GB, DE.",
+    )
+    pii_phone_regions = WordsField(
+        label="Regions of telephone numbers", required=False, max_length=200
+    )
+    field_order = ("name", "timezone", "tags", "pii_countries", "pii_phone_regions", "reason")
+
+
+class NewTenantForm(SettingsForm):
+    """A new tenant."""
+
+    name = forms.CharField(
+        max_length=63, help_text="1 to 63 of a-z, 0-9, “.”, “_” and “-”; it cannot be changed."
+    )
+
+
+@requires("tenant.read")
+@require_safe
+def page(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List the tenants."""
+    live = ~Q(apps__state=App.State.REMOVED)
+    tenants = tenants_visible(actor).annotate(
+        app_count=Count("apps", filter=live, distinct=True),
+        member_count=Count("memberships__user", distinct=True),
+    )
+    text = request.GET.get("q", "").strip()
+    content = {
+        "page": listed(request, tenants.filter(name__icontains=text) if text else tenants),
+        "text": text,
+        "may_create": can(actor, "tenant.create", None),
+    }
+    return render(request, "tenants/tenant_list.html", content)
+
+
+@requires("tenant.read")
+@require_safe
+def show(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
+    """Show one tenant and the way to what is its."""
+    tenant = _tenant(actor, tenant_id)
+    content = {
+        "crumbs": _crumbs(),
+        "tenant": tenant,
+        "links": navigation.of_tenant(actor, tenant),
+    }
+    return render(request, "tenants/tenant_show.html", content)
+
+
+@requires("tenant.create")
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show the form, or create the tenant."""
+    page = FormPage("Create a tenant", "Create the tenant", reverse("tenants"), _crumbs())
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        tenant = tenant_create(actor=actor, **asked)
+        return Done(f"The tenant {tenant.name} is there. Attach a policy to it.", _address(tenant))
+
+    return form_page(request, page, NewTenantForm(given(request)), act)
+
+
+@requires("tenant.update")
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or change the tenant's settings."""
+    tenant = _tenant(actor, tenant_id)
+    check(actor, "tenant.update", tenant)
+    initial = {
+        "timezone": tenant.timezone,
+        "tags": ", ".join(tenant.tags),
+        "pii_countries": ", ".join(tenant.pii_countries),
+        "pii_phone_regions": ", ".join(tenant.pii_phone_regions),
+    }
+    form = SettingsForm(given(request), initial=initial)
+    page = FormPage(f"Settings of {tenant.name}", "Save", _address(tenant), _crumbs(tenant))
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        changed = tenant_update(actor=actor, tenant=tenant, **asked)
+        return Done("Saved." if changed else "Nothing differed.", _address(tenant))
+
+    return form_page(request, page, form, act)
+
+
+@requires("tenant.suspend")
+@require_http_methods(["GET", "HEAD", "POST"])
+def suspend(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
+    """Say what it will stop, or suspend the tenant."""
+    tenant = _tenant(actor, tenant_id)
+    apps = App.objects.filter(tenant=tenant, state=App.State.ACTIVE).count()
+    keys = VirtualKey.objects.filter(tenant=tenant, state=VirtualKey.State.ACTIVE).count()
+    effects = (
+        f"Every call of {tenant.name} is refused within a second, those in flight are cut.",
+        f"This stops {_counted(apps, 'app')} and {_counted(keys, 'key')} until you resume it.",
+        "Nothing is deleted; budgets and evidence stay as they are.",
+    )
+    return _move(request, actor, tenant, "suspend", tenant_suspend, effects)
+
+
+@requires("tenant.resume")
+@require_http_methods(["GET", "HEAD", "POST"])
+def resume(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
+    """Say what it will allow, or resume the tenant."""
+    tenant = _tenant(actor, tenant_id)
+    effects = (f"The keys of {tenant.name} work again within a second.",)
+    return _move(request, actor, tenant, "resume", tenant_resume, effects)
+
+
+def _move(
+    request: HttpRequest,
+    actor: Actor,
+    tenant: Tenant,
+    verb: str,
+    service: Callable[..., bool],
+    effects: Sequence[str],
+) -> HttpResponse:
+    check(actor, f"tenant.{verb}", tenant)
+    page = FormPage(
+        title=f"{verb.capitalize()} {tenant.name}",
+        submit=f"{verb.capitalize()} the tenant",
+        back=_address(tenant),
+        crumbs=_crumbs(tenant),
+        effects=effects,
+        is_dangerous=verb == "suspend",
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        service(actor=actor, tenant=tenant, reason=asked["reason"])
+        done = "suspended" if verb == "suspend" else "active again"
+        return Done(f"{tenant.name} is {done}.", _address(tenant))
+
+    return form_page(request, page, NeededReasonForm(given(request)), act)
+
+
+def _tenant(actor: Actor, tenant_id: uuid.UUID) -> Tenant:
+    return or_404(tenants_visible(actor).filter(id=tenant_id).first())
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _address(tenant: Tenant) -> str:
+    return reverse("tenant", args=[tenant.id])
+
+
+def _crumbs(tenant: Tenant | None = None) -> list[Crumb]:
+    crumbs = [Crumb("Tenants", reverse("tenants"))]
+    return crumbs if tenant is None else [*crumbs, Crumb(tenant.name, _address(tenant))]

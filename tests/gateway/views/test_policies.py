@@ -1,0 +1,181 @@
+"""Policies: their versions and differences, publishing, and where they hold."""
+
+import re
+
+import pytest
+
+from audit.models import Event
+from policies.models import Attachment, Policy
+from policies.services import policy_attach, policy_create, policy_publish
+from tests.estate import ACTOR, OPEN
+from tests.gateway.call_records import World
+from tests.gateway.views.reading import body, signed_in, text
+
+pytestmark = pytest.mark.usefixtures("db")
+
+SECOND = """\
+policy: {name}
+default: deny
+rules:
+  - id: all
+    when: call.bytes >= 0
+    permit: true
+tests:
+  - name: everything passes
+    given: {{}}
+    expect: {{permit: true}}
+"""
+
+
+@pytest.fixture
+def policy(unique):
+    made = policy_create(actor=ACTOR, name=unique("house"))
+    publish(made, OPEN)
+    return made
+
+
+@pytest.fixture
+def approver(world):
+    return signed_in(world.person("approver", "policy_author"))
+
+
+def publish(policy, source):
+    name = policy.name
+    return policy_publish(actor=ACTOR, policy=policy, source=source.format(name=name))
+
+
+def held_by(policy, tenant, app=None):
+    return policy_attach(actor=ACTOR, policy=policy, tenant=tenant, app=app)
+
+
+def form_of(client, policy):
+    page = body(client.get(f"/policies/{policy.id}/publish"))
+    return {"base": re.search(r'name="base"(?: value="(\d*)")?', page)[1] or "", "reason": "better"}
+
+
+def test_the_list_says_where_each_holds(world, client, policy, unique):
+    held_by(policy, world.tenant, world.app)
+    empty = policy_create(actor=ACTOR, name=unique("empty"))
+    told = text(client.get("/policies", {"tenant": world.tenant.name}))
+    assert policy.name in told
+    assert f"{world.tenant.name} / {world.app.name}" in told
+    assert "version 1" in told
+    assert empty.name not in told
+    other = World(unique)
+    asked = signed_in(other.person("auditor")).get("/policies", {"tenant": other.tenant.name})
+    assert policy.name not in text(asked)
+
+
+def test_a_policy_shows_text_tests_versions_and_attachments(world, client, policy):
+    held_by(policy, world.tenant)
+    publish(policy, SECOND)
+    told = text(client.get(f"/policies/{policy.id}"))
+    for part in ("Version 2, active", "everything passes", "passes", "2 default: deny"):
+        assert part in told
+    first = text(client.get(f"/policies/{policy.id}/versions/1"))
+    assert "carries no tests" in first
+    assert "Compare with the active one" in first
+    assert client.get(f"/policies/{policy.id}/versions/9").status_code == 404
+
+
+def test_two_versions_are_compared_in_words_first(client, policy):
+    publish(policy, SECOND)
+    answer = client.get(f"/policies/{policy.id}/diff", {"from": 1, "to": 2})
+    told = text(answer)
+    assert "Adds the rule all Changes the default to deny" in told
+    assert re.search(r'class="line removed">.*?default: permit', body(answer))
+    assert "Version 1 to 2" in text(client.get(f"/policies/{policy.id}/diff"))
+    assert client.get(f"/policies/{policy.id}/diff?from=1&to=9").status_code == 404
+    assert client.get(f"/policies/{policy.id}/diff?from=x").status_code == 400
+
+
+def test_a_policy_is_created_and_its_first_text_published(approver, unique):
+    name = unique("fresh")
+    answer = approver.post("/policies/new", {"name": name})
+    policy = Policy.objects.get(name=name)
+    assert answer["Location"] == f"/policies/{policy.id}/publish"
+    page = body(approver.get(answer["Location"]))
+    assert f"policy: {name}" in page
+    assert "No text yet" in text(approver.get(f"/policies/{policy.id}"))
+    source = SECOND.format(name=name)
+    given = form_of(approver, policy) | {"source": source}
+    answer = approver.post(f"/policies/{policy.id}/publish", given, follow=True)
+    assert f"Version 1 of {name} is active." in text(answer)
+    assert "exists" in text(approver.post("/policies/new", {"name": name}))
+
+
+def test_what_is_wrong_in_a_text_is_said_by_line(approver, policy):
+    source = f"policy: {policy.name}\ndefault: permit\nrules:\n  - id: x\n    wen: true\n"
+    given = form_of(approver, policy) | {"source": source}
+    answer = approver.post(f"/policies/{policy.id}/publish", given)
+    assert answer.status_code == 422
+    assert re.search(r"Line 5, column \d+", text(answer))
+    assert re.search(r'class="line marked" id="P5"', body(answer))
+    failing = SECOND.format(name=policy.name).replace("permit: true}", "deny: all}")
+    answer = approver.post(f"/policies/{policy.id}/publish", given | {"source": failing})
+    assert "everything passes" in text(answer)
+    assert "fails" in text(answer)
+    foreign = SECOND.format(name="another")
+    answer = approver.post(f"/policies/{policy.id}/publish", given | {"source": foreign})
+    assert "this is the policy" in text(answer)
+    without = given | {"source": SECOND.format(name=policy.name), "reason": ""}
+    assert approver.post(f"/policies/{policy.id}/publish", without).status_code == 422
+
+
+def test_who_was_slower_loses_no_text_and_changes_nothing(approver, policy):
+    given = form_of(approver, policy) | {"source": SECOND.format(name=policy.name) + "# mine\n"}
+    publish(policy, SECOND)
+    answer = approver.post(f"/policies/{policy.id}/publish", given)
+    assert answer.status_code == 409
+    assert "Somebody else published meanwhile" in text(answer)
+    assert "# mine" in body(answer)
+    assert policy.versions.count() == 2
+
+
+def test_an_older_version_is_published_again(approver, policy):
+    publish(policy, SECOND)
+    page = body(approver.get(f"/policies/{policy.id}/publish?from=1"))
+    assert "default: permit" in page
+    given = form_of(approver, policy) | {"source": OPEN.format(name=policy.name)}
+    approver.post(f"/policies/{policy.id}/publish", given)
+    policy.refresh_from_db()
+    assert policy.active.number == 1
+
+
+def test_a_text_that_holds_is_published_by_whom_it_concerns(world, unique, policy):
+    held_by(policy, world.tenant)
+    author = signed_in(world.person("policy_author"))
+    assert author.get(f"/policies/{policy.id}/publish").status_code == 403
+    assert "You may not publish" in body(author.get(f"/policies/{policy.id}"))
+    held_by(policy, None)
+    assert signed_in(world.person("owner")).get(f"/policies/{policy.id}/publish").status_code == 403
+    Attachment.objects.filter(policy=policy).delete()
+
+
+def test_a_policy_is_attached_and_detached(world, approver, policy):
+    path = f"/policies/{policy.id}/attach"
+    assert "the whole platform" not in text(approver.get(path))
+    given = {"scope": f"app:{world.app.id}", "reason": "a trial"}
+    assert approver.post(path, given)["Location"] == f"/policies/{policy.id}"
+    held = Attachment.objects.get(policy=policy)
+    assert (held.tenant, held.app) == (world.tenant, world.app)
+    assert "already exists" in text(approver.post(path, given))
+    assert approver.post(path, {"scope": "platform", "reason": "x"}).status_code == 422
+    away = f"/attachments/{held.id}/detach"
+    assert "no longer judges" in text(approver.get(away))
+    assert approver.post(away, {"reason": "the trial is over"}).status_code == 302
+    assert not Attachment.objects.filter(policy=policy).exists()
+    assert Event.objects.filter(action="policy.detach").latest("id").reason == "the trial is over"
+
+
+def test_s2_a_strangers_policy_is_not_there(unique, world, approver, policy):
+    other = World(unique)
+    held = held_by(policy, other.tenant)
+    for act in ("", "/publish", "/diff", "/attach", "/versions/1"):
+        assert approver.get(f"/policies/{policy.id}{act}").status_code == 404
+    assert approver.get(f"/attachments/{held.id}/detach").status_code == 404
+    held_by(policy, world.tenant)
+    shown = text(approver.get(f"/policies/{policy.id}"))
+    assert other.tenant.name not in shown
+    assert approver.get(f"/attachments/{held.id}/detach").status_code == 404
+    assert approver.get(f"/policies/{policy.id}/publish").status_code == 403

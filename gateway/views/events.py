@@ -44,10 +44,8 @@ class EventFilter(forms.Form):
     """Which events to list."""
 
     actor = forms.CharField(required=False, max_length=200)
-    action = forms.CharField(
-        required=False, max_length=80, help_text="virtual_key.issue, or its beginning"
-    )
-    object = forms.CharField(required=False, max_length=200, label="Name or id of the object")
+    action = forms.CharField(required=False, max_length=80, label="Action begins with")
+    object = forms.CharField(required=False, max_length=200, label="Object")
     since = forms.DateTimeField(
         required=False,
         label="From (UTC)",

@@ -1,6 +1,7 @@
 """Figures, amounts and instants in templates."""
 
 import datetime
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,6 +46,12 @@ def milliseconds(us: int | None) -> str:
 def count(number: int) -> str:
     """Return 1234567 as "1,234,567"."""
     return f"{number:,}"
+
+
+@register.filter
+def at(places: Mapping[str, str], name: str) -> str:
+    """Return what stands under a name, or nothing."""
+    return places.get(name, "")
 
 
 @register.filter

@@ -133,7 +133,13 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     tenants = list(tenants_for(actor, "app.create"))
     chosen = request.GET.get("tenant", "")
     form = NewAppForm(given(request), _models(actor), tenants, chosen)
-    page = FormPage("Create an app", "Create the app", reverse("apps"), _crumbs())
+    page = FormPage(
+        title="Create an app",
+        submit="Create the app",
+        back=reverse("apps"),
+        crumbs=_crumbs(),
+        effects=() if tenants else ("There is no tenant yet: create one first.",),
+    )
 
     def act(asked: Mapping[str, Any]) -> Done:
         app = app_create(

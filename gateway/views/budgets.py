@@ -2,11 +2,9 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
 from gateway.access import check, requires
+from gateway.fields import AmountField, SharesField, WordsField
 from gateway.owners import Owner, owner_field, owners
 from gateway.pages import (
     Crumb,
@@ -30,43 +29,13 @@ from gateway.pages import (
 )
 from gateway.standing import meters
 from tenants.models import Budget
-from tenants.money import MoneyError, micros_from_text, text_from_micros
+from tenants.money import text_from_micros
 from tenants.permissions import tenants_where
 from tenants.selectors import budgets_visible
 from tenants.services.budgets import budget_create, budget_remove, budget_update
 
 MODES = (("hard", "Hard: calls that do not fit are refused"), ("soft", "Soft: only warns"))
 SHARES = "0.5, 0.8, 1"
-
-
-class AmountField(forms.CharField):
-    """An amount of money, such as 12.50, as micros."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the micros of a text."""
-        try:
-            return micros_from_text(super().clean(value))
-        except MoneyError as error:
-            raise ValidationError(str(error)) from None
-
-
-class WordsField(forms.CharField):
-    """Words, divided by commas or spaces."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the words."""
-        return super().clean(value).replace(",", " ").split()
-
-
-class SharesField(WordsField):
-    """Shares of one, divided by commas or spaces."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the shares as decimals."""
-        try:
-            return [Decimal(word) for word in super().clean(value)]
-        except InvalidOperation:
-            raise ValidationError("Shares are numbers from 0 to 1, such as 0.8.") from None
 
 
 class TermsForm(forms.Form):

@@ -26,6 +26,8 @@ from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
 from gateway.pages import Crumb
 from gateway.snippets import snippets
+from policies.models import PolicyVersion
+from policies.selectors import policies_visible
 from tenants.models import App, Tenant
 
 UTC = ZoneInfo("UTC")
@@ -117,7 +119,8 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
     records = selectors.call_visible(actor, call_id)
     if not records:
         raise Http404
-    explanation = explain(records, selectors.versions_recorded(records))
+    versions = selectors.versions_recorded(records)
+    explanation = explain(records, versions)
     tenants = [
         tenant
         for tenant in selectors.call_tenants(actor)
@@ -126,11 +129,25 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
     content = {
         "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,
+        "places": _places(actor, versions),
         "call": explanation.call,
         "tenant": tenants[0] if tenants else None,
         "zone": ZoneInfo(tenants[0].timezone) if tenants else UTC,
     }
     return render(request, "gateway/call_show.html", content)
+
+
+def _places(actor: Actor, versions: Sequence[PolicyVersion]) -> dict[str, str]:
+    """Return by label where the text of a version stands, for those that the actor may open."""
+    seen = policies_visible(actor).filter(id__in=[version.policy_id for version in versions])
+    ids = set(seen.values_list("id", flat=True))
+    return {
+        f"{version.policy.name}@{version.number}": reverse(
+            "policy_version", args=[version.policy_id, version.number]
+        )
+        for version in versions
+        if version.policy_id in ids
+    }
 
 
 def _rows(actor: Actor, chosen: Collection[Tenant], wanted: CallsWanted) -> dict[str, Any]:

@@ -19,7 +19,11 @@ def explain(request: HttpRequest, status: HTTPStatus, title: str, *paragraphs: s
         "paragraphs": paragraphs,
         "request_id": request.META.get("REQUEST_ID", ""),
     }
-    return HttpResponse(render_to_string("gateway/error.html", content), status=status)
+    # A part of a page takes a part: htmx puts refusals where the answer would have stood.
+    name = "gateway/_refusal.html" if request.headers.get("HX-Request") else "gateway/error.html"
+    response = HttpResponse(render_to_string(name, content), status=status)
+    response["Vary"] = "HX-Request"
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -189,6 +189,7 @@ def issue(request: HttpRequest, actor: Actor) -> HttpResponse:
         back=reverse("keys"),
         crumbs=_crumbs(),
         lead="The secret is shown once, right after this. Only a keyed digest of it is stored.",
+        effects=() if apps else ("There is no app that you may issue keys for: create one first.",),
     )
     if not form.is_valid():
         return show_form(request, page, form)

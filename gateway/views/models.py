@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.actor import Actor
 from gateway import bundle
 from gateway.access import requires
+from gateway.fields import RateField
 from gateway.models import Deployment, Price, Provider, Route
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
 from gateway.selectors import prices, routes_visible
@@ -28,7 +28,6 @@ from gateway.services.routes import (
     route_remove,
     route_update,
 )
-from tenants.money import MoneyError, pico_per_token
 
 PRICES_SHOWN = 20
 
@@ -39,18 +38,6 @@ class Served:
 
     deployment: Deployment
     price: bundle.Price | None
-
-
-class RateField(forms.CharField):
-    """A price per million tokens, such as 0.15, as pico-units per token."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the pico-units, or None where nothing was said."""
-        text = super().clean(value)
-        try:
-            return pico_per_token(text) if text else None
-        except MoneyError as error:
-            raise ValidationError(str(error)) from None
 
 
 class CapsForm(ReasonForm):

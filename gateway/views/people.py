@@ -129,7 +129,12 @@ def show(request: HttpRequest, actor: Actor, user_id: uuid.UUID) -> HttpResponse
         .order_by("tenant__name", "role")
     )
     person = or_404(found[0].user if found else None)
-    content = {"crumbs": _crumbs(), "person": person, "accesses": _accesses(found)}
+    content = {
+        "crumbs": _crumbs(),
+        "person": person,
+        "accesses": _accesses(found),
+        "may_grant": tenants_where(actor, "membership.grant") != frozenset(),
+    }
     return render(request, "tenants/member_show.html", content)
 
 

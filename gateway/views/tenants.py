@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.actor import Actor
 from gateway import navigation
 from gateway.access import check, requires
+from gateway.fields import WordsField
 from gateway.pages import (
     Crumb,
     Done,
@@ -25,7 +26,6 @@ from gateway.pages import (
     listed,
     or_404,
 )
-from gateway.views.budgets import WordsField
 from tenants.models import App, Tenant, VirtualKey
 from tenants.permissions import can
 from tenants.selectors import tenants_visible

@@ -231,6 +231,10 @@ def test_a_denial_names_policy_version_rule_line_facts_and_remedy(world, client)
     assert world.policy.hash in told
     assert "Bundle revision 7" in told
     assert "None: nothing left the gateway." in told
+    rules = [link for link in links(answer) if link.endswith("#L9")]
+    assert len(rules) == 1
+    assert "no-cards" in text(client.get(rules[0]))
+    assert f"/keys?q={call.rows[0].key_id}" in links(answer)
     assert "a1" * 16 in told
 
 

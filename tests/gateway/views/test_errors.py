@@ -43,3 +43,12 @@ def test_the_error_pages_need_neither_session_nor_database(monkeypatch):
     request = RequestFactory().get("/")
     request.META["REQUEST_ID"] = "abc"
     assert errors.broken(request).status_code == 500
+
+
+def test_a_part_of_a_page_is_refused_in_a_part(world):
+    path = "/providers/00000000-0000-7000-8000-000000000000/test"
+    answer = signed_in(world.person("owner")).post(path, headers={"HX-Request": "true"})
+    assert answer.status_code == 403
+    assert "provider.test" in text(answer)
+    assert "<html" not in body(answer)
+    assert answer["Vary"].startswith("HX-Request")

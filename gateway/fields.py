@@ -1,0 +1,51 @@
+"""Fields of forms that read money, shares and words."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from tenants.money import MoneyError, micros_from_text, pico_per_token
+
+
+class AmountField(forms.CharField):
+    """An amount of money, such as 12.50, as micros."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the micros of a text."""
+        try:
+            return micros_from_text(super().clean(value))
+        except MoneyError as error:
+            raise ValidationError(str(error)) from None
+
+
+class WordsField(forms.CharField):
+    """Words, divided by commas or spaces."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the words."""
+        return super().clean(value).replace(",", " ").split()
+
+
+class SharesField(WordsField):
+    """Shares of one, divided by commas or spaces."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the shares as decimals."""
+        try:
+            return [Decimal(word) for word in super().clean(value)]
+        except InvalidOperation:
+            raise ValidationError("Shares are numbers from 0 to 1, such as 0.8.") from None
+
+
+class RateField(forms.CharField):
+    """A price per million tokens, such as 0.15, as pico-units per token."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the pico-units, or None where nothing was said."""
+        text = super().clean(value)
+        try:
+            return pico_per_token(text) if text else None
+        except MoneyError as error:
+            raise ValidationError(str(error)) from None

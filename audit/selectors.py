@@ -163,16 +163,26 @@ def _day(instant: datetime.datetime) -> datetime.date:
 
 def partitions_ahead(today: datetime.date) -> int:
     """Return for how many days from `today` on, without a gap, records have a place."""
+    names = _partitions()
+    days = 0
+    while f"audit_record_{today + datetime.timedelta(days):%Y%m%d}" in names:
+        days += 1
+    return days
+
+
+def partitions_first() -> datetime.date | None:
+    """Return the first day that records have a place for."""
+    days = sorted(name.removeprefix("audit_record_") for name in _partitions())
+    return datetime.date.fromisoformat(days[0]) if days else None
+
+
+def _partitions() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
             " WHERE i.inhparent = 'audit_record'::regclass"
         )
-        names = {name for (name,) in cursor.fetchall()}
-    days = 0
-    while f"audit_record_{today + datetime.timedelta(days):%Y%m%d}" in names:
-        days += 1
-    return days
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _sees_everything(actor: Actor) -> bool:

@@ -152,7 +152,7 @@ class Evidence:
         Raises EpochChanged when the claim was refused, Unavailable when PostgreSQL did not confirm
         in time: the row may then still become durable, so the caller completes it as not sent.
         """
-        row = self._queue(_values(record) | _claim_values(claim), is_claim=True)
+        row = self._queue(record_values(record) | claim_values(claim), is_claim=True)
         if not await row.done:
             raise EpochChanged
 
@@ -163,7 +163,7 @@ class Evidence:
 
         `then` is called when it is: what must follow does not hang on whoever queued it.
         """
-        values = _values(record)
+        values = record_values(record)
         if cost_pico is not None:
             values["cost_pico"] = cost_pico
         return self._queue(values, is_claim=False, then=then).done
@@ -244,7 +244,7 @@ class Evidence:
 
     async def _write(self, batch: list[_Row]) -> None:
         statement = self._statement or await self._connect()
-        document = orjson.dumps([row.values for row in batch], default=_plain)
+        document = orjson.dumps([row.values for row in batch], default=plain)
         async with asyncio.timeout(STATEMENT_TIMEOUT_MS / 1000 + 1):
             refused = await statement.run(document)
         lost = {(call_id.decode(), int(attempt)) for call_id, attempt in refused}
@@ -287,7 +287,7 @@ def _batch_size(waiting: Sequence[_Row]) -> int:
     return min(len(waiting), MOST_ROWS)
 
 
-def _plain(value: object) -> list[Any] | tuple[Any, ...]:
+def plain(value: object) -> list[Any] | tuple[Any, ...]:
     """Named tuples are arrays, sets are sorted arrays."""
     if isinstance(value, frozenset | set):
         return sorted(value)
@@ -296,7 +296,8 @@ def _plain(value: object) -> list[Any] | tuple[Any, ...]:
     raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
-def _values(record: Record) -> dict[str, Any]:
+def record_values(record: Record) -> dict[str, Any]:
+    """Return a record as the statement takes it."""
     return {
         "kind": record.kind,
         "day": day(record.call_id),
@@ -313,7 +314,8 @@ def _values(record: Record) -> dict[str, Any]:
     }
 
 
-def _claim_values(claim: Claim) -> dict[str, Any]:
+def claim_values(claim: Claim) -> dict[str, Any]:
+    """Return a hold as the statement takes it, beside the record that admits it."""
     return {
         "epoch": claim.epoch,
         "seq": claim.seq,

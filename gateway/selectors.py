@@ -13,7 +13,7 @@ from audit.actor import Actor
 from audit.models import Record
 from audit.record import day
 from gateway import bundle, pricebook, tariff
-from gateway.models import BundleRevision, Deployment, Price, Provider, Route
+from gateway.models import BundleRevision, Deployment, Job, Price, Provider, Route
 from policies.models import PolicyVersion
 from tenants.models import App, Tenant
 from tenants.permissions import can, tenants_where
@@ -50,6 +50,13 @@ def setup_token_is_good(token: str) -> bool:
 def base_url() -> str:
     """Return where a browser on this machine finds the console."""
     return str(settings.GATEHOUSE.base_url)
+
+
+def jobs_visible(actor: Actor) -> QuerySet[Job]:
+    """Return the jobs of the tenants whose jobs the actor may read, newest first."""
+    jobs = Job.objects.select_related("tenant").order_by("-created_at")
+    ids = tenants_where(actor, "job.read")
+    return jobs if ids is None else jobs.filter(tenant_id__in=ids)
 
 
 def providers_visible(actor: Actor) -> QuerySet[Provider]:

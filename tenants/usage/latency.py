@@ -1,7 +1,7 @@
 """A histogram of durations that adds up: good enough for p50 and p95, small enough to keep. Pure.
 
-Each bound is half as large again as the one before, so a percentile is off by less than a quarter
-of itself; between bounds it is interpolated.
+Each bound is half as large again as the one before, and between bounds it is interpolated: of few
+calls a percentile is off by half of itself at worst, of many by a few hundredths.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from audit.actor import EVIDENCE_READERS, Actor
-from audit.models import Event, Record
+from audit.models import Event, Export, Record
 from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
 
 PAGE = 50
@@ -98,6 +98,14 @@ def records_visible(actor: Actor) -> QuerySet[Record]:
     if _sees_everything(actor):
         return records
     return records.filter(tenant_id__in=_tenants_read_by(actor))
+
+
+def exports_visible(actor: Actor) -> QuerySet[Export]:
+    """Return the exports that the actor may see, newest first."""
+    exports = Export.objects.order_by("-created_at")
+    if _sees_everything(actor):
+        return exports
+    return exports.filter(tenant_id__in=_tenants_read_by(actor))
 
 
 def call_records(actor: Actor, *, call_id: uuid.UUID, day: datetime.date) -> list[Record]:

@@ -23,6 +23,7 @@ from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
 from gateway.proxy.sweep import sweep
 from gateway.publish import RENEW_AFTER, publish
 from gateway.selectors import tenants_behind
+from gateway.services.exports import exports_expire
 from gateway.services.prices import price_book_refresh
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
@@ -113,8 +114,9 @@ def tend_jobs() -> None:
 
 @shared_task(name="gateway.prune_jobs")
 def prune_jobs() -> None:
-    """Delete jobs that ended long ago."""
+    """Delete jobs that ended long ago, and the files of exports whose time is over."""
     jobs_prune(timezone.now())
+    exports_expire(timezone.now())
 
 
 @shared_task(name="gateway.roll_usage")

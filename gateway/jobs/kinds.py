@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gateway.jobs import rollup
+from gateway.jobs import export, rollup
 from gateway.jobs.claim import Claim, Finished
 from gateway.models import Job
 
@@ -23,4 +23,9 @@ class Kind:
     spoiled: Callable[[Job, str], None] | None = None
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType({"rollup": Kind(rollup.work, check=rollup.check)})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "export": Kind(export.work, spoiled=export.spoiled),
+        "rollup": Kind(rollup.work, check=rollup.check),
+    }
+)

@@ -86,8 +86,10 @@ WITH told AS (
   FROM call FULL JOIN cost USING (tenant_id, call_id)
 ), grouped AS (
   SELECT tenant_id, (%(starts)s)[width_bucket(call_id, %(lows)s)] AS start, app_id,
-    coalesce(key_id, '') AS key_id, coalesce(model, '') AS model, coalesce("user", '') AS "user",
-    ARRAY(SELECT json_array_elements_text(coalesce(tags, '[]')::json)) AS tags,
+    coalesce(key_id, '') AS key_id, coalesce(model, '') AS model,
+    left(coalesce("user", ''), 200) AS "user",
+    ARRAY(SELECT left(tag, 300) FROM json_array_elements_text(coalesce(tags, '[]')::json) AS tag
+    ) AS tags,
     coalesce(currency, '') AS currency,
     count(*) FILTER (WHERE counts) AS calls,
     count(*) FILTER (WHERE counts AND kind = 'refused') AS refused,

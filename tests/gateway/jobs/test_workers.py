@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.actor import command
+from gateway import tasks
 from gateway.models import Job
 from gateway.services.jobs import job_create
 from gateway.tasks import prune_jobs, roll_usage, tend_jobs
@@ -61,6 +62,20 @@ def test_a_job_whose_worker_is_killed_is_finished_by_another(calls):
     assert (done.attempts, done.result, done.holder) == (2, {"days": 2}, "")
     rolled = UsageRollup.objects.filter(tenant_id=calls.tenant.id, granularity="day")
     assert sum(rolled.values_list("calls", flat=True)) == 50
+
+
+def test_a_process_that_does_enough_jobs_leaves_the_next_to_others(calls):
+    job = ask(calls.tenant, 1)
+    for _ in range(tasks.JOBS_AT_ONCE):
+        assert tasks._room_for_jobs.acquire(blocking=False)
+    try:
+        tasks.run_job(str(job.pk))
+        assert Job.objects.get(pk=job.pk).state == "queued"
+    finally:
+        for _ in range(tasks.JOBS_AT_ONCE):
+            tasks._room_for_jobs.release()
+    tasks.run_job(str(job.pk))
+    assert Job.objects.get(pk=job.pk).state == "done"
 
 
 def test_the_tasks_of_the_beat_are_safe_to_run_at_any_time(calls):

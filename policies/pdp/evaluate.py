@@ -112,7 +112,7 @@ class EffectivePolicy:
         text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """Every policy as "name@version", the platform's first."""
         return tuple(f"{policy.name}@{policy.version}" for policy in self.layered)

@@ -43,6 +43,10 @@ class Injection:
         gated = [pattern for _, pattern in worded] + list(_ENCODED)
         self.gate = Gate([Wide(pattern, pattern) for pattern in gated], len(gated), _MEMORY)
 
+    def may_find(self, text: str) -> bool:
+        """Return False only where `find` finds nothing in an ASCII text, and in any line of it."""
+        return bool(self.gate.hits(text))
+
     def parts(self) -> Iterator[str]:
         """Return what decides which signals are found."""
         yield repr((SIGNALS, BEFORE_MENTION, MAX_SPANS, CARRIER_LENGTH, _DEPTH))

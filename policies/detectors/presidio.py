@@ -115,6 +115,10 @@ class Presidio:
         known = {ready.recognizer.kind for ready in self._ready}
         return frozenset(known | {phones.KIND} if self._phones else known)
 
+    def may_find(self, text: str) -> bool:
+        """Return False only where `find` finds nothing, in the text and in any line of it."""
+        return bool(self.gate.hits(text))
+
     def parts(self) -> Iterator[str]:
         """Return what decides which entities are found, in a fixed order."""
         for ready in self._ready:

@@ -10,7 +10,7 @@ from django.conf import settings
 from audit.record import Record, call_id
 from audit.services import partitions_create
 from gateway.demo.evidence import Book
-from gateway.proxy.evidence.writer import Claim, claim_values, record_values
+from gateway.proxy.evidence.writer import Claim, add_claim, record_values
 from tenants.models import TenantEpoch
 
 PICO = 1_000_000
@@ -56,7 +56,8 @@ class Calls:
                 bound_micros=-(-bound_pico // PICO), currency=currency, provider="p",
                 **self._decided(user, tags),
             )  # fmt: skip
-            self.first.append(admitted | claim_values(claim))
+            add_claim(admitted, claim)
+            self.first.append(admitted)
             if attempt < attempts:
                 self.last.append(
                     self._end(

@@ -33,7 +33,7 @@ from gateway.exchange import (
 from gateway.proxy import limit, record, settle
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Refusal
-from gateway.proxy.evidence.writer import claim_values, record_values
+from gateway.proxy.evidence.writer import add_claim, record_values
 from gateway.proxy.store.counters import Exceeded
 from gateway.proxy.trail import Decided, Trail
 from policies.pdp.request import SLOTS
@@ -193,7 +193,9 @@ class _Call:
         )
         row = record.admitted(self.decided, told, permitted, reservation, trail.at + 3 * MS)
         claim = record.claim(reservation, LAPSED_S if fate is LOST else LEASE_S)
-        self.made.first.append(record_values(row) | claim_values(claim))
+        values = record_values(row)
+        add_claim(values, claim)
+        self.made.first.append(values)
 
     def _complete(self, permitted: Permitted, reservation: Reservation, fate: Fate) -> None:
         trail, intent = self.decided.trail, self.intent

@@ -9,7 +9,7 @@ import psycopg
 from gateway.proxy.evidence.writer import WRITE, plain
 
 Row = Mapping[str, Any]
-"""One row as `record_values` makes it, with `claim_values` or `cost_pico` beside."""
+"""One row as `record_values` makes it, with what `add_claim` adds, or `cost_pico`."""
 
 
 class Book:

@@ -48,11 +48,11 @@ def calls(unique):
 
 
 def test_a_job_whose_worker_is_killed_is_finished_by_another(calls):
-    with psycopg.connect(settings.GATEHOUSE.database_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('gatehouse: usage', 0))")
+    with psycopg.connect(settings.GATEHOUSE.database_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('gatehouse: usage', 0))")
         with Worker() as first:
             job = ask(calls.tenant, 2)
-            eventually(has(job, state="running", attempts=1), PATIENCE_S)
+            eventually(lambda: tend_jobs() or has(job, state="running", attempts=1)(), PATIENCE_S)
             eventually(lambda: other.execute(BLOCKED, ["%pg_advisory%"]).fetchone(), PATIENCE_S)
             first.kill()
     Job.objects.filter(pk=job.pk).update(lease_until=Now())

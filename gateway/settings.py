@@ -183,6 +183,9 @@ CELERY_BEAT_SCHEDULE = {
     "publish": {"task": "gateway.publish", "schedule": 5.0, "options": {"expires": 5}},
     "sweep_leases": {"task": "gateway.sweep_leases", "schedule": 5.0, "options": {"expires": 5}},
     "maintain_partitions": {"task": "gateway.maintain_partitions", "schedule": 3600.0},
+    "tend_jobs": {"task": "gateway.tend_jobs", "schedule": 5.0, "options": {"expires": 5}},
+    "roll_usage": {"task": "gateway.roll_usage", "schedule": 60.0, "options": {"expires": 60}},
+    "prune_jobs": {"task": "gateway.prune_jobs", "schedule": 3600.0},
     "turn_epochs": {"task": "gateway.turn_epochs", "schedule": 24 * 3600.0},
     "refresh_prices": {"task": "gateway.refresh_prices", "schedule": 24 * 3600.0},
 }

@@ -55,9 +55,9 @@ def chart(points: Sequence[Point]) -> Chart:
     """Return the shapes of a line and of bars for at most 400 points, from zero up."""
     if len(points) > POINTS_MAX:
         raise ValueError(f"a chart has at most {POINTS_MAX} points, not {len(points)}")
-    top = _round_up(max((point.value for point in points), default=0.0))
+    top = round_up(max((point.value for point in points), default=0.0))
     places = [(_x(n, len(points)), _y(point.value, top)) for n, point in enumerate(points)]
-    line = _path(places)
+    line = path_of(places)
     floor = HEIGHT - BOTTOM
     area = f"{line} L{places[-1][0]:.1f} {floor} L{places[0][0]:.1f} {floor} Z" if places else ""
     return Chart(
@@ -80,7 +80,7 @@ def spark(values: Sequence[float]) -> str:
     top = max(values) or 1
     step = SPARK_WIDTH / (len(values) - 1)
     room = SPARK_HEIGHT - 2
-    return _path([(n * step, 1 + room - room * value / top) for n, value in enumerate(values)])
+    return path_of([(n * step, 1 + room - room * value / top) for n, value in enumerate(values)])
 
 
 def _bar(number: int, point: Point, count: int, top: float) -> Bar:
@@ -105,13 +105,14 @@ def _y(value: float, top: float) -> float:
     return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top, 1)
 
 
-def _path(places: Sequence[tuple[float, float]]) -> str:
+def path_of(places: Sequence[tuple[float, float]]) -> str:
+    """Return the path that goes from place to place."""
     return " ".join(
         f"{'L' if number else 'M'}{x:.1f} {y:.1f}" for number, (x, y) in enumerate(places)
     )
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """Return the least of 1, 2, 4, 8 or 10 times a power of ten that is no less."""
     if value <= 0:
         return 1.0

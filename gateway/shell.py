@@ -22,7 +22,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     current = "" if match is None else match.url_name or ""
     tenant = request.GET.get("tenant", "")
-    names = [each.name for each in tenants_visible(actor)[:TENANTS_SHOWN]]
+    seen = getattr(request, "tenants_seen", None)
+    tenants = tenants_visible(actor)[:TENANTS_SHOWN] if seen is None else seen[:TENANTS_SHOWN]
+    names = [each.name for each in tenants]
     return content | {
         "actor": actor,
         "navigation": navigation.groups(actor, current, tenant),

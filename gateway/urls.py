@@ -13,6 +13,7 @@ from gateway.views import (
     keys,
     limits,
     models,
+    overview,
     people,
     policies,
     providers,
@@ -21,10 +22,14 @@ from gateway.views import (
     system,
     tenants,
     theme,
+    usage,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("overview", overview.page, name="overview"),
+    path("usage", usage.page, name="usage"),
+    path("usage.csv", usage.table, name="usage_table"),
     path("calls", calls.page, name="calls"),
     path("calls/<uuid:call_id>", calls.show, name="call"),
     path("keys", keys.page, name="keys"),

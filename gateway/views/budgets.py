@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
 from gateway.access import check, requires
+from gateway.burndown import burndown, group_meters
 from gateway.fields import AmountField, SharesField, WordsField
 from gateway.owners import Owner, owner_field, owners
 from gateway.pages import (
@@ -33,6 +35,7 @@ from tenants.money import text_from_micros
 from tenants.permissions import tenants_where
 from tenants.selectors import budgets_visible
 from tenants.services.budgets import budget_create, budget_remove, budget_update
+from tenants.usage.budget_state import budget_state
 
 MODES = (("hard", "Hard: calls that do not fit are refused"), ("soft", "Soft: only warns"))
 SHARES = "0.5, 0.8, 1"
@@ -108,10 +111,20 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 @requires("budget.read")
 @require_safe
 def show(request: HttpRequest, actor: Actor, budget_id: uuid.UUID) -> HttpResponse:
-    """Show one budget in its present window."""
+    """Show one budget in its present window: how it goes, and where it leads."""
     budget, now = _budget(actor, budget_id), timezone.now()
-    (meter,) = meters([budget], now)
-    content = {"crumbs": _crumbs(), "budget": budget, "meter": meter, "now": now}
+    (meter,), zone = meters([budget], now), ZoneInfo(budget.tenant.timezone)
+    state = budget_state(actor, budget, now)
+    content = {
+        "crumbs": _crumbs(),
+        "budget": budget,
+        "meter": meter,
+        "now": now,
+        "zone": zone,
+        "state": state,
+        "burn": None if budget.group_by else burndown(state, now, zone),
+        "groups": group_meters(state) if budget.group_by else [],
+    }
     return render(request, "tenants/budget_show.html", content)
 
 

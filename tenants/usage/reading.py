@@ -3,8 +3,9 @@
 import datetime
 import uuid
 import zoneinfo
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from django.contrib.postgres.fields import ArrayField
@@ -28,6 +29,7 @@ COUNTS = (
     "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
     "cached_tokens",
 )  # fmt: skip
+_HALVES = {"hour": datetime.timedelta(minutes=30), "day": datetime.timedelta(hours=12)}
 _FIELDS = {"app": "app_id", "key": "key_id", "tenant": "tenant_id"}
 _TAG = "coalesce((SELECT substr(tag, %s) FROM unnest(tags) AS tag WHERE starts_with(tag, %s)), %s)"
 _TAG_OR_OTHER = f"CASE WHEN tags::text[] = ARRAY['{OTHER}'] THEN '{OTHER}' ELSE {_TAG} END"
@@ -130,20 +132,51 @@ def usage_series(
     return Series(points, _figures(_all(found)), usage_as_of())
 
 
+def usage_series_of_all(
+    actor: Actor, wanted: UsageWanted, granularity: Granularity = "day"
+) -> Series:
+    """Return the usage of all tenants that the actor may see, in windows of UTC.
+
+    Every tenant's windows follow its own clock: each counts in the one that holds its middle.
+    """
+    half = _HALVES[granularity]
+    rows = _visible(actor, by_middle(wanted, granularity), granularity)
+    found = _grouped(rows, F("start"))
+    starts = [
+        datetime.datetime.fromtimestamp(start_s, datetime.UTC)
+        for start_s in window_starts(
+            granularity, zoneinfo.ZoneInfo("UTC"), wanted.since, wanted.until
+        )
+        if wanted.since.timestamp() <= start_s < wanted.until.timestamp()
+    ]
+    windows: dict[datetime.datetime, list[dict[str, Any]]] = {start: [] for start in starts}
+    for start, lines in found.items():
+        windows[starts[bisect_right(starts, start + half) - 1]] += lines
+    points = tuple(Point(start, _figures(lines)) for start, lines in windows.items())
+    return Series(points, _figures(_all(found)), usage_as_of())
+
+
+def by_middle(wanted: UsageWanted, granularity: Granularity) -> UsageWanted:
+    """Return what asks for the windows whose middle lies in the time wanted."""
+    half = _HALVES[granularity]
+    return replace(wanted, since=wanted.since - half, until=wanted.until - half)
+
+
 def usage_by(
     actor: Actor,
     dimension: str,
     wanted: UsageWanted,
     tenant: Tenant | None = None,
     most: int = 100,
+    granularity: Granularity = "day",
 ) -> Breakdown:
     """Return usage by app, key, model, user, currency, tenant or tag:<name>.
 
-    Of one tenant, or of all that the actor may see. Days are enough: each holds its hours' sums.
-    Raises ValueError for an unknown dimension.
+    Of one tenant, or of all that the actor may see. Days hold their hours' sums: hours are for
+    times that begin within a day. Raises ValueError for an unknown dimension.
     """
     value = _value_of(dimension)
-    rows = _visible(actor, wanted, "day")
+    rows = _visible(actor, wanted, granularity)
     if tenant is not None:
         rows = rows.filter(tenant_id=tenant.pk)
     found = _grouped(rows, value)
@@ -152,6 +185,21 @@ def usage_by(
     labels = _labels(dimension, [value for value, _ in dearest])
     lines = tuple(Line(value, labels.get(value, value), one) for value, one in dearest)
     return Breakdown(lines, _figures(_all(found)), usage_as_of())
+
+
+def usage_values(
+    actor: Actor,
+    dimension: str,
+    wanted: UsageWanted,
+    tenant: Tenant | None = None,
+    granularity: Granularity = "day",
+) -> Mapping[str, Figures]:
+    """Return what `usage_by` counts for every value, without labels: what another is held to."""
+    rows = _visible(actor, wanted, granularity)
+    if tenant is not None:
+        rows = rows.filter(tenant_id=tenant.pk)
+    found = _grouped(rows, _value_of(dimension))
+    return {str(value or ""): _figures(lines) for value, lines in found.items()}
 
 
 def usage_as_of() -> datetime.datetime | None:

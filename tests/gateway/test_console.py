@@ -86,6 +86,7 @@ def every_screen(world):
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
     found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
+    found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += ["/members/grant", f"/deployments/{served.deployments.get().id}/remove"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]

@@ -81,7 +81,7 @@ class Setup:
         hands.type(field(page, "Password"), PASSWORD)
         hands.type(field(page, "Password again"), PASSWORD)
         hands.press(button(page, "Create the owner and sign in"))
-        page.wait_for_url(re.compile(r"/(calls)?$"))
+        page.wait_for_url(re.compile(r"/(overview)?$"))
 
     def connect(self):
         page, hands = self.page, self.hands

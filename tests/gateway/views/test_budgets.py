@@ -194,3 +194,33 @@ def test_s2_a_strangers_budget_is_not_there(unique, world, admin, client, budget
     if act:
         assert client.post(f"/budgets/{budget.id}{act}", {"reason": "x"}).status_code == 403
     assert admin.post("/budgets/new", new(other)).status_code == 422
+
+
+def test_the_burn_down_says_how_it_goes(admin, budget):
+    spend(budget, 25 * USD)
+    hold(budget, 5 * USD)
+    answer = admin.get(f"/budgets/{budget.id}")
+    told = text(answer)
+    assert "30 % used on day" in told
+    assert "Settled 25.00" in told
+    assert "Reserved by calls in flight 5.00" in told
+    assert 'class="limit"' in body(answer)
+    assert "used up" not in told
+
+
+def test_a_budget_that_is_used_up_shows_its_page(world, admin, budget):
+    spend(budget, 130 * USD)
+    assert "calls that do not fit are refused until" in text(admin.get(f"/budgets/{budget.id}"))
+    nothing = made(world, name="stop", limit_micros=0, window="total")
+    assert "100 % used since" in text(admin.get(f"/budgets/{nothing.id}"))
+
+
+def test_groups_are_listed_with_their_meters(world, admin):
+    budget = made(world, group_by=["user"])
+    assert "Nobody has spent in this window" in text(admin.get(f"/budgets/{budget.id}"))
+    spend(budget, 90 * USD, "ann")
+    spend(budget, 10 * USD, "bob")
+    told = text(admin.get(f"/budgets/{budget.id}"))
+    assert "ann 90.00 spent, 0.00 held (90 %)" in told
+    assert "bob 10.00 spent, 0.00 held (10 %)" in told
+    assert "2 have spent in this window" in told

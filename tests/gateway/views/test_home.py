@@ -56,10 +56,10 @@ def test_the_checklist_is_ticked_off_by_what_is_there(world, owner, monkeypatch)
 
 
 def test_who_does_not_set_up_and_who_is_done_go_on(world, client, owner, monkeypatch):
-    assert client.get("/")["Location"] == "/calls"
+    assert client.get("/")["Location"] == "/overview"
     done = onboarding.Step("x", "y", "calls", "z", is_done=True)
     monkeypatch.setattr(onboarding, "steps", lambda _: [done])
-    assert owner.get("/")["Location"] == "/calls"
+    assert owner.get("/")["Location"] == "/overview"
     nobody = signed_in(world.person())
     assert nobody.get("/")["Location"] == "/calls"
 

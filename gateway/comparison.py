@@ -1,0 +1,104 @@
+"""Usage by one dimension, each value beside what it was in the range before. Pure."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.exports.cells import cell
+from tenants.money import text_from_micros
+from tenants.usage.reading import Breakdown, Figures
+
+COUNTS = (
+    "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
+    "cached_tokens", "p50_ms", "p95_ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent in one currency, and how that compares."""
+
+    currency: str
+    micros: int
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value of the dimension, or the total."""
+
+    value: str
+    label: str
+    figures: Figures
+    calls_change: str
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows, dearest first, and their total, which counts those that were left out, too."""
+
+    rows: tuple[Row, ...]
+    total: Row
+
+
+def compared(now: Breakdown, before: Mapping[str, Figures]) -> Table:
+    """Return a breakdown beside what its values were before."""
+    calls = sum(figures.calls for figures in before.values())
+    costs: dict[str, int] = {}
+    for figures in before.values():
+        for currency, micros in figures.cost_micros.items():
+            costs[currency] = costs.get(currency, 0) + micros
+    rows = tuple(
+        _row(
+            line.value,
+            line.label,
+            line.figures,
+            before[line.value].calls if line.value in before else 0,
+            before[line.value].cost_micros if line.value in before else {},
+        )
+        for line in now.lines
+    )
+    return Table(rows, _row("", "Total", now.totals, calls, costs))
+
+
+def change(now: int, before: int) -> str:
+    """Return "+12 %", or that there was nothing before; nothing where nothing changed."""
+    if now == before:
+        return ""
+    if not before:
+        return "new"
+    return f"{(now - before) * 100 / before:+.0f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def as_csv(by: str, table: Table) -> str:
+    """Return the table as CSV whose cells no spreadsheet runs; the last line is the total."""
+    currencies = sorted(table.total.figures.cost_micros)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    costs = [f"cost {currency}" for currency in currencies]
+    writer.writerow([cell(name) for name in (by, "label", *COUNTS, *costs)])
+    for row in (*table.rows, table.total):
+        writer.writerow(_cells(row, currencies))
+    return text.getvalue()
+
+
+def _cells(row: Row, currencies: Sequence[str]) -> list[str]:
+    figures = row.figures
+    counts = [getattr(figures, name) for name in COUNTS]
+    costs = [text_from_micros(figures.cost_micros.get(currency, 0)) for currency in currencies]
+    return [cell(each) for each in (row.value, row.label, *counts)] + costs
+
+
+def _row(value: str, label: str, figures: Figures, calls: int, costs: Mapping[str, int]) -> Row:
+    return Row(
+        value=value,
+        label=label,
+        figures=figures,
+        calls_change=change(figures.calls, calls),
+        costs=tuple(
+            Cost(currency, micros, change(micros, costs.get(currency, 0)))
+            for currency, micros in figures.cost_micros.items()
+        ),
+    )

@@ -1,0 +1,137 @@
+"""What the first page shows: how much, what it cost, what was refused, and what wants attention."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from audit.causes import Causes, causes
+from gateway.burning import runs_out
+from gateway.calls.wording import duration
+from gateway.charts import spark
+from gateway.reach import Reach
+from gateway.standing import WARN_PERCENT, Meter, meters
+from policies.models import PolicyVersion
+from policies.selectors import policies_visible
+from tenants.models import VirtualKey
+from tenants.money import text_from_micros
+from tenants.permissions import tenants_where
+from tenants.selectors import budgets_visible, keys_visible
+from tenants.usage.reading import Figures, Series
+
+EXPIRES_WITHIN = datetime.timedelta(days=30)
+BUDGETS_MOST = 500
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure: its value in lines, where it is taken apart, and how it went."""
+
+    label: str
+    lines: tuple[str, ...]
+    href: str
+    spark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A budget that wants attention, and why."""
+
+    meter: Meter
+    why: str
+
+
+def tiles(of: Reach, series: Series) -> list[Tile]:
+    """Return the figures of the range, each with the list behind it."""
+    total = series.totals
+
+    def tile(
+        label: str, lines: tuple[str, ...], href: str, of_one: Callable[[Figures], int]
+    ) -> Tile:
+        path = spark([of_one(point.figures) for point in series.points])
+        return Tile(label, lines, href, path)
+
+    costs = tuple(
+        f"{text_from_micros(micros)} {code}" for code, micros in total.cost_micros.items()
+    )
+    tokens = (f"{total.input_tokens:,} in", f"{total.output_tokens:,} out")
+    times = tuple(
+        f"{name} {duration(ms)}" for name, ms in (("p50", total.p50_ms), ("p95", total.p95_ms))
+    )
+    return [
+        tile("Calls", (f"{total.calls:,}",), _calls(of), lambda one: one.calls),
+        tile("Denied", (f"{total.denied:,}",), _calls(of, "denied"), lambda one: one.denied),
+        tile("Redacted", (f"{total.redacted:,}",), _usage(of, "app"), lambda one: one.redacted),
+        tile("Failed", (f"{total.failed:,}",), _calls(of, "failed"), lambda one: one.failed),
+        tile(
+            "Cost",
+            costs or ("0.00",),
+            _usage(of, "app"),
+            lambda one: sum(one.cost_micros.values()),
+        ),
+        tile(
+            "Tokens",
+            tokens,
+            _usage(of, "model"),
+            lambda one: one.input_tokens + one.output_tokens,
+        ),
+        tile("Duration", times, _usage(of, "model"), lambda one: one.p95_ms or 0),
+    ]
+
+
+def found_causes(of: Reach, total: Figures) -> Causes | None:
+    """Return what was refused and redacted for; None where the actor may read no records."""
+    ids = tenants_where(of.actor, "record.read")
+    readable = [tenant for tenant in of.tenant_ids if ids is None or tenant in ids]
+    if not readable or not (total.refused or total.denied or total.redacted):
+        return None
+    return causes(readable, of.span.since, of.span.until)  # type: ignore[arg-type]
+
+
+def risks(of: Reach, now: datetime.datetime) -> list[Risk]:
+    """Return the budgets that are nearly used up, or will be before they reset."""
+    budgets = budgets_visible(of.actor).filter(tenant_id__in=of.tenant_ids)
+    found = meters(list(budgets.select_related("tenant", "app", "key")[:BUDGETS_MOST]), now)
+    at_risk = [Risk(meter, why) for meter in found if (why := _why(meter, now))]
+    return sorted(at_risk, key=lambda risk: -risk.meter.used_percent)[:SHOWN]
+
+
+def expiring(of: Reach, now: datetime.datetime) -> QuerySet[VirtualKey]:
+    """Return the keys that will expire soon, the next first."""
+    keys = keys_visible(of.actor).filter(
+        tenant_id__in=of.tenant_ids,
+        state=VirtualKey.State.ACTIVE,
+        expires_at__gt=now,
+        expires_at__lte=now + EXPIRES_WITHIN,
+    )
+    return keys.select_related("app").order_by("expires_at")[:SHOWN]
+
+
+def last_change(of: Reach) -> PolicyVersion | None:
+    """Return the policy version that was published last, of those that the actor may read."""
+    versions = PolicyVersion.objects.filter(policy__in=policies_visible(of.actor))
+    return versions.select_related("policy").order_by("-created_at").first()
+
+
+def _why(meter: Meter, now: datetime.datetime) -> str:
+    if meter.used_percent >= WARN_PERCENT:
+        return "used up" if meter.used_percent >= 100 else f"{meter.used_percent} % used"  # noqa: PLR2004  (percent)
+    used = meter.spent_micros + meter.held_micros
+    at = runs_out(used, meter.budget.limit_micros, meter.start, now)
+    if at is None or meter.end is None or at >= meter.end:
+        return ""
+    return f"at this pace used up on {at:%-d %b}"
+
+
+def _calls(of: Reach, outcome: str = "") -> str:
+    if tenants_where(of.actor, "record.read") == frozenset():
+        return _usage(of, "app")
+    return f"{reverse('calls')}?{of.lists}" + (f"&outcome={outcome}" if outcome else "")
+
+
+def _usage(of: Reach, by: str) -> str:
+    query = f"by={by}&range={of.span.range.name}" + (f"&{of.named}" if of.named else "")
+    return f"{reverse('usage')}?{query}"

@@ -109,6 +109,16 @@ PLACES = (
     ),
     Place("events", "Audit events", "event", "Evidence", "event.read", "event"),
     Place(
+        "exports",
+        "Exports",
+        "export",
+        "Evidence",
+        "export.read",
+        "export",
+        "create download file",
+    ),
+    Place("jobs", "Jobs", "job", "Evidence", "job.read", "job", "cancel"),
+    Place(
         "system",
         "System",
         "system",

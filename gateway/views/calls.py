@@ -29,6 +29,7 @@ from gateway.snippets import snippets
 from policies.models import PolicyVersion
 from policies.selectors import policies_visible
 from tenants.models import App, Tenant
+from tenants.permissions import tenants_where
 
 UTC = ZoneInfo("UTC")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -104,6 +105,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "is_first": "before" not in request.GET,
         "newest": _address(request.GET, None),
         "older": _address(request.GET, rows["last"]) if rows.get("last") else "",
+        "export": _export_address(actor, form),
         "wanted_id": wanted_id,
         "example": _example(apps),
     }
@@ -173,6 +175,18 @@ def _chosen(tenants: Sequence[Tenant], name: str) -> Sequence[Tenant]:
     if not chosen:
         raise Http404
     return chosen
+
+
+def _export_address(actor: Actor, form: CallFilter) -> str:
+    """Return where the same calls are exported; nothing for who may not export any."""
+    if tenants_where(actor, "export.create") == frozenset() or not form.is_valid():
+        return ""
+    asked = form.cleaned_data
+    kept = {name: asked[name] for name in ("tenant", "app", "model", "outcome") if asked.get(name)}
+    for name, under in (("since", "from"), ("until", "to")):
+        if asked[under]:
+            kept[name] = f"{asked[under].astimezone(datetime.UTC):%Y-%m-%dT%H:%M}"
+    return f"{reverse('export_create')}?{urlencode({'kinds': 'records', **kept})}"
 
 
 def _example(apps: Sequence[App]) -> str:

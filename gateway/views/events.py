@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django import forms
@@ -20,6 +21,8 @@ from audit.models import Event
 from audit.selectors import events_visible
 from gateway.access import requires
 from gateway.pages import Crumb, or_404, tenant_chosen
+from tenants.models import Tenant
+from tenants.permissions import tenants_where
 
 PAGE = 50
 INSTANTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
@@ -94,6 +97,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "rows": rows[:PAGE],
         "older": rows[PAGE - 1].id if len(rows) > PAGE else None,
         "is_first": not before,
+        "export": _export_address(actor, form, tenant),
         "is_filtered": tenant is not None or any(request.GET.get(name) for name in FILTERS),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
@@ -112,6 +116,18 @@ def show(request: HttpRequest, actor: Actor, event_id: int) -> HttpResponse:
         "json": orjson.dumps(_as_json(event), option=orjson.OPT_INDENT_2).decode(),
     }
     return render(request, "audit/event_show.html", content)
+
+
+def _export_address(actor: Actor, form: EventFilter, tenant: Tenant | None) -> str:
+    """Return where the same events are exported; nothing for who may not export any."""
+    if tenants_where(actor, "export.create") == frozenset() or not form.is_valid():
+        return ""
+    asked = form.cleaned_data
+    kept = {"kinds": "events", "tenant": tenant.name if tenant else "", "actions": asked["action"]}
+    kept |= {name: asked[name] for name in ("actor", "object")}
+    kept |= {name: f"{asked[name]:%Y-%m-%dT%H:%M}" for name in ("since", "until") if asked[name]}
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return f"{reverse('export_create')}?{query}"
 
 
 def _differences(

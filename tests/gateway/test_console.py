@@ -11,10 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from audit.exports.wanted import ExportWanted
 from audit.models import Event
 from gateway import navigation
 from gateway.access import permission_of
 from gateway.models import Route
+from gateway.services.exports import export_create
 from policies.services import policy_attach, policy_create, policy_publish
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
@@ -24,6 +26,7 @@ from tests.gateway.views.reading import body, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
+NOON = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
 QUERIES_MAX = 12
 
@@ -73,6 +76,12 @@ def every_screen(world):
     held = policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant, app=world.app)
     provider = simulated()
     served = route((provider, "simulated"))
+    export = export_create(
+        actor=ACTOR,
+        tenant=world.tenant,
+        wanted=ExportWanted(since=NOON, until=NOON + datetime.timedelta(days=1)),
+        send=False,
+    )
     things = {
         "/apps": ("edit suspend resume remove", world.app.id),
         "/budgets": ("edit remove", budget.id),
@@ -82,11 +91,13 @@ def every_screen(world):
         "/policies": ("publish diff attach versions/1", policy.id),
         "/providers": ("edit credential forget remove", provider.id),
         "/tenants": ("edit suspend resume", world.tenant.id),
+        "/exports": ("", export.id),
         "/events": ("", Event.objects.latest("id").id),
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
     found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
+    found += [f"/jobs/{export.job_id}/cancel", "/jobs"]
     found += ["/members/grant", f"/deployments/{served.deployments.get().id}/remove"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]

@@ -1,6 +1,8 @@
 """What people come for, from beginning to end, by mouse and by keyboard alone."""
 # ruff: noqa: PLC0415
 
+import gzip
+import hashlib
 import re
 
 import pytest
@@ -221,3 +223,54 @@ def test_rotate_and_revoke(page, hands, watch, gateway, house):
         old = gateway.chat(house.secret, house.model)
     assert old.json()["error"]["code"] == "key_revoked"
     assert gateway.chat(secret, house.model).status_code == 200
+
+
+@pytest.mark.usefixtures("owner")
+def test_export_and_download(page, hands, gateway, house, tmp_path):
+    from audit.models import Event, Export
+    from gateway.jobs.run import run
+
+    assert gateway.chat(house.secret, house.model).status_code == 200
+    page.goto("/calls")
+    hands.press(link(page, "Export these"))
+    hands.tick(page.get_by_label("csv", exact=True))
+    hands.type(field(page, "Reason"), "the audit of November")
+    hands.press(button(page, "Start the export"))
+    page.get_by_text("being written").first.wait_for()
+    export = Export.objects.get(tenant_id=house.tenant.id)
+    assert run(export.job_id, "tests")  # as a worker does; the page notices by itself
+    download = button(page, "Download records-00001.ndjson.gz")
+    download.wait_for()
+    with page.expect_download() as found:
+        hands.press(download)
+    path = tmp_path / "part.gz"
+    found.value.save_as(path)
+    assert len(gzip.decompress(path.read_bytes()).splitlines()) == 2
+    (part, *_) = Export.objects.get(pk=export.pk).parts
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == part["sha256"]
+    event = Event.objects.filter(action="export.download").latest("id")
+    assert event.after == {"part": part["name"]}
+    hands.press(nav(page, "Jobs"))
+    page.get_by_text("done").first.wait_for()
+
+
+@pytest.mark.usefixtures("owner")
+def test_from_the_overview_to_the_calls_behind_a_figure(page, hands, gateway, house):
+    from tenants.usage.rolling import usage_roll
+
+    gateway.chat(house.secret, house.model, "Pay with 4111 1111 1111 1111.")
+    usage_roll()  # as beat does
+    page.goto("/")
+    page.goto("/overview")
+    hands.press(page.get_by_role("link", name=re.compile("^Denied 1")))
+    page.get_by_text("denied").first.wait_for()
+    page.goto("/overview")
+    hands.press(link(page, "30 days"))
+    page.wait_for_url("**range=30d")
+    hands.press(nav(page, "Usage and cost"))
+    hands.choose(field(page, "Group by"), "Model")
+    hands.press(button(page, "Filter"))
+    page.get_by_role("cell", name="Total").or_(page.get_by_text("Total")).first.wait_for()
+    with page.expect_download() as found:
+        hands.press(link(page, "Download as CSV"))
+    assert found.value.suggested_filename.startswith("usage-model-")

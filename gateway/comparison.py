@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit.exports.cells import cell
@@ -13,6 +13,14 @@ COUNTS = (
     "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
     "cached_tokens", "p50_ms", "p95_ms",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a value was in the range before."""
+
+    calls: int
+    cost_micros: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +49,29 @@ class Table:
 
     rows: tuple[Row, ...]
     total: Row
+    has_before: bool
 
 
 def compared(now: Breakdown, before: Mapping[str, Figures]) -> Table:
-    """Return a breakdown beside what its values were before."""
-    calls = sum(figures.calls for figures in before.values())
-    costs: dict[str, int] = {}
-    for figures in before.values():
-        for currency, micros in figures.cost_micros.items():
-            costs[currency] = costs.get(currency, 0) + micros
+    """Return a breakdown beside what its values were before; nothing is new where all is."""
+    if not before:
+        alone = tuple(_row(line.value, line.label, line.figures, None) for line in now.lines)
+        return Table(alone, _row("", "Total", now.totals, None), has_before=False)
+    nothing = Before(0, {})
+    known = {value: Before(each.calls, each.cost_micros) for value, each in before.items()}
     rows = tuple(
-        _row(
-            line.value,
-            line.label,
-            line.figures,
-            before[line.value].calls if line.value in before else 0,
-            before[line.value].cost_micros if line.value in before else {},
-        )
+        _row(line.value, line.label, line.figures, known.get(line.value, nothing))
         for line in now.lines
     )
-    return Table(rows, _row("", "Total", now.totals, calls, costs))
+    return Table(rows, _row("", "Total", now.totals, _added(known.values())), has_before=True)
+
+
+def _added(all_before: Collection[Before]) -> Before:
+    costs: dict[str, int] = {}
+    for one in all_before:
+        for currency, micros in one.cost_micros.items():
+            costs[currency] = costs.get(currency, 0) + micros
+    return Before(sum(one.calls for one in all_before), costs)
 
 
 def change(now: int, before: int) -> str:
@@ -91,14 +102,18 @@ def _cells(row: Row, currencies: Sequence[str]) -> list[str]:
     return [cell(each) for each in (row.value, row.label, *counts)] + costs
 
 
-def _row(value: str, label: str, figures: Figures, calls: int, costs: Mapping[str, int]) -> Row:
+def _row(value: str, label: str, figures: Figures, before: Before | None) -> Row:
     return Row(
         value=value,
         label=label,
         figures=figures,
-        calls_change=change(figures.calls, calls),
+        calls_change=change(figures.calls, before.calls) if before else "",
         costs=tuple(
-            Cost(currency, micros, change(micros, costs.get(currency, 0)))
+            Cost(
+                currency,
+                micros,
+                change(micros, before.cost_micros.get(currency, 0)) if before else "",
+            )
             for currency, micros in figures.cost_micros.items()
         ),
     )

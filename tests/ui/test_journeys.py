@@ -256,9 +256,12 @@ def test_export_and_download(page, hands, gateway, house, tmp_path):
 
 @pytest.mark.usefixtures("owner")
 def test_from_the_overview_to_the_calls_behind_a_figure(page, hands, gateway, house):
+    from audit.models import Record
     from tenants.usage.rolling import usage_roll
+    from tests.stack import eventually
 
     gateway.chat(house.secret, house.model, "Pay with 4111 1111 1111 1111.")
+    assert eventually(Record.objects.filter(tenant_id=house.tenant.id).exists)
     usage_roll()  # as beat does
     page.goto("/overview")
     hands.press(page.get_by_role("link", name=re.compile("^Denied 1")))

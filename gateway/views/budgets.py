@@ -33,6 +33,7 @@ from tenants.money import text_from_micros
 from tenants.permissions import tenants_where
 from tenants.selectors import budgets_visible
 from tenants.services.budgets import budget_create, budget_remove, budget_update
+from tenants.usage.budget_state import budget_state
 
 MODES = (("hard", "Hard: calls that do not fit are refused"), ("soft", "Soft: only warns"))
 SHARES = "0.5, 0.8, 1"
@@ -111,7 +112,13 @@ def show(request: HttpRequest, actor: Actor, budget_id: uuid.UUID) -> HttpRespon
     """Show one budget in its present window."""
     budget, now = _budget(actor, budget_id), timezone.now()
     (meter,) = meters([budget], now)
-    content = {"crumbs": _crumbs(), "budget": budget, "meter": meter, "now": now}
+    content = {
+        "crumbs": _crumbs(),
+        "budget": budget,
+        "meter": meter,
+        "groups": budget_state(actor, budget, now).groups if budget.group_by else (),
+        "now": now,
+    }
     return render(request, "tenants/budget_show.html", content)
 
 

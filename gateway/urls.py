@@ -87,6 +87,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/<uuid:route_id>/deploy", models.deploy, name="model_deploy"),
     path("models/<uuid:route_id>/price", models.price, name="model_price"),
     path("models/<uuid:route_id>/withdraw", models.withdraw, name="model_reprice"),
+    path("deployments/<uuid:deployment_id>/edit", models.rank, name="model_rank"),
     path("deployments/<uuid:deployment_id>/remove", models.retire, name="model_retire"),
     path("events", events.page, name="events"),
     path("events/<int:event_id>", events.show, name="event"),

@@ -86,7 +86,9 @@ def every_screen(world):
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
     found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
-    found += ["/members/grant", f"/deployments/{served.deployments.get().id}/remove"]
+    deployment = served.deployments.get().id
+    found += [f"/deployments/{deployment}/edit", f"/deployments/{deployment}/remove"]
+    found += ["/members/grant"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]
         found += [f"{path}/{identity}/{verb}" for verb in verbs.split()]

@@ -221,3 +221,13 @@ def test_rotate_and_revoke(page, hands, watch, gateway, house):
         old = gateway.chat(house.secret, house.model)
     assert old.json()["error"]["code"] == "key_revoked"
     assert gateway.chat(secret, house.model).status_code == 200
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_first_call_is_noticed_without_a_reload(page, gateway, house):
+    page.goto("/")
+    page.get_by_text("4 of 5 done").wait_for()
+    page.get_by_text("waiting", exact=True).wait_for()
+    assert gateway.chat(house.secret, house.model).status_code == 200
+    page.get_by_text("5 of 5 done").wait_for()
+    assert not page.get_by_text("waiting", exact=True).is_visible()

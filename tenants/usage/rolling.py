@@ -42,6 +42,7 @@ _ROLL_HOURS, _ROLL_DAY = roll_hours(BOUNDS_MS), roll_day()
 # Compiling statements of so many sums takes longer than running them over an hour.
 _BEGIN = """
 SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
 SELECT pg_advisory_xact_lock(hashtextextended('gatehouse: usage', 0));
 """
 _NO_NOISE = bytes(10)

@@ -84,7 +84,8 @@ WITH told AS (
     kind = 'completed' AND code = '' AS is_permitted
   FROM call FULL JOIN cost USING (tenant_id, call_id)
 ), grouped AS (
-  SELECT tenant_id, (%(starts)s)[width_bucket(call_id, %(lows)s)] AS start, app_id,
+  SELECT tenant_id, app_id,
+    (%(starts)s::timestamptz[])[width_bucket(call_id, %(lows)s::uuid[])] AS start,
     coalesce(key_id, '') AS key_id, coalesce(model, '') AS model,
     left(coalesce("user", ''), 200) AS "user",
     ARRAY(SELECT left(tag, 300) FROM json_array_elements_text(coalesce(tags, '[]')::json) AS tag

@@ -46,6 +46,7 @@ MAY = {
         "budget.read",
         "event.read",
         "membership.read",
+        "oauth_application.read",
         "policy.read",
         "rate_limit.read",
         "record.read",

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from django.test import Client
 
 from audit.actor import Actor
+from gateway.scopes import SCOPES
 from gateway.services.applications import AUTHORIZATION_CODE, oauth_application_create
 from gateway.services.applications import CLIENT_CREDENTIALS as BY_ITSELF
-from gateway.scopes import SCOPES
 from tenants.models import User
 from tests.gateway.call_records import stretched
 

@@ -164,7 +164,7 @@ class Resource(GenericViewSet[Any]):
     def _check_query(self, request: Request) -> None:
         if not self.action:  # no such method here: the answer says so
             return
-        known = {"reason"} if self.action == "destroy" else set()
+        known = {"reason"} if request.method == "DELETE" else set()
         if self.action in self.listings():
             known = set(pages.PARAMETERS)
         if self.action == "list":

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from audit.rest.access import Access, Caller
@@ -45,6 +45,8 @@ class Allowed(BasePermission):
         access = declared(view)
         if access is None or not isinstance(request.auth, Caller):
             raise Http404
+        if request.method in SAFE_METHODS:
+            return True  # it was found among what the actor may read
         actor = request.auth.actor
         if isinstance(obj, Tenant) or hasattr(obj, "tenant_id"):
             if not can(actor, access.action, obj):

@@ -1,1 +1,1 @@
-"""Tests of the audit room."""
+"""Tests of what the resources of the management API share."""

@@ -1,1 +1,1 @@
-"""Tests of the audit room."""
+"""Tests of the gateway room in the management API."""

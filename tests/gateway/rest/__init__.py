@@ -1,1 +1,1 @@
-"""Tests of the audit room."""
+"""Tests of what stands before the resources of the management API."""

@@ -171,12 +171,17 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class LimitLine:
-    """A rate limit as the counters take it; made once for each revision of a tenant."""
+    """A rate limit as the counters take it; made once for each revision of a tenant.
+
+    What a script is told of it stands here packed, as (number of arguments, their bytes).
+    """
 
     limit: Limit
     key: str
-    arguments: tuple[str | int, ...]
     tick_ms: int
+    packed_key: tuple[int, bytes]
+    reserving: tuple[int, bytes]
+    settling: tuple[int, bytes]
 
 
 class BudgetLine(NamedTuple):

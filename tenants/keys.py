@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PREFIX = "gth"
@@ -17,12 +18,21 @@ RANDOM_BYTES = 64
 _CHARACTERS = frozenset(ALPHABET)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyPepper:
-    """The two keys derived from the installation's master key (envelope.derive)."""
+    """The two keys of 32 bytes derived from the installation's master key (envelope.derive)."""
 
     tag: bytes
     digest: bytes
+
+    @cached_property
+    def begun(self) -> "tuple[hashlib._Hash, hashlib._Hash]":
+        """The inner and the outer hash of HMAC-SHA-256 under `digest`, with the key read."""
+        block = self.digest.ljust(hashlib.sha256().block_size, b"\0")
+        return (
+            hashlib.sha256(bytes(byte ^ 0x36 for byte in block)),
+            hashlib.sha256(bytes(byte ^ 0x5C for byte in block)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,15 @@ def checksum(head: str) -> str:
 
 
 def digest(secret: str, pepper: KeyPepper) -> bytes:
-    """Return the 32 bytes by which a presented key is looked up."""
-    return hmac.digest(pepper.digest, secret.encode("ascii", "replace"), hashlib.sha256)
+    """Return the 32 bytes by which a presented key is looked up: its HMAC-SHA-256.
+
+    Every call needs one; OpenSSL takes twice the time to begin an HMAC anew.
+    """
+    inner, outer = pepper.begun
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(secret.encode("ascii", "replace"))
+    outer.update(inner.digest())
+    return outer.digest()
 
 
 def public_id(secret: str, pepper: KeyPepper) -> str | None:

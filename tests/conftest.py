@@ -11,9 +11,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from gateway.config import load
 from gateway.embedded import Servers
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("gatehouse", deadline=None)
+settings.load_profile("gatehouse")
 
 SERVERS = pytest.StashKey[Servers]()
 DATA = pytest.StashKey[Path]()

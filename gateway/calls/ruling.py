@@ -6,7 +6,7 @@ layer of each version. The layers are found by trying: their order is known, and
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import chain, combinations, combinations_with_replacement
 from typing import Any
 
 from policies.pdp.decision import LAYERS, Decision, Layer
@@ -14,7 +14,15 @@ from policies.pdp.document import Document, Mode
 from policies.pdp.evaluate import EffectivePolicy, Layered, RuleOutcome
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, split_lines
-from policies.pdp.request import DEFAULTS, DETECTORS, SLOTS, FactValue, FindingFact, Phase
+from policies.pdp.request import (
+    DEFAULTS,
+    DETECTORS,
+    SCHEMAS,
+    SLOTS,
+    FactValue,
+    FindingFact,
+    Phase,
+)
 
 FINDINGS = frozenset({"findings", "answer.findings"})
 EXCERPT_MAX = 60
@@ -96,7 +104,7 @@ def rebuild(body: Mapping[str, Any], versions: Iterable[Version]) -> EffectivePo
         documents = [(stored[label], _document(stored[label])) for label in labels]
         for layered in _arrangements(documents):
             policy = EffectivePolicy(layered)
-            if policy.hash == body.get("policy_hash"):
+            if any(policy.hash_under(schema) == body.get("policy_hash") for schema in SCHEMAS):
                 return policy
     except PolicyError as error:
         raise CannotRebuildError("This version of Gatehouse does not read that text.") from error
@@ -187,8 +195,9 @@ def _failed(
     """Return the detectors that failed: as recorded, else the fewest that explain the decision."""
     if "failed" in body:
         return frozenset(body["failed"]), ()
-    single = [frozenset({name}) for name in sorted(DETECTORS)]
-    for failed in (frozenset[str](), *single, DETECTORS):
+    names = sorted(DETECTORS)
+    fewest_first = (combinations(names, size) for size in range(len(names) + 1))
+    for failed in map(frozenset, chain.from_iterable(fewest_first)):
         decision = policy.explain(phase, slots, failed).decision
         if not _difference(decision, body["decision"]):
             return failed, tuple(sorted(failed))

@@ -201,11 +201,11 @@ def _choices(body: Body) -> list[Body]:
 
 def _wrote(body: Body) -> bool:
     """Tell whether any output stands in the choices of an answer."""
-    return any(
-        value and name != "role"
-        for choice in _choices(body)
-        for name, value in choice["message"].items()
-    )
+    for choice in _choices(body):
+        for name, value in choice["message"].items():
+            if value and name != "role":
+                return True
+    return False
 
 
 def _called(message: Body) -> list[str]:

@@ -28,6 +28,15 @@ async def authenticate(
     raise _unknown(head.secret)
 
 
+async def confirm(principal: Principal, directory: Directory, now_s: float) -> None:
+    """Raise as `authenticate` would if the principal's key may not call any more."""
+    found = directory.known(principal.digest) or await directory.find(principal.digest)
+    if found is None:
+        raise Unauthenticated("key_revoked", "The key does not exist any more.")
+    directory.check_fresh()
+    check(found, now_s)
+
+
 def _unknown(secret: str) -> Unauthenticated:
     if not secret:
         return Unauthenticated(

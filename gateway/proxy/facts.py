@@ -9,7 +9,7 @@ from gateway.bundle import Deployment
 from gateway.exchange import Answer, Call, Head, Judgement
 from gateway.proxy.loader import KeyRow
 from gateway.proxy.tenant import LoadedApp, LoadedTenant
-from policies.detectors.finding import Finding, Leaf, Scan
+from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import injection_score
 from policies.pdp.request import DEFAULTS, FACTS, SLOTS, FindingFact
 
@@ -38,6 +38,9 @@ _FINISH, _ANSWER_BYTES = SLOTS["answer.finish"], SLOTS["answer.bytes"]
 _ANSWER_TOOLS, _ANSWER_FINDINGS = SLOTS["answer.tool_calls"], SLOTS["answer.findings"]
 _ANSWER_PII, _ANSWER_PII_KINDS = SLOTS["answer.pii.count"], SLOTS["answer.pii.kinds"]
 _ANSWER_PII_MAX = SLOTS["answer.pii.max_score"]
+_SECRETS, _SECRET_KINDS = SLOTS["secret.count"], SLOTS["secret.kinds"]
+_SECRET_MAX, _ANSWER_SECRET_MAX = SLOTS["secret.max_score"], SLOTS["answer.secret.max_score"]
+_ANSWER_SECRETS, _ANSWER_SECRET_KINDS = SLOTS["answer.secret.count"], SLOTS["answer.secret.kinds"]
 _NAMES = tuple(FACTS)
 BYTES_PER_TOKEN = 4
 NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
@@ -83,10 +86,8 @@ def add_scan(slots: Facts, scan: Scan, leaves: Sequence[Leaf]) -> None:
     if not scan.findings:
         return
     slots[_FINDINGS] = finding_facts(scan.findings, leaves)
-    pii = [finding for finding in scan.findings if finding.category == "pii"]
-    if pii:
-        slots[_PII], slots[_PII_KINDS] = len(pii), _kinds(pii)
-        slots[_PII_MAX] = max(finding.score for finding in pii)
+    _add_category(slots, scan.findings, "pii", (_PII, _PII_KINDS, _PII_MAX))
+    _add_category(slots, scan.findings, "secret", (_SECRETS, _SECRET_KINDS, _SECRET_MAX))
     signals = [finding for finding in scan.findings if finding.category == "injection"]
     if signals:
         slots[_INJECTION], slots[_SIGNALS] = len(signals), _kinds(signals)
@@ -108,10 +109,10 @@ def of_answer(judgement: Judgement, answer: Answer, size: int, scan: Scan) -> Fa
     bound[_ANSWER_TOOLS] = answer.tool_calls
     if scan.findings:
         bound[_ANSWER_FINDINGS] = finding_facts(scan.findings, answer.view.leaves)
-        pii = [finding for finding in scan.findings if finding.category == "pii"]
-        if pii:
-            bound[_ANSWER_PII], bound[_ANSWER_PII_KINDS] = len(pii), _kinds(pii)
-            bound[_ANSWER_PII_MAX] = max(finding.score for finding in pii)
+        pii = (_ANSWER_PII, _ANSWER_PII_KINDS, _ANSWER_PII_MAX)
+        _add_category(bound, scan.findings, "pii", pii)
+        secret = (_ANSWER_SECRETS, _ANSWER_SECRET_KINDS, _ANSWER_SECRET_MAX)
+        _add_category(bound, scan.findings, "secret", secret)
     return bound
 
 
@@ -135,6 +136,17 @@ def recorded(slots: Facts) -> dict[str, Any]:
         for name, value, default in zip(_NAMES, slots, DEFAULTS, strict=True)
         if value != default
     }
+
+
+def _add_category(
+    slots: Facts, findings: Sequence[Finding], category: Category, at: tuple[int, int, int]
+) -> None:
+    """Set count, kinds and highest score, in these slots, of the findings of one category."""
+    some = [finding for finding in findings if finding.category == category]
+    if some:
+        count, kinds, score = at
+        slots[count], slots[kinds] = len(some), _kinds(some)
+        slots[score] = max(finding.score for finding in some)
 
 
 def _add_uninspected(slots: Facts, kinds: Sequence[str]) -> None:

@@ -9,17 +9,23 @@ from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Protocol, cast
-from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 
 from gateway.exchange import Permitted, UpstreamRequest
-from gateway.origins import is_public
 from gateway.providers import openai_upstream, simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
-from gateway.proxy.upstream import Pools, Timeouts
+from gateway.proxy.upstream import (
+    Broken,
+    ConnectTimeout,
+    NotConnected,
+    Pools,
+    ReadTimeout,
+    Response,
+    Timeouts,
+    Unsendable,
+)
 
 MOST_ERROR_BYTES = 64 * 1024
 
@@ -33,8 +39,7 @@ def forward(
     """
     if permitted.deployment.dialect == "simulated":
         return _Simulated(permitted, pools.timeouts)
-    session = pools.session(private=permitted.deployment.allow_private)
-    return _Exchange(session, permitted, secret, request_id, pools.timeouts.idle_s)
+    return _Exchange(permitted, secret, request_id, pools)
 
 
 class UpstreamResponse(Protocol):
@@ -51,32 +56,24 @@ class _Exchange:
     """One HTTP exchange with a provider."""
 
     def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        permitted: Permitted,
-        secret: str | None,
-        request_id: str,
-        idle_s: float,
+        self, permitted: Permitted, secret: str | None, request_id: str, pools: Pools
     ) -> None:
-        self._session = session
-        self._deployment = permitted.deployment
+        self._private = permitted.deployment.allow_private
         self._secret = secret
-        self._idle_s = idle_s
+        self._pools = pools
         self._request = _request(permitted, secret, request_id)
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Response | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
-        self._refuse_private_literal()
-        response = await self._send()
-        self._response = response
+        response = self._response = await self._send()
         if response.status == HTTPStatus.OK:  # a redirect is no answer, whatever its body says
             if response.headers.get("content-encoding", "identity") != "identity":
-                await self._fail()
+                response.close()
                 raise unreadable("is compressed, which was not asked for")
-            self._allow_pauses(response)
+            response.allow_pauses(self._pools.timeouts.idle_s)
             return self
         failure = await self._bad_status(response)
-        await self._fail()
+        response.close()
         raise failure
 
     async def __aexit__(
@@ -93,12 +90,9 @@ class _Exchange:
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        response = cast("aiohttp.ClientResponse", self._response)  # entered before it is read
-        if response.content_length is not None and response.content_length <= MOST_ANSWER_BYTES:
-            try:
-                return await response.read()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise _broken(error) from error
+        whole = cast("Response", self._response).whole()  # entered before it is read
+        if whole is not None:
+            return whole
         parts, size = [], 0
         async for chunk in self.chunks():
             parts.append(chunk)
@@ -109,82 +103,47 @@ class _Exchange:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
-        response = cast("aiohttp.ClientResponse", self._response)  # entered before it is read
+        response = cast("Response", self._response)  # entered before it is read
         try:
-            async for chunk in response.content.iter_any():
+            async for chunk in response.chunks():
                 yield chunk
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except Broken as error:
             raise _broken(error) from error
 
-    async def _send(self) -> aiohttp.ClientResponse:
+    async def _send(self) -> Response:
         try:
             try:
-                return await self._post()
-            except aiohttp.ClientConnectorError:
-                return await self._post()  # nothing was sent: the same attempt, once more
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise AttemptFailed(
-                UpstreamFailed("upstream_error", "The provider could not be reached."),
-                sent=False,
-                billed=False,
-                again=True,
-            ) from error
-        except (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError) as error:
-            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+                return await self._pools.post(self._request, private=self._private)
+            except (ConnectTimeout, Unsendable):
+                raise
+            except NotConnected:  # nothing was sent: the same attempt, once more
+                return await self._pools.post(self._request, private=self._private)
+        except NotConnected as error:
+            refusal: Refusal = UpstreamFailed("upstream_error", _not_reached(error))
+            if isinstance(error, ConnectTimeout):
+                refusal = UpstreamTimeout(
+                    "upstream_timeout", "The provider did not answer in time."
+                )
+            raise AttemptFailed(refusal, sent=False, billed=False, again=True) from error
+        except ReadTimeout as error:
             raise AttemptFailed(
                 UpstreamTimeout("upstream_timeout", "The provider did not answer in time."),
-                sent=not connecting,
-                billed=not connecting,
+                sent=True,
+                billed=True,
                 again=True,
             ) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except Broken as error:
             raise _broken(error) from error
 
-    async def _post(self) -> aiohttp.ClientResponse:
-        return await self._session.post(
-            self._request.url,
-            data=self._request.body,
-            headers=self._request.headers,
-            allow_redirects=False,
-        )
-
-    async def _bad_status(self, response: aiohttp.ClientResponse) -> AttemptFailed:
+    async def _bad_status(self, response: Response) -> AttemptFailed:
         try:
-            raw = await response.content.read(MOST_ERROR_BYTES)
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            raw = await response.read(MOST_ERROR_BYTES)
+        except Broken:
             raw = b""
         message = openai_upstream.error_message(raw)
         if self._secret:
             message = message.replace(self._secret, "***")
         return status_failure(response.status, response.headers, message)
-
-    def _allow_pauses(self, response: aiohttp.ClientResponse) -> None:
-        """From here on the time between two reads counts, no longer the one to the first byte."""
-        protocol = response.connection.protocol if response.connection else None
-        if protocol is not None:
-            protocol.read_timeout = self._idle_s
-            protocol.start_timeout()
-
-    async def _fail(self) -> None:
-        if self._response is not None:
-            self._response.close()
-
-    def _refuse_private_literal(self) -> None:
-        """A literal address skips the resolver, so it is checked here."""
-        if self._deployment.allow_private:
-            return
-        host = urlsplit(self._request.url).hostname or ""
-        try:
-            public = is_public(host)
-        except ValueError:
-            return
-        if not public:
-            raise AttemptFailed(
-                UpstreamFailed("upstream_error", "The provider's address is not public."),
-                sent=False,
-                billed=False,
-                again=True,
-            )
 
 
 def _request(permitted: Permitted, secret: str | None, request_id: str) -> UpstreamRequest:
@@ -292,11 +251,16 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return min(3600.0, float(given)) if given.isdigit() else 1.0
 
 
-def _broken(error: BaseException) -> AttemptFailed:
-    timed_out = isinstance(error, TimeoutError)
+def _not_reached(error: NotConnected) -> str:
+    if isinstance(error, Unsendable):
+        return f"The provider cannot be called: {error}."
+    return "The provider could not be reached."
+
+
+def _broken(error: Broken) -> AttemptFailed:
     refusal: Refusal = (
         UpstreamTimeout("upstream_timeout", "The provider stopped answering.")
-        if timed_out
+        if isinstance(error, ReadTimeout)
         else UpstreamFailed("upstream_error", "The connection to the provider broke.")
     )
     return AttemptFailed(refusal, sent=True, billed=True, again=True)

@@ -64,13 +64,12 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     open_call = worker.open_calls.enter(principal)
     try:
         # The body may have taken its time: from here on a revocation ends this call by itself.
-        await authenticate.authenticate(head, worker.directory, worker.peppers, worker.now_s())
+        await authenticate.confirm(principal, worker.directory, worker.now_s())
         await _serve(passage, open_call)
     except Refusal as refusal:
         refusal.decision_id = trail.decision_id
         if not trail.admitted:
-            evidence = record.refused(passage.decided, refusal, worker.now())
-            _ = worker.evidence.write(evidence)
+            worker.evidence.write(record.refused(passage.decided, refusal, worker.now()))
         raise
     finally:
         worker.open_calls.leave(open_call)
@@ -183,7 +182,7 @@ def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: s
         decision=outcome.decision,
         facts=outcome.facts,
     )
-    _ = worker.evidence.write(
+    worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11
         spent.pico,
         partial(settle.settle, worker.counters, tenant_id, reservation, spent),  # 12

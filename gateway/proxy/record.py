@@ -16,7 +16,6 @@ from policies.detectors.finding import Scan
 from policies.pdp.decision import CapOutputTokens, Decision, Obligation, Redact, RouteTo
 
 MOST_DIGESTS = 32
-DIGEST_BYTES = 16
 
 
 def refused(decided: Decided, refusal: Refusal, at: datetime) -> Record:
@@ -85,7 +84,7 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
-        body["digest"] = _digest(decided.principal.tenant.mac_key, orjson.dumps(answer.body))
+        body["digest"] = _digest(decided.principal.tenant.mac, orjson.dumps(answer.body))
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.decision is not None:
@@ -123,9 +122,9 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "policy_hash": policy.hash,
         "detectors": tenant.scanner.version,
         "revision": tenant.bundle.revision,
-        "digest": _digest(tenant.mac_key, trail.raw),
+        "digest": _digest(tenant.mac, trail.raw),
         "digests": [
-            _digest(tenant.mac_key, leaf.text.encode()) for leaf in call.view.leaves[:MOST_DIGESTS]
+            _digest(tenant.mac, leaf.text.encode()) for leaf in call.view.leaves[:MOST_DIGESTS]
         ],
         "key_name": principal.row.name,
         "app": principal.app.app.name,
@@ -172,8 +171,10 @@ def _obligation(obligation: Obligation) -> dict[str, Any]:
             assert_never(obligation)
 
 
-def _digest(key: bytes, text: bytes) -> str:
-    return hashlib.blake2b(text, key=key, digest_size=DIGEST_BYTES).hexdigest()
+def _digest(mac: hashlib.blake2b, text: bytes) -> str:
+    digest = mac.copy()
+    digest.update(text)
+    return digest.hexdigest()
 
 
 def _record(

@@ -3,6 +3,7 @@
 Made once for each revision that a worker loads, so that a call only looks things up.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,8 @@ from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.pdp.decision import Layer
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import load_canonical
+
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,16 @@ class LoadedApp:
 
 @dataclass(frozen=True, slots=True)
 class LoadedTenant:
-    """One revision of a tenant. A call keeps the one that it began with."""
+    """One revision of a tenant. A call keeps the one that it began with.
+
+    `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it.
+    """
 
     bundle: Bundle
     apps: Mapping[str, LoadedApp]
     scanner: Scanner
     zone: ZoneInfo
-    mac_key: bytes
+    mac: hashlib.blake2b
     hash_key: bytes
     secrets: Mapping[str, str]
     allowed: frozenset[str]
@@ -86,7 +92,10 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         apps=_apps(bundle),
         scanner=scanner(config),
         zone=ZoneInfo(bundle.timezone),
-        mac_key=envelope.tenant_key(masters[0], bundle.tenant_id, "digest"),
+        mac=hashlib.blake2b(
+            key=envelope.tenant_key(masters[0], bundle.tenant_id, "digest"),
+            digest_size=DIGEST_BYTES,
+        ),
         hash_key=envelope.tenant_key(masters[0], bundle.tenant_id, "redaction"),
         secrets=_secrets(bundle, masters),
         allowed=frozenset(name for app in bundle.apps.values() for name in app.models),

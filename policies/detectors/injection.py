@@ -41,7 +41,11 @@ class Injection:
         self._scores = {signal.kind: signal.weight / 100 for signal in SIGNALS}
         self._mention = compiled(BEFORE_MENTION)
         gated = [pattern for _, pattern in worded] + list(_ENCODED)
-        self._gate = Gate([Wide(pattern, pattern) for pattern in gated], len(gated), _MEMORY)
+        self.gate = Gate([Wide(pattern, pattern) for pattern in gated], len(gated), _MEMORY)
+
+    def may_find(self, text: str) -> bool:
+        """Return False only where `find` finds nothing in an ASCII text, and in any line of it."""
+        return bool(self.gate.hits(text))
 
     def parts(self) -> Iterator[str]:
         """Return what decides which signals are found."""
@@ -76,7 +80,7 @@ class Injection:
     def _read(self, source: str | View, depth: int = _DEPTH) -> Iterator[_Sight]:
         """Look for wordings in a text or a view of it, and then in what is encoded in it."""
         text, view = (source, None) if isinstance(source, str) else (source.text, source)
-        hits = self._gate.hits(text)
+        hits = self.gate.hits(text)
         if not hits:
             return
         encoded = False

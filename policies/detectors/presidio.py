@@ -106,7 +106,7 @@ class Presidio:
             self._ready.append(_ready(recognizer, len(gated)))
             gated += [_wide(pattern, recognizer.flags) for pattern, _ in recognizer.patterns]
         contexts = [*(ready.recognizer.context for ready in self._ready), phones.CONTEXT]
-        self._gate = Gate(gated)
+        self.gate = Gate(gated)
         self._words = Gate([any_word(context) for context in contexts], len(contexts))
 
     @property
@@ -114,6 +114,10 @@ class Presidio:
         """The kinds that may be found."""
         known = {ready.recognizer.kind for ready in self._ready}
         return frozenset(known | {phones.KIND} if self._phones else known)
+
+    def may_find(self, text: str) -> bool:
+        """Return False only where `find` finds nothing, in the text and in any line of it."""
+        return bool(self.gate.hits(text))
 
     def parts(self) -> Iterator[str]:
         """Return what decides which entities are found, in a fixed order."""
@@ -123,7 +127,7 @@ class Presidio:
 
     def find(self, text: str) -> list[Entity]:
         """Return the personal data in a text, in the order of the text."""
-        hits = self._gate.hits(text)
+        hits = self.gate.hits(text)
         if not hits:
             return []
         words = self._words.hits(text)

@@ -5,16 +5,17 @@ import hashlib
 import logging
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from policies.detectors import normalise
-from policies.detectors.finding import Finding, Leaf, Scan
+from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import Injection
 from policies.detectors.presidio import Presidio
+from policies.detectors.secrets import Secrets
 
 INLINE_LIMIT: Final = 8192
 """Characters in a call above which `scan` belongs in a thread."""
@@ -24,6 +25,7 @@ MAX_TEXT: Final = 1 << 20
 
 TOO_LARGE: Final = "TOO_LARGE"
 PII: Final = "pii"
+SECRETS: Final = "secrets"
 INJECTION: Final = "injection"
 
 _LIBRARIES: Final = ("google-re2", "phonenumbers", "presidio-analyzer", "regex", "tldextract")
@@ -54,8 +56,10 @@ class Scanner:
             tuple(sorted(set(config.countries))), tuple(sorted(set(config.phone_regions)))
         )
         self._injection = _injection()
+        self._secrets = _secrets()
         self._detectors: dict[str, Callable[[str, int], list[Finding]]] = {
             PII: self._personal,
+            SECRETS: self._secret,
             INJECTION: self._injection.find,
         }
         self.version = self._version(config)
@@ -69,13 +73,13 @@ class Scanner:
     """The kinds of personal data that may be found."""
 
     def scan(self, leaves: Sequence[Leaf], needs: frozenset[str]) -> Scan:
-        """Return what the needed detectors ("pii", "injection") find in the leaves."""
+        """Return what the needed detectors ("pii", "secrets", "injection") find in the leaves."""
         large = _first_too_large(leaves)
         if large is not None:
             return Scan((Finding(TOO_LARGE, "error", 1.0, large, 0, 0, normalise.RAW),), needs)
         findings: list[Finding] = []
         failed = set(needs - self._detectors.keys())
-        for name in sorted(needs & self._detectors.keys()):
+        for name in self._suspecting(leaves, sorted(needs & self._detectors.keys())):
             for index, leaf in enumerate(leaves):
                 found = self._attempted(name, leaf.text, index)
                 if found is None:
@@ -83,6 +87,24 @@ class Scanner:
                 else:
                     findings += found
         return Scan(tuple(findings), frozenset(failed))
+
+    def _suspecting(self, leaves: Sequence[Leaf], names: list[str]) -> list[str]:
+        """Return the detectors that may find anything in several leaves, asked of all at once.
+
+        Most calls hold nothing, and asking costs more than reading. The leaves are lines of one
+        text: what a gate passes in one of them it passes there too (tests hold it to that).
+        """
+        text = "\n".join([leaf.text for leaf in leaves])
+        if len(leaves) == 1 or len(text) > INLINE_LIMIT:
+            return names
+        if not text.isascii():  # then there are other readings to look at
+            return names
+        askable: dict[str, Presidio | Secrets | Injection] = {
+            PII: self._presidio,
+            SECRETS: self._secrets,
+            INJECTION: self._injection,
+        }
+        return [name for name in names if askable[name].may_find(text)]
 
     def _attempted(self, name: str, text: str, leaf: int) -> list[Finding] | None:
         """Return what a detector finds, or none if it fails, which must not pass for nothing."""
@@ -94,19 +116,10 @@ class Scanner:
             return None
 
     def _personal(self, text: str, leaf: int) -> list[Finding]:
-        found = [
-            Finding(kind, "pii", round(score, 2), leaf, start, end, normalise.RAW)
-            for kind, score, start, end in self._presidio.find(text)
-        ]
-        plain = normalise.plain(text)
-        if plain is not None:
-            for kind, score, first, last in self._presidio.find(plain.text):
-                start, end = plain.span(first, last)
-                if not _covered(found, kind, start, end):
-                    found.append(
-                        Finding(kind, "pii", round(score, 2), leaf, start, end, plain.name)
-                    )
-        return found
+        return _in_views(self._presidio.find, "pii", text, leaf)
+
+    def _secret(self, text: str, leaf: int) -> list[Finding]:
+        return _in_views(self._secrets.find, "secret", text, leaf)
 
     def _version(self, config: DetectorConfig) -> str:
         digest = hashlib.sha256()
@@ -114,6 +127,7 @@ class Scanner:
             *_surroundings(),
             *self._presidio.parts(),
             *self._injection.parts(),
+            *self._secrets.parts(),
             repr((sorted(set(config.countries)), sorted(set(config.phone_regions)))),
         )
         for part in parts:
@@ -121,7 +135,26 @@ class Scanner:
         return digest.hexdigest()
 
 
-_ALL: Final = frozenset({PII, INJECTION})
+_ALL: Final = frozenset({PII, SECRETS, INJECTION})
+
+Spans = Iterable[tuple[str, float, int, int]]
+
+
+def _in_views(
+    find: Callable[[str], Spans], category: Category, text: str, leaf: int
+) -> list[Finding]:
+    """Return what is found in a text, and in it without its disguise, each place once."""
+    found = [
+        Finding(kind, category, round(score, 2), leaf, start, end, normalise.RAW)
+        for kind, score, start, end in find(text)
+    ]
+    plain = normalise.plain(text)
+    if plain is not None:
+        for kind, score, first, last in find(plain.text):
+            start, end = plain.span(first, last)
+            if not _covered(found, kind, start, end):
+                found.append(Finding(kind, category, round(score, 2), leaf, start, end, plain.name))
+    return found
 
 
 @functools.lru_cache(maxsize=64)
@@ -132,6 +165,11 @@ def _presidio(countries: tuple[str, ...], phone_regions: tuple[str, ...]) -> Pre
 @functools.cache
 def _injection() -> Injection:
     return Injection()
+
+
+@functools.cache
+def _secrets() -> Secrets:
+    return Secrets()
 
 
 def _surroundings() -> Iterator[str]:

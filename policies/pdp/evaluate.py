@@ -104,15 +104,19 @@ class EffectivePolicy:
     @cached_property
     def hash(self) -> str:
         """SHA-256 over all that a decision depends on beside the facts, in hexadecimal."""
+        return self.hash_under(SCHEMA_VERSION)
+
+    def hash_under(self, schema: int) -> str:
+        """Return the hash of the same policies with the facts of another version of the schema."""
         policies = [
             [policy.layer, policy.name, policy.version, policy.document.hash]
             for policy in self.layered
         ]
-        whole = {"engine": ENGINE_VERSION, "facts": SCHEMA_VERSION, "policies": policies}
+        whole = {"engine": ENGINE_VERSION, "facts": schema, "policies": policies}
         text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """Every policy as "name@version", the platform's first."""
         return tuple(f"{policy.name}@{policy.version}" for policy in self.layered)

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+SCHEMAS: tuple[int, ...] = (2, 1)
+"""The versions under which records exist, newest first. Facts were only ever added, and a record
+holds them by name: under any of these, a fact that a record does not have has its default."""
 
 Phase = Literal["request", "answer"]
 FactType = Literal["bool", "int", "double", "string", "list<string>", "list<finding>"]
-Feed = Literal["", "pii", "injection", "both"]
+Feed = Literal["", "pii", "secrets", "injection", "all"]
 
 
 class FindingFact(NamedTuple):
@@ -34,7 +38,7 @@ FINDING_FIELDS: Mapping[str, FactType] = MappingProxyType(
 
 FactValue = bool | int | float | str | Sequence[str] | Sequence[FindingFact]
 
-DETECTORS: frozenset[str] = frozenset({"pii", "injection"})
+DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Fact:
     @property
     def detectors(self) -> frozenset[str]:
         """The names of the detectors that must have run for this fact to be true."""
-        if self.detector == "both":
+        if self.detector == "all":
             return DETECTORS
         return frozenset({self.detector}) if self.detector else frozenset()
 
@@ -76,7 +80,7 @@ def _words(doc: str, detector: Feed = "", phase: Phase = "request") -> Fact:
 
 
 def _findings(doc: str, phase: Phase) -> Fact:
-    return Fact("list<finding>", (), phase, "both", doc)
+    return Fact("list<finding>", (), phase, "all", doc)
 
 
 FACTS: Mapping[str, Fact] = MappingProxyType(
@@ -129,6 +133,16 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         ),
         "answer.pii.kinds": _words("Their kinds, each once.", "pii", "answer"),
         "answer.pii.max_score": _score("The highest score of them (0-1).", 0.0, "pii", "answer"),
+        "secret.count": _number("How many credentials were found.", 0, "secrets"),
+        "secret.kinds": _words("The kinds of credentials found, each once.", "secrets"),
+        "secret.max_score": _score("The highest score of them (0-1).", 0.0, "secrets"),
+        "answer.secret.count": _number(
+            "How many credentials the answer holds.", 0, "secrets", "answer"
+        ),
+        "answer.secret.kinds": _words("Their kinds, each once.", "secrets", "answer"),
+        "answer.secret.max_score": _score(
+            "The highest score of them (0-1).", 0.0, "secrets", "answer"
+        ),
     }
 )
 

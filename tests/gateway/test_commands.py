@@ -169,6 +169,12 @@ def test_the_starter_policy_refuses_clear_signs_of_an_injection_and_says_what_to
     assert made.remedy
 
 
+def test_the_starter_policy_refuses_a_credential():
+    made = decision(secret__count=1, secret__kinds=("github_token",))
+    assert not made.permitted
+    assert "github_token" in made.message
+
+
 # apply and export-config
 
 

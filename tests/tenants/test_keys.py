@@ -1,3 +1,4 @@
+import hmac
 import re
 import zlib
 
@@ -58,6 +59,11 @@ def test_case_19_a_right_checksum_with_a_guessed_tag_does_not_pass(some, guess):
     head = secret[:11] + guess + secret[14:-7]
     forged = f"{head}_{keys.checksum(head)}"
     assert (keys.public_id(forged, PEPPER) is None) == (forged != secret)
+
+
+def test_a_digest_is_the_hmac_of_the_whole_key():
+    secret = keys.issue(bytes(range(keys.RANDOM_BYTES)), PEPPER).secret
+    assert keys.digest(secret, PEPPER) == hmac.digest(PEPPER.digest, secret.encode(), "sha256")
 
 
 @given(randomness)

@@ -10,8 +10,8 @@ the second time. A batch that PostgreSQL refuses is retried row by row.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -46,12 +46,13 @@ class EpochChanged(Exception):
     """The number was claimed by another, or its epoch is over: reserve again."""
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(NamedTuple):
+    """What waits to be written. A claim has somebody waiting for it: `admitted` tells them whether
+    it was won. `then` is for what follows a row that nobody waits for."""
+
     values: dict[str, Any]
-    done: asyncio.Future[bool]
-    is_claim: bool
     since_s: float
+    admitted: asyncio.Future[bool] | None
     then: Callable[[], None] | None
 
 
@@ -152,13 +153,16 @@ class Evidence:
         Raises EpochChanged when the claim was refused, Unavailable when PostgreSQL did not confirm
         in time: the row may then still become durable, so the caller completes it as not sent.
         """
-        row = self._queue(_values(record) | _claim_values(claim), is_claim=True)
-        if not await row.done:
+        values = _values(record)
+        _add_claim(values, claim)
+        admitted = asyncio.get_running_loop().create_future()
+        self._queue(values, admitted=admitted)
+        if not await admitted:
             raise EpochChanged
 
     def write(
         self, record: Record, cost_pico: int | None = None, then: Callable[[], None] | None = None
-    ) -> asyncio.Future[bool]:
+    ) -> None:
         """Queue a record that nobody has to wait for; it is kept until it is durable.
 
         `then` is called when it is: what must follow does not hang on whoever queued it.
@@ -166,7 +170,7 @@ class Evidence:
         values = _values(record)
         if cost_pico is not None:
             values["cost_pico"] = cost_pico
-        return self._queue(values, is_claim=False, then=then).done
+        self._queue(values, then=then)
 
     async def drained(self) -> None:
         """Return once nothing waits."""
@@ -187,14 +191,16 @@ class Evidence:
             await self._drop_connection()
 
     def _queue(
-        self, values: dict[str, Any], *, is_claim: bool, then: Callable[[], None] | None = None
-    ) -> _Row:
-        loop = asyncio.get_running_loop()
-        row = _Row(values, loop.create_future(), is_claim, loop.time(), then)
-        self._waiting.append(row)
-        self._idle.clear()
-        self._news.set()
-        return row
+        self,
+        values: dict[str, Any],
+        *,
+        admitted: asyncio.Future[bool] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        self._waiting.append(_Row(values, time.monotonic(), admitted, then))
+        if len(self._waiting) == 1:
+            self._idle.clear()
+            self._news.set()
 
     async def _write_until_done(self, batch: list[_Row]) -> None:
         """Write a batch, again and again while PostgreSQL is away."""
@@ -217,15 +223,10 @@ class Evidence:
 
     def _give_up_waiting(self, batch: list[_Row]) -> None:
         """Let claims go that have waited long enough; their rows are written all the same."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         for row in (*batch, *self._waiting):
-            if row.is_claim and not row.done.done() and now_s - row.since_s > ADMIT_WAIT_S:
-                row.done.set_exception(
-                    Unavailable(
-                        "evidence_unavailable",
-                        "The call could not be recorded, so it was not sent.",
-                    )
-                )
+            if now_s - row.since_s > ADMIT_WAIT_S:
+                _give_up(row, "The call could not be recorded, so it was not sent.")
 
     async def _refused(self, batch: list[_Row], error: psycopg.Error) -> None:
         if len(batch) > 1:
@@ -235,12 +236,7 @@ class Evidence:
         # PostgreSQL's primary message names what it would not take; details could quote a row.
         reason = error.diag.message_primary or type(error).__name__
         log.error("evidence_refused", extra={"code": error.sqlstate, "reason": reason})
-        (row,) = batch
-        if not row.done.done():
-            row.done.set_exception(
-                Unavailable("evidence_unavailable", "The call could not be recorded.")
-            )
-            row.done.exception()  # a completion has no caller: marked as seen, it was logged
+        _give_up(batch[0], "The call could not be recorded.")
 
     async def _write(self, batch: list[_Row]) -> None:
         statement = self._statement or await self._connect()
@@ -249,9 +245,8 @@ class Evidence:
             refused = await statement.run(document)
         lost = {(call_id.decode(), int(attempt)) for call_id, attempt in refused}
         for row in batch:
-            if not row.done.done():
-                name = (str(row.values["call_id"]), row.values["attempt"])
-                row.done.set_result(not (row.is_claim and name in lost))
+            if row.admitted is not None and not row.admitted.done():
+                row.admitted.set_result(not lost or _name(row) not in lost)
             if row.then is not None:
                 row.then()
 
@@ -280,11 +275,21 @@ def _batch_size(waiting: Sequence[_Row]) -> int:
     claims = set()
     for place, row in enumerate(waiting[:MOST_ROWS]):
         name = (row.values["call_id"], row.values["attempt"])
-        if row.is_claim:
+        if row.admitted is not None:
             claims.add(name)
         elif name in claims:
             return place
     return min(len(waiting), MOST_ROWS)
+
+
+def _name(row: _Row) -> tuple[str, int]:
+    return str(row.values["call_id"]), row.values["attempt"]
+
+
+def _give_up(row: _Row, why: str) -> None:
+    """Let whoever waits for a claim go; a row that nobody waits for was logged."""
+    if row.admitted is not None and not row.admitted.done():
+        row.admitted.set_exception(Unavailable("evidence_unavailable", why))
 
 
 def _plain(value: object) -> list[Any] | tuple[Any, ...]:
@@ -313,12 +318,7 @@ def _values(record: Record) -> dict[str, Any]:
     }
 
 
-def _claim_values(claim: Claim) -> dict[str, Any]:
-    return {
-        "epoch": claim.epoch,
-        "seq": claim.seq,
-        "amounts": claim.amounts,
-        "bound_pico": claim.bound_pico,
-        "currency": claim.currency,
-        "lease_s": claim.lease_s,
-    }
+def _add_claim(values: dict[str, Any], claim: Claim) -> None:
+    values["epoch"], values["seq"] = claim.epoch, claim.seq
+    values["amounts"], values["bound_pico"] = claim.amounts, claim.bound_pico
+    values["currency"], values["lease_s"] = claim.currency, claim.lease_s

@@ -20,6 +20,9 @@ from redis.asyncio.connection import parse_url
 log = logging.getLogger(__name__)
 
 Argument = bytes | str | int
+Packed = tuple[int, bytes]
+"""Arguments that were packed once: how many they are, and their bytes."""
+
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 1.0
 TURN_S = 0.005
 
@@ -169,14 +172,18 @@ class Connection:
 
     async def execute(self, *arguments: Argument) -> Any:
         """Send one command and return its reply; raise StoreDown or StoreError."""
-        return _checked(await self._send(_packed(*arguments)))
+        return _checked(await self._send(_command(*arguments)))
 
-    async def run(self, script: Script, keys: list[str], arguments: list[Argument]) -> list[Any]:
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[Argument | Packed],
+        arguments: Sequence[Argument | Packed],
+    ) -> list[Any]:
         """Run a script and return its reply, whose first item must be its first argument."""
-        rest = (len(keys), *keys, *arguments)
-        reply = await self._send(_packed(b"EVALSHA", script.sha, *rest))
+        reply = await self._send(_called(b"EVALSHA", script.sha, keys, arguments))
         if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-            reply = await self._send(_packed(b"EVAL", script.text, *rest))
+            reply = await self._send(_called(b"EVAL", script.text, keys, arguments))
         reply = _checked(reply)
         if reply[0].decode() != str(arguments[0]):
             self._drop()
@@ -184,10 +191,15 @@ class Connection:
         whole: list[Any] = reply
         return whole
 
-    def run_soon(self, script: Script, keys: list[str], arguments: list[Argument]) -> None:
+    def run_soon(
+        self,
+        script: Script,
+        keys: Sequence[Argument | Packed],
+        arguments: Sequence[Argument | Packed],
+    ) -> None:
         """Run a script without anybody waiting for it; what goes wrong is logged."""
         try:
-            future = self._send(_packed(b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+            future = self._send(_called(b"EVALSHA", script.sha, keys, arguments))
         except StoreDown as error:
             log.warning("redis_command_lost", extra={"error": str(error)})
         else:
@@ -230,7 +242,7 @@ class Connection:
     async def _greet(self, wire: _Wire, options: dict[str, Any]) -> None:
         async def ask(*arguments: Argument) -> bytes:
             async with asyncio.timeout(5):
-                reply: bytes = _checked(await wire.send(_packed(*arguments)))
+                reply: bytes = _checked(await wire.send(_command(*arguments)))
                 return reply
 
         if options.get("password"):
@@ -255,10 +267,51 @@ def _noted(future: asyncio.Future[Any]) -> None:
         log.warning("redis_command_lost", extra={"error": str(failure)})
 
 
-def _packed(*arguments: Argument) -> bytes:
-    # The stub of hiredis takes a tuple of one item only.
-    packed: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]
-    return packed
+def pack(*arguments: Argument) -> Packed:
+    """Pack arguments that many commands will carry."""
+    return len(arguments), b"".join(map(_bulk, arguments))
+
+
+def _bulk(argument: Argument) -> bytes:
+    """Return an argument as the protocol (RESP) carries it: its length, then its bytes."""
+    if isinstance(argument, str):
+        argument = argument.encode()
+    elif isinstance(argument, int):
+        argument = b"%d" % argument
+    return b"$%d\r\n%b\r\n" % (len(argument), argument)
+
+
+def _command(*arguments: Argument) -> bytes:
+    return b"*%d\r\n%b" % pack(*arguments)
+
+
+def _called(
+    name: bytes,
+    script: bytes,
+    keys: Sequence[Argument | Packed],
+    arguments: Sequence[Argument | Packed],
+) -> bytes:
+    """Return the command that runs a script. Half of what a call says never changes, so that
+    packing each argument anew would cost twice as much as this.
+    """
+    parts = [b"", _bulk(name), _bulk(script), b""]
+    key_count = _append(parts, keys)
+    count = 3 + key_count + _append(parts, arguments)
+    parts[0], parts[3] = b"*%d\r\n" % count, _bulk(key_count)
+    return b"".join(parts)
+
+
+def _append(parts: list[bytes], items: Sequence[Argument | Packed]) -> int:
+    """Append the bytes of arguments; return how many they are."""
+    count = 0
+    for item in items:
+        if isinstance(item, tuple):
+            count += item[0]
+            parts.append(item[1])
+        else:
+            count += 1
+            parts.append(_bulk(item))
+    return count
 
 
 def _checked(reply: Any) -> Any:

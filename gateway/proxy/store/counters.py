@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.bundle import Limit
 from gateway.exchange import BudgetLine, LimitLine
-from gateway.proxy.store.connection import Argument, Connection, Script
+from gateway.proxy.store.connection import Argument, Connection, Packed, Script, pack
 
 _HERE = Path(__file__).parent
 RESERVE = Script(_HERE / "reserve.lua")
@@ -110,11 +110,14 @@ def limit_line(tenant_id: str, limit: Limit) -> LimitLine:
     """Prepare a rate limit for the script; ticks grow where milliseconds would not stay exact."""
     period_ms = limit.per_s * 1000
     tick = 1 if max(limit.amount, limit.burst) * max(period_ms, 1) <= EXACT else 1000
+    key, capacity = f"gh:{{{tenant_id}}}:r:{limit.id}", limit.burst or limit.amount
     return LimitLine(
         limit,
-        f"gh:{{{tenant_id}}}:r:{limit.id}",
-        (KINDS[limit.kind], limit.amount, period_ms, limit.burst or limit.amount, tick),
+        key,
         tick,
+        packed_key=pack(key),
+        reserving=pack(KINDS[limit.kind], limit.amount, period_ms, capacity, tick),
+        settling=pack(limit.amount, period_ms, tick),
     )
 
 
@@ -140,13 +143,13 @@ class Counters:
         """Reserve all that is demanded, or nothing at all."""
         limits, tokens, budgets, micros, revision, lease_ms = demand
         tag = f"gh:{{{tenant_id}}}:"
-        keys = [f"{tag}m", f"{tag}o:{operation}", f"{tag}l"]
-        arguments: list[Argument] = [
+        keys: list[Argument | Packed] = [f"{tag}m", f"{tag}o:{operation}", f"{tag}l"]
+        arguments: list[Argument | Packed] = [
             operation, self._redis.run_id, lease_ms, len(limits), len(budgets)
         ]  # fmt: skip
         for line in limits:
-            keys.append(line.key)
-            arguments += line.arguments
+            keys.append(line.packed_key)
+            arguments.append(line.reserving)
             arguments.append(tokens if line.limit.kind == "tokens" else 1)
         for held in budgets:
             name = counter_name(held)
@@ -292,15 +295,17 @@ def _settlement(
     tokens: int,
     budgets: Sequence[BudgetLine],
     micros: Sequence[int],
-) -> tuple[list[str], list[Argument]]:
+) -> tuple[list[Argument | Packed], list[Argument | Packed]]:
     """Return the keys and the arguments of the settling script."""
     tag = f"gh:{{{tenant_id}}}:"
     token_lines = [line for line in limits if line.limit.kind == "tokens"]
-    leases = [line.key for line in limits if line.limit.kind == "concurrency"]
-    keys = [f"{tag}o:{operation}", f"{tag}l", *(line.key for line in token_lines), *leases]
-    arguments: list[Argument] = [operation, len(token_lines), len(leases), len(budgets)]
+    leases = [line.packed_key for line in limits if line.limit.kind == "concurrency"]
+    keys: list[Argument | Packed] = [f"{tag}o:{operation}", f"{tag}l"]
+    keys += [line.packed_key for line in token_lines]
+    keys += leases
+    arguments: list[Argument | Packed] = [operation, len(token_lines), len(leases), len(budgets)]
     for line in token_lines:
-        arguments += (line.limit.amount, line.limit.per_s * 1000, line.tick_ms, tokens)
+        arguments += (line.settling, tokens)
     for held, cost in zip(budgets, micros, strict=True):
         keys.append(f"{tag}b:{counter_name(held)}")
         arguments += (held.group, cost)

@@ -10,7 +10,7 @@ from gateway.calls.ruling import CannotRebuildError, Version, excerpt, judge, re
 from gateway.proxy import facts, record
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import parse_document
-from policies.pdp.request import DEFAULTS, SLOTS, FindingFact
+from policies.pdp.request import DEFAULTS, SCHEMAS, SLOTS, FindingFact
 
 PERMIT = "policy: {}\ndefault: permit\n"
 SPAM = """\
@@ -188,6 +188,19 @@ def test_a_failed_detector_that_was_not_recorded_is_found_out(failed):
     recorded = judge("request", written | {"failed": failed}, policy, [stored])
     assert recorded.assumed == ()
     assert recorded.rules == found.rules
+
+
+def test_a_record_of_an_older_fact_schema_is_judged_as_it_was():
+    """Facts are only ever added: what a record does not name had its default."""
+    stored = version(SPAM)
+    policy = EffectivePolicy([layered("tenant", stored)])
+    for schema in SCHEMAS:
+        written = body(policy, injection__count=3) | {"policy_hash": policy.hash_under(schema)}
+        found = rebuild(written, [stored])
+        assert judge("request", written, found, [stored]).differs == ""
+    unknown = body(policy) | {"policy_hash": policy.hash_under(0)}
+    with pytest.raises(CannotRebuildError):
+        rebuild(unknown, [stored])
 
 
 def test_a_record_that_does_not_agree_with_its_facts_is_said():

@@ -42,10 +42,13 @@ def claim(epoch=1, seq=1, micros=400, lease_s=60.0):
 
 
 def complete(loop, evidence, record, cost_pico):
-    async def write():
-        return await evidence.write(record, cost_pico)
+    loop.run(written(evidence, record, cost_pico))
 
-    return loop.run(write())
+
+async def written(evidence, record, cost_pico):
+    durable = asyncio.Event()
+    evidence.write(record, cost_pico, durable.set)
+    await durable.wait()
 
 
 def ledger(tenant):
@@ -225,13 +228,14 @@ def test_while_postgresql_is_away_nothing_new_is_admitted_and_completions_wait(
     async def away():
         evidence = Evidence("postgresql://nobody@127.0.0.1:1/none")
         task = asyncio.get_running_loop().create_task(evidence.run())
-        waiting = evidence.write(new_record(tenant_row, "completed"), 1)
+        durable = asyncio.Event()
+        evidence.write(new_record(tenant_row, "completed"), 1, durable.set)
         async with asyncio.timeout(5):
             while is_open(evidence):
                 await asyncio.sleep(0.01)
         with pytest.raises(Unavailable, match="evidence_unavailable"):
             evidence.check()
-        assert not waiting.done()
+        assert not durable.is_set()
         task.cancel()
         await asyncio.wait([task])
 
@@ -260,7 +264,7 @@ def test_case_7_a_claim_and_its_completion_never_share_a_statement(
         await asyncio.sleep(0)
         return await asyncio.gather(
             admission,
-            evidence.write(new_record(tenant_row, "completed", record.call_id), 0),
+            written(evidence, new_record(tenant_row, "completed", record.call_id), 0),
         )
 
     loop.run(both_at_once())
@@ -275,11 +279,12 @@ def test_a_server_that_cannot_take_the_rows_keeps_them_waiting(loop, tenant_row,
         server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
         stranger = Evidence(f"{server}/postgres")
         task = asyncio.get_running_loop().create_task(stranger.run())
-        waiting = stranger.write(new_record(tenant_row, "completed"), 0)
+        durable = asyncio.Event()
+        stranger.write(new_record(tenant_row, "completed"), 0, durable.set)
         async with asyncio.timeout(5):
             while is_open(stranger):
                 await asyncio.sleep(0.01)
-        assert not waiting.done()
+        assert not durable.is_set()
         task.cancel()
         await asyncio.wait([task])
 

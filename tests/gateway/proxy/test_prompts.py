@@ -5,11 +5,12 @@ import json
 
 import pytest
 
+from audit.models import Record
 from gateway.services.routes import deployment_create
 from tests import books, estate
 from tests.mock_provider import start_mock_provider
 from tests.planting import MAIL, house, leaks, planted, tool_call
-from tests.scripted import Scripted, completion
+from tests.scripted import Scripted, completion, stream
 from tests.stack import Gateway
 
 MASK_PROMPTS = """
@@ -30,6 +31,20 @@ rules:
 """
 
 
+NO_SECRETS = """
+policy: {name}
+default: permit
+rules:
+  - id: no-secrets-out
+    when: secret.count > 0
+    deny: {message: "The prompt contains a credential ({secret.kinds}).", remedy: "Replace it."}
+  - id: none-back
+    phase: answer
+    when: answer.secret.count > 0
+    deny: {message: "The answer contains a credential ({answer.secret.kinds})."}
+"""
+
+
 @pytest.fixture(scope="module")
 def mock():
     with start_mock_provider() as mock:
@@ -40,6 +55,43 @@ def mock():
 def gateway(db):
     with Gateway() as gateway:
         yield gateway
+
+
+def test_a_credential_is_refused_in_every_leaf_and_never_kept(gateway, mock):
+    home = house(NO_SECRETS, (mock.base_url, "mock"))
+    secret = "AKIA" + "Q3EGWYXK5H2T7ZPM"
+    arguments = json.dumps({"command": f"aws configure set key {secret}"})
+    called = {"role": "assistant", "content": None, "tool_calls": [tool_call(arguments)]}
+    before = len(mock.books())
+    for messages in (
+        [{"role": "system", "content": f"The key is {secret}."}],
+        [{"role": "user", "content": [{"type": "text", "text": f"x {secret}"}]}],
+        [{"role": "user", "content": "Go"}, called],
+    ):
+        body = {"model": home.model, "messages": messages}
+        with gateway.client(home.secret) as client:
+            answer = client.post("/v1/chat/completions", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["rule"]) == (403, "no-secrets-out")
+        assert error["message"] == "The prompt contains a credential (aws_access_key)."
+        assert secret not in answer.text
+    assert len(mock.books()) == before
+    for record in Record.objects.filter(tenant_id=home.tenant.id):
+        assert record.body["facts"]["secret.kinds"] == ["aws_access_key"]
+        assert secret not in json.dumps(record.body)
+    assert secret not in gateway.output()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_credential_in_an_answer_does_not_come_back(gateway, streamed):
+    secret = "AKIA" + "Q3EGWYXK5H2T7ZPM"
+    pieces = [(0, {"content": f"Use {secret[:9]}"}), (0, {"content": f"{secret[9:]} for it."})]
+    body = stream(*pieces) if streamed else completion({"content": f"Use {secret} for it."})
+    with Scripted(body) as provider:
+        home = house(NO_SECRETS, (provider.base_url, "any"))
+        answer = gateway.chat(home.secret, home.model, stream=streamed)
+    assert secret not in answer.text
+    assert "none-back" in answer.text
 
 
 def test_p17_a_prompt_that_cannot_be_scanned_is_refused(gateway, mock):

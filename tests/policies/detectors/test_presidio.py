@@ -65,7 +65,7 @@ def test_no_pattern_is_left_without_a_gate():
 def test_prose_calls_no_recognizer_at_all():
     text = "The team met on Tuesday, spoke of nothing in particular, and went home. " * 20
     scanner = Presidio(EVERY, ("DE", "US"))
-    assert scanner._gate.hits(text) == frozenset()
+    assert scanner.gate.hits(text) == frozenset()
 
 
 def test_a_shadow_has_words_where_the_text_has_them():

@@ -125,7 +125,7 @@ def test_a_walk_that_forgets_extensions_is_noticed(monkeypatch):
 
 def test_a_gate_forced_open_changes_no_finding():
     scanner = Presidio(EVERY, ("DE", "US"))
-    scanner._gate = Gate([None] * len(scanner._gate._all))
+    scanner.gate = Gate([None] * len(scanner.gate._all))
     scanner._words = Gate([None] * len(scanner._words._all))
     for text, wanted in sample(400)[:120]:
         assert found(scanner, text) == wanted

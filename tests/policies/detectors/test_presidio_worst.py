@@ -89,7 +89,7 @@ def test_the_worst_texts_take_bounded_time(name):
 
 
 def _forced_open(scanner):
-    scanner._gate = Gate([None] * len(scanner._gate._all))
+    scanner.gate = Gate([None] * len(scanner.gate._all))
     scanner._words = Gate([None] * len(scanner._words._all))
 
 

@@ -18,7 +18,7 @@ from tests.policies.pdp.random_conditions import random_slots
 from tests.policies.pdp.random_documents import random_document, random_layers
 
 PII, INJECTION = frozenset({"pii"}), frozenset({"injection"})
-BOTH = PII | INJECTION
+ALL = PII | INJECTION | {"secrets"}
 
 
 def _slots(**facts: FactValue) -> list[FactValue]:
@@ -44,7 +44,7 @@ def _document(*rules: str, default: str = "permit", name: str = "p") -> Document
 
 
 def _failures() -> st.SearchStrategy[frozenset[str]]:
-    return st.sampled_from([frozenset(), PII, INJECTION, BOTH, frozenset({"unheard-of"})])
+    return st.sampled_from([frozenset(), PII, INJECTION, ALL, frozenset({"unheard-of"})])
 
 
 # Decisions
@@ -254,7 +254,7 @@ def test_a_rule_with_on_error_skip_is_not_judged_when_its_detector_failed():
 
 def test_a_failed_detector_does_not_touch_rules_that_do_not_depend_on_it():
     policy = _policy("id: other, when: user.present, deny: {message: No user}")
-    for failed in (PII, BOTH, frozenset({"unheard-of"})):
+    for failed in (PII, ALL, frozenset({"unheard-of"})):
         assert policy.decide("request", DEFAULTS, failed).permitted
         assert policy.decide("request", _slots(user__present=True), failed).code == "policy_denied"
 
@@ -385,7 +385,7 @@ def test_p3_an_error_never_turns_a_deny_into_a_permit_unless_a_rule_says_skip(se
     policy = EffectivePolicy(layered)
     for _ in range(4):
         slots = random_slots(rng)
-        for failed in (PII, INJECTION, BOTH):
+        for failed in (PII, INJECTION, ALL):
             before = policy.decide(phase, slots)
             after = policy.decide(phase, slots, failed)
             assert before.permitted or not after.permitted
@@ -453,7 +453,7 @@ def test_explain_says_of_each_rule_what_became_of_it_and_what_it_read():
         ("id: a, when: call.stream, risk: 1", set(), set(), False),
         ("id: a, when: pii.count > 1, risk: 1", {"pii"}, set(), False),
         ("id: a, when: injection.score > 0.1, risk: 1", {"injection"}, set(), False),
-        ("id: a, when: size(findings) > 1, risk: 1", BOTH, set(), False),
+        ("id: a, when: size(findings) > 1, risk: 1", ALL, set(), False),
         ("id: a, when: uninspected.count > 1, risk: 1", set(), set(), False),
         ("id: a, when: true, redact: {}", {"pii"}, set(), False),
         ("id: a, when: pii.count > 1, risk: 1, mode: shadow", {"pii"}, set(), False),
@@ -471,7 +471,7 @@ def test_explain_says_of_each_rule_what_became_of_it_and_what_it_read():
         (
             "id: a, phase: answer, when: size(answer.findings) > 1, deny: {message: x}",
             set(),
-            BOTH,
+            ALL,
             True,
         ),
         ("id: a, phase: answer, when: true, redact: {}, mode: disabled", set(), set(), False),
@@ -491,7 +491,7 @@ def test_needs_add_up_over_policies():
             _layered("id: a, when: injection.count > 1, risk: 1", name="y"),
         ]
     )
-    assert policy.needs == BOTH
+    assert policy.needs == PII | INJECTION
     assert EffectivePolicy([]).needs == frozenset()
 
 
@@ -576,6 +576,6 @@ def test_case_22_the_version_changes_with_engine_and_fact_schema(monkeypatch):
     monkeypatch.setattr("policies.pdp.evaluate.ENGINE_VERSION", f"{engine.ENGINE_VERSION}!")
     other_engine = EffectivePolicy(layered).hash
     monkeypatch.setattr("policies.pdp.evaluate.ENGINE_VERSION", engine.ENGINE_VERSION)
-    monkeypatch.setattr("policies.pdp.evaluate.SCHEMA_VERSION", 2)
+    monkeypatch.setattr("policies.pdp.evaluate.SCHEMA_VERSION", 3)
     other_schema = EffectivePolicy(layered).hash
     assert len({original, other_engine, other_schema}) == 3

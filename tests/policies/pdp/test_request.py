@@ -59,6 +59,7 @@ def test_a_finding_has_the_fields_of_the_table_and_no_text():
 
 def test_detectors_feed_the_facts_that_are_found_by_them():
     assert FACTS["pii.count"].detectors == {"pii"}
+    assert FACTS["answer.secret.kinds"].detectors == {"secrets"}
     assert FACTS["injection.score"].detectors == {"injection"}
     assert FACTS["findings"].detectors == DETECTORS
     assert FACTS["uninspected.count"].detectors == frozenset()

@@ -4,9 +4,22 @@ import asyncio
 import contextlib
 import os
 
+import hiredis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.proxy.store.connection import Connection, Script, StoreDown, StoreError
+from gateway.proxy.store.connection import (
+    Connection,
+    Script,
+    StoreDown,
+    StoreError,
+    _called,
+    _command,
+    pack,
+)
+
+ARGUMENTS = st.lists(st.binary() | st.text(st.characters(codec="utf-8")) | st.integers())
 
 
 class Odd:
@@ -210,3 +223,16 @@ def test_a_command_in_the_turn_of_the_loss_fails_at_once():
                 wire.send(b"PING\r\n")
 
     asyncio.run(scenario())
+
+
+@given(ARGUMENTS.filter(bool))
+def test_a_command_is_packed_as_the_library_packs_it(arguments):
+    assert _command(*arguments) == hiredis.pack_command(tuple(arguments))
+
+
+@given(ARGUMENTS, ARGUMENTS, ARGUMENTS)
+def test_what_was_packed_before_is_counted_like_the_rest(keys, packed, arguments):
+    name, sha = b"EVALSHA", b"a" * 40
+    called = _called(name, sha, [*keys, pack(*packed)], [pack(*packed), *arguments])
+    plain = (len(keys) + len(packed), *keys, *packed, *packed, *arguments)
+    assert called == hiredis.pack_command((name, sha, *plain))

@@ -122,7 +122,7 @@ _KNOWN_KINDS = "its fields are kind, category, score, place, count"
         ("call.byte > 5", 0, 'unknown fact "call.byte"', 'did you mean "call.bytes"?'),
         ("true && call.qqqqqq > 5", 8, "unknown fact", "known: call.endpoint, call.stream"),
         ("zzz", 0, "unknown fact", "known: answer, app, call"),
-        ("secret.count > 0", 0, "secret.count is not available in this version", "available:"),
+        ("rate.left > 0", 0, "rate.left is not available in this version", "available:"),
         ("budget.left > 0", 0, "is not available in this version", "available:"),
         ("answer.links.exists(h, true)", 0, "answer.links is not available", "available:"),
         ("model.__class__ == 'a'", 0, 'unknown fact "model.__class__"', ""),

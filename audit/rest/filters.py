@@ -13,13 +13,6 @@ class Filters(filters.FilterSet):  # type: ignore[misc]  # untyped
     """The filters of one list."""
 
 
-def flag() -> filters.TypedChoiceFilter:
-    """Return a filter that takes true or false, spelt so."""
-    return filters.TypedChoiceFilter(
-        choices=[("true", "true"), ("false", "false")], coerce=lambda text: text == "true"
-    )
-
-
 def one_of(choices: Any, **terms: Any) -> filters.ChoiceFilter:
     """Return a filter that takes one of a closed set of words."""
     return filters.ChoiceFilter(choices=choices, **terms)

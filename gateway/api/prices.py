@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from audit.rest.access import Access
 from audit.rest.fields import Change, Identity, Instant, Text
-from audit.rest.filters import Filters, Uuid, flag
+from audit.rest.filters import Filters, Uuid
 from audit.rest.resource import NUMBER_PATTERN
 from gateway import bundle
 from gateway.models import Deployment, Price, Route
@@ -112,7 +112,6 @@ class PriceFilters(Filters):
 
     route = Uuid(field_name="route_id")
     deployment = Uuid(field_name="deployment_id")
-    withdrawn = flag()
 
 
 class Prices(OfPlatform):

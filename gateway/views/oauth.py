@@ -88,13 +88,14 @@ def _for_programs(answer: Answer) -> Answer:
             return _error("invalid_request", f"Send {FORM}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         if next(unfit(dict(request.POST.lists())), None) is not None:
             return _error("invalid_request", "A value holds U+0000.", HTTPStatus.BAD_REQUEST)
+        address = attempts.network(request.META.get("REMOTE_ADDR", ""))
         try:
-            subject = attempts.subject("oauth application", client_of(request))
+            # With the address, so that nobody elsewhere can use up what an application may try.
+            subject = attempts.subject("oauth application", f"{client_of(request)} {address}")
         except NoClientError:
             return _error("invalid_client", "Say once who asks.", HTTPStatus.UNAUTHORIZED)
         now = timezone.now()
         attempts.forget(now)
-        address = attempts.network(request.META.get("REMOTE_ADDR", ""))
         wait_s = attempts.take(
             attempts.subject("oauth address", address), ADDRESS, now
         ) or attempts.take(subject, CLIENT, now)

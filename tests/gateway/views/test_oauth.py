@@ -241,6 +241,7 @@ def test_guessing_secrets_has_its_pace(world, monkeypatch):
     other, right = application(world.tenant, "auditor")
     assert ask_token(other, right).status_code == 200
     monkeypatch.setattr(oauth, "ADDRESS", oauth.Pace(1, datetime.timedelta(hours=1)))
+    ask_token(other, right)
     assert ask_token(other, right).status_code == 429
 
 

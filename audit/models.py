@@ -1,8 +1,10 @@
 """Tables of evidence: plain ids and copied names, no foreign key upward. Append-only by trigger."""
 
+import uuid
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 
 class Event(models.Model):
@@ -68,3 +70,55 @@ class Record(models.Model):
 
     def __str__(self) -> str:
         return f"{self.call_id}-{self.attempt} {self.kind}"
+
+
+class Export(models.Model):
+    """Evidence of one tenant, written to files for whoever audits it.
+
+    `filter` is described in exports/wanted.py, `parts` lists name, kind, format, rows, bytes and
+    SHA-256 of each file. `job_id` is the work that writes it.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        READY = "ready"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant_id = models.UUIDField()
+    tenant = models.CharField(max_length=63)
+    creator_id = models.CharField(max_length=64)
+    creator = models.CharField(max_length=200)
+    filter = models.JSONField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    error = models.TextField(blank=True, default="")
+    job_id = models.UUIDField()
+    rows = models.PositiveBigIntegerField(null=True, blank=True)
+    size_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    parts = models.JSONField(default=list, blank=True)
+    downloads = models.PositiveIntegerField(default=0)
+    downloaded_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(state__in=("pending", "failed"), ready_at=None, expires_at=None)
+                | Q(
+                    state__in=("ready", "expired"), ready_at__isnull=False, expires_at__isnull=False
+                ),
+                name="export_ready_has_its_times",
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant_id", "-created_at"], name="export_of_tenant"),
+            models.Index(
+                fields=["expires_at"], condition=Q(state="ready"), name="export_to_expire"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.id} of {self.tenant}"

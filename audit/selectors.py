@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from audit.actor import EVIDENCE_READERS, Actor
-from audit.models import Event, Record
+from audit.models import Event, Export, Record
 from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
 
 PAGE = 50
@@ -100,6 +100,14 @@ def records_visible(actor: Actor) -> QuerySet[Record]:
     return records.filter(tenant_id__in=_tenants_read_by(actor))
 
 
+def exports_visible(actor: Actor) -> QuerySet[Export]:
+    """Return the exports that the actor may see, newest first."""
+    exports = Export.objects.order_by("-created_at")
+    if _sees_everything(actor):
+        return exports
+    return exports.filter(tenant_id__in=_tenants_read_by(actor))
+
+
 def call_records(actor: Actor, *, call_id: uuid.UUID, day: datetime.date) -> list[Record]:
     """Return every record of one call, oldest first; empty where there is none to see."""
     found = records_visible(actor).filter(day=day, call_id=call_id)
@@ -163,16 +171,26 @@ def _day(instant: datetime.datetime) -> datetime.date:
 
 def partitions_ahead(today: datetime.date) -> int:
     """Return for how many days from `today` on, without a gap, records have a place."""
+    names = _partitions()
+    days = 0
+    while f"audit_record_{today + datetime.timedelta(days):%Y%m%d}" in names:
+        days += 1
+    return days
+
+
+def partitions_first() -> datetime.date | None:
+    """Return the first day that records have a place for."""
+    days = sorted(name.removeprefix("audit_record_") for name in _partitions())
+    return datetime.date.fromisoformat(days[0]) if days else None
+
+
+def _partitions() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
             " WHERE i.inhparent = 'audit_record'::regclass"
         )
-        names = {name for (name,) in cursor.fetchall()}
-    days = 0
-    while f"audit_record_{today + datetime.timedelta(days):%Y%m%d}" in names:
-        days += 1
-    return days
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _sees_everything(actor: Actor) -> bool:

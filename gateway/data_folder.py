@@ -53,6 +53,11 @@ class DataFolder:
         return self.path / "run"
 
     @property
+    def exports(self) -> Path:
+        """Evidence that somebody asked for as files."""
+        return self.path / "exports"
+
+    @property
     def log(self) -> Path:
         """What the embedded servers wrote."""
         return self.path / "log"

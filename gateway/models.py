@@ -1,4 +1,4 @@
-"""Tables of the catalogue: providers, credentials, routes, deployments, prices, bundles."""
+"""Tables of the catalogue: providers, credentials, routes, deployments, prices, bundles; jobs."""
 
 import uuid
 from typing import Any, ClassVar
@@ -225,3 +225,63 @@ class BundleRevision(models.Model):
 
     def __str__(self) -> str:
         return f"bundle {self.revision} of {self.tenant_id}"
+
+
+class Job(models.Model):
+    """Work that outlives a request, done by whoever holds the claim on it: see gateway/jobs.
+
+    `attempts` is the fence: whoever took the job last holds its number, and what an earlier holder
+    still writes meets no row. `owner` is the name of who asked, copied, because people go. `total`
+    is unknown until the work has been measured.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=40)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="jobs")
+    owner_id = models.CharField(max_length=64)
+    owner = models.CharField(max_length=200)
+    terms = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    holder = models.CharField(max_length=120, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_wanted = models.BooleanField(default=False)
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(state="running", lease_until__isnull=False)
+                | (~Q(state="running") & Q(lease_until=None, holder="")),
+                name="job_lease_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("queued", "running"), finished_at=None)
+                | Q(state__in=("done", "failed", "cancelled"), finished_at__isnull=False),
+                name="job_finished_has_a_time",
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(state__in=("queued", "running")),
+                name="job_unfinished",
+            ),
+            models.Index(fields=["tenant", "-created_at"], name="job_of_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -13,10 +14,19 @@ from oauth2_provider.models import AbstractAccessToken, get_access_token_model
 
 from audit import selectors as evidence
 from audit.actor import Actor
-from audit.models import Record
+from audit.models import Export, Record
 from audit.record import day
 from gateway import bundle, pricebook, tariff
-from gateway.models import BundleRevision, Deployment, OAuthApplication, Price, Provider, Route
+from gateway.data_folder import DataFolder
+from gateway.models import (
+    BundleRevision,
+    Deployment,
+    Job,
+    OAuthApplication,
+    Price,
+    Provider,
+    Route,
+)
 from policies.models import PolicyVersion
 from tenants.models import App, Role, Tenant
 from tenants.permissions import can, tenants_where
@@ -24,6 +34,8 @@ from tenants.selectors import actor_of, owner_exists
 
 SETUP_SALT = "gatehouse.setup"
 SETUP_SUBJECT = "first owner"
+DOWNLOAD_SALT = "gatehouse.export"
+DOWNLOAD_AGE_MAX = datetime.timedelta(minutes=1)
 SETUP_AGE_MAX = datetime.timedelta(days=7)
 
 
@@ -53,6 +65,24 @@ def setup_token_is_good(token: str) -> bool:
 def base_url() -> str:
     """Return where a browser on this machine finds the console."""
     return str(settings.GATEHOUSE.base_url)
+
+
+def jobs_visible(actor: Actor) -> QuerySet[Job]:
+    """Return the jobs of the tenants whose jobs the actor may read, newest first."""
+    jobs = Job.objects.select_related("tenant").order_by("-created_at")
+    ids = tenants_where(actor, "job.read")
+    return jobs if ids is None else jobs.filter(tenant_id__in=ids)
+
+
+def export_file(token: str) -> Path | None:
+    """Return the file that a token of `export_download` opens, as long as it does."""
+    try:
+        export_id, part = signing.loads(token, salt=DOWNLOAD_SALT, max_age=DOWNLOAD_AGE_MAX)
+    except signing.BadSignature:
+        return None
+    ready = Export.objects.filter(pk=export_id, state=Export.State.READY)
+    path: Path = DataFolder(settings.GATEHOUSE.data).exports / export_id / part
+    return path if ready.exists() and path.is_file() else None
 
 
 def providers_visible(actor: Actor) -> QuerySet[Provider]:

@@ -3,6 +3,9 @@
 import asyncio
 import datetime
 import logging
+import os
+import platform
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +18,28 @@ from oauth2_provider.models import clear_expired
 
 from audit.actor import task as task_actor
 from audit.services import partitions_create
+from gateway.jobs.queue import send
+from gateway.jobs.run import run
+from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
 from gateway.proxy.sweep import sweep
 from gateway.publish import RENEW_AFTER, publish
 from gateway.selectors import tenants_behind
+from gateway.services.exports import exports_expire
 from gateway.services.prices import price_book_refresh
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
 from tenants.revisions import tenant_heard
+from tenants.usage.rolling import usage_roll
 
 log = logging.getLogger(__name__)
 
 PARTITION_DAYS = 30
 SWEEP_REDIS_S = 2.0
+TEND_JOBS_S = 5.0
+JOBS_AT_ONCE = 2
+
+# Jobs are long: some of a worker's threads are left to everything that is not one.
+_room_for_jobs = threading.BoundedSemaphore(JOBS_AT_ONCE)
 
 
 @shared_task(name="gateway.publish")
@@ -84,6 +97,41 @@ def turn_epochs() -> None:
             turned = epochs_turn()
             pruned = holds_prune(timezone.now())
             log.info("epochs_turned", extra={"tenants": turned, "holds_pruned": pruned})
+
+
+@shared_task(name="gateway.run_job")
+def run_job(job_id: str) -> None:
+    """Do one job; a process that does as many as it may leaves it to the next look."""
+    if _room_for_jobs.acquire(blocking=False):
+        try:
+            run(uuid.UUID(job_id), f"{platform.node()} {os.getpid()}"[:120])
+        finally:
+            _room_for_jobs.release()
+
+
+@shared_task(name="gateway.tend_jobs")
+def tend_jobs() -> None:
+    """Give jobs that wait, or whose worker died, to a worker; end those that nobody shall take."""
+    ended = jobs_settle()
+    if ended:
+        log.warning("jobs_given_up", extra={"jobs": ended})
+    for job_id in jobs_waiting():
+        send(job_id, expires_s=TEND_JOBS_S)
+
+
+@shared_task(name="gateway.prune_jobs")
+def prune_jobs() -> None:
+    """Delete jobs that ended long ago, and the files of exports whose time is over."""
+    jobs_prune(timezone.now())
+    exports_expire(timezone.now())
+
+
+@shared_task(name="gateway.roll_usage")
+def roll_usage() -> None:
+    """Roll up what was used, wherever something was written since the last time."""
+    with alone("gateway.roll_usage") as mine:
+        if mine:
+            usage_roll()
 
 
 @contextmanager

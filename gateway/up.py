@@ -37,7 +37,7 @@ WORKER = (
     "--pool",
     "threads",
     "--concurrency",
-    "2",
+    "4",
     "--without-gossip",
     "--without-mingle",
 )

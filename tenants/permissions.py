@@ -55,7 +55,10 @@ _READS = frozenset(
         "virtual_key.read",
     }
 )
-_EVIDENCE = frozenset({"event.read", "record.read"})
+_EVIDENCE = frozenset(
+    {"event.read", "export.create", "export.download", "export.read", "record.read"}
+)
+_JOBS = frozenset({"job.cancel", "job.create", "job.read"})
 _KEYS = frozenset({"virtual_key.issue", "virtual_key.revoke", "virtual_key.rotate"})
 _POLICY_DRAFTS = frozenset({"policy.create"})
 _POLICY_RELEASES = frozenset({"policy.attach", "policy.detach", "policy.publish"})
@@ -82,7 +85,9 @@ _CONFIGURATION = frozenset(
     }
 )
 _OWNERSHIP = frozenset({"membership.grant_owner", "membership.revoke_owner"})
-_ADMINISTRATION = _READS | _EVIDENCE | _KEYS | _POLICY_DRAFTS | _POLICY_RELEASES | _CONFIGURATION
+_ADMINISTRATION = (
+    _READS | _EVIDENCE | _JOBS | _KEYS | _POLICY_DRAFTS | _POLICY_RELEASES | _CONFIGURATION
+)
 
 MATRIX: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -92,7 +97,7 @@ MATRIX: Mapping[str, frozenset[str]] = MappingProxyType(
         Role.APPROVER: frozenset({"tenant.read", "app.read", "policy.read"}) | _POLICY_RELEASES,
         Role.KEY_MANAGER: frozenset({"tenant.read", "app.read", "virtual_key.read"}) | _KEYS,
         Role.ANALYST: frozenset({"tenant.read", "app.read", "budget.read", "usage.read"}),
-        Role.AUDITOR: _READS | _EVIDENCE,
+        Role.AUDITOR: _READS | _EVIDENCE | {"job.read"},
         Role.APP_DEVELOPER: frozenset(
             {"tenant.read", "app.read", "budget.read", "rate_limit.read", "virtual_key.read"}
         ),

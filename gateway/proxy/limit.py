@@ -49,7 +49,7 @@ def admit(principal: Principal, memory: Memory, now_s: float) -> None:
     for line in principal.lines.requests:
         wait_s = memory.wait_s(line, now_s, revision)
         if wait_s > 0:
-            raise _over_limit(line, wait_s)
+            raise over_limit(line, wait_s)
 
 
 async def reserve(
@@ -60,17 +60,25 @@ async def reserve(
     attempt: Attempt,
 ) -> Reservation:
     """Hold the most that one attempt can cost, or raise the refusal that says why not."""
-    price = price_at(permitted.deployment.prices, int(attempt.now_s))
-    budgets = _payable(permitted, principal, price)
-    wanted = _wanted(permitted, principal, price, attempt)
-    if not wanted.limits and not budgets:
+    wanted, paying = demand(permitted, head, principal, attempt)
+    if not wanted.limits and not paying:
         return wanted
-    paying = [(budget, _group(budget, head, permitted, principal)) for budget in budgets]
     try:
         return await _granted(counting, wanted, principal, paying, attempt)
     except (StoreDown, StoreError) as error:
         log.warning("counters_away", extra={"error": str(error)})
+        budgets = [budget for budget, _ in paying]
         return _without_redis(counting, wanted, budgets, attempt.now_s)
+
+
+def demand(
+    permitted: Permitted, head: Head, principal: Principal, attempt: Attempt
+) -> tuple[Reservation, list[tuple[Budget, str]]]:
+    """Return what an attempt asks for, and the budgets that would pay with their groups; no I/O."""
+    price = price_at(permitted.deployment.prices, int(attempt.now_s))
+    budgets = _payable(permitted, principal, price)
+    paying = [(budget, _group(budget, head, permitted, principal)) for budget in budgets]
+    return _wanted(permitted, principal, price, attempt), paying
 
 
 async def epoch_over(counting: Counting, principal: Principal, refused: Reservation) -> None:
@@ -113,9 +121,9 @@ async def _granted(
                 _check_it_can_fit(line, wanted.tokens)
                 if line.limit.kind == "requests":
                     counting.memory.keep(line, now_s + wait_s, revision)
-                raise _over_limit(line, wait_s)
+                raise over_limit(line, wait_s)
             case Exceeded(index=index):
-                raise _over_budget(lines[index - len(wanted.limits)], wanted.micros, verdict)
+                raise over_budget(lines[index - len(wanted.limits)], wanted.micros, verdict)
             case WrongWindow(now_ms):
                 now_s = now_ms / 1000
             case NeedsRebuild(epoch):
@@ -134,7 +142,7 @@ def _without_redis(
     metrics.LOCAL_LIMITS.inc()
     refused = counting.share.take(wanted.limits, wanted.tokens, now_s)
     if refused is not None:
-        raise _over_limit(*refused)
+        raise over_limit(*refused)
     return wanted
 
 
@@ -273,7 +281,8 @@ def _check_it_can_fit(line: LimitLine, tokens: int) -> None:
         )
 
 
-def _over_limit(line: LimitLine, wait_s: float) -> OverLimit:
+def over_limit(line: LimitLine, wait_s: float) -> OverLimit:
+    """Return the refusal of what a rate limit has no room for yet."""
     limit = line.limit
     what = (
         f"{limit.amount} calls at once"
@@ -289,7 +298,8 @@ def _over_limit(line: LimitLine, wait_s: float) -> OverLimit:
     )
 
 
-def _over_budget(line: BudgetLine, micros: int, verdict: Exceeded) -> OverBudget:
+def over_budget(line: BudgetLine, micros: int, verdict: Exceeded) -> OverBudget:
+    """Return the refusal of what a budget has no room for."""
     budget = line.budget
     return OverBudget(
         "insufficient_quota",

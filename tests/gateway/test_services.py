@@ -1,5 +1,6 @@
 """Every service writes exactly one event, under its own name, in the transaction of its change."""
 
+import datetime
 import inspect
 import pkgutil
 import secrets
@@ -10,15 +11,20 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils import timezone
 
 import gateway.services
 import policies.services
 import tenants.services
 from audit.actor import Actor, command
+from audit.exports.wanted import ExportWanted
 from audit.models import Event
 from gateway import bundle
 from gateway.envelope import key_pepper
+from gateway.jobs.run import run
 from gateway.models import Deployment
+from gateway.services.exports import export_create
+from gateway.services.jobs import job_create
 from gateway.services.prices import price_set
 from gateway.services.providers import (
     credential_set,
@@ -54,6 +60,9 @@ OPERATOR = command("tests")
 SECRET = "sk-canary-0123456789"
 PASSWORD = "correct horse battery staple"
 PRICE = bundle.Price("USD", 150_000, 600_000, None, 0, 1_700_000_000)
+
+WANTED = ExportWanted(since=timezone.now() - datetime.timedelta(1), until=timezone.now())
+ONE_DAY = {"first": "2026-01-01", "last": "2026-01-01"}
 
 MADE_OUTSIDE = {"owner_create"}
 """Services whose permission is something else than the matrix (here: the set-up link)."""
@@ -213,6 +222,10 @@ CASES = {
     "deployment_create": lambda: {"route": route(), "provider": simulated(), "model": "m"},
     "deployment_remove": lambda: {"deployment": deployment()},
     "deployment_update": lambda: {"deployment": deployment(), "weight": 7},
+    "export_create": lambda: {"tenant": tenant(), "wanted": WANTED},
+    "export_download": lambda: {"export": ready(), "part": "manifest.json"},
+    "job_cancel": lambda: {"job": job()},
+    "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
     "membership_grant": lambda: {"tenant": tenant(), "user": user(), "role": Role.ANALYST},
     "membership_revoke": lambda: {"membership": membership()},
     "oauth_application_create": lambda: {
@@ -270,6 +283,16 @@ def application():
         actor=OPERATOR, **CASES["oauth_application_create"]()
     )
     return made
+
+
+def job():
+    return job_create(actor=OPERATOR, tenant=tenant(), kind="rollup", terms=ONE_DAY)
+
+
+def ready():
+    export = export_create(actor=OPERATOR, tenant=tenant(), wanted=WANTED, send=False)
+    run(export.job_id, "tests")
+    return export
 
 
 def suspended_app():

@@ -45,6 +45,10 @@ MAY = {
         "app.read",
         "budget.read",
         "event.read",
+        "export.create",
+        "export.download",
+        "export.read",
+        "job.read",
         "membership.read",
         "oauth_application.read",
         "policy.read",
@@ -132,7 +136,8 @@ def test_where_one_may_do_something():
 
 
 def test_the_rooms_agree_on_who_reads_evidence():
-    assert {role for role in MAY if "event.read" in MAY[role]} == EVIDENCE_READERS
+    for action in ("event.read", "record.read", "export.create", "export.download"):
+        assert {role for role in MAY if action in MAY[role]} == EVIDENCE_READERS
 
 
 def test_a_refusal_says_who_may_not_do_what():

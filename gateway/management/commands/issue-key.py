@@ -1,7 +1,7 @@
 """`manage.py issue-key`: a new virtual key, whose secret is shown this once."""
 
 import datetime
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -10,18 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.actor import command
 from gateway.envelope import key_pepper
+from gateway.management.arguments import instant
 from gateway.management.output import document, refused
 from tenants.selectors import app_named
 from tenants.services.keys import virtual_key_issue
-
-
-def instant(text: str) -> datetime.datetime:
-    """Read an ISO date or instant; without an offset it is UTC."""
-    try:
-        value = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not an ISO date or instant") from None
-    return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
 
 
 class Command(BaseCommand):

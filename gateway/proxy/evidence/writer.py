@@ -153,8 +153,8 @@ class Evidence:
         Raises EpochChanged when the claim was refused, Unavailable when PostgreSQL did not confirm
         in time: the row may then still become durable, so the caller completes it as not sent.
         """
-        values = _values(record)
-        _add_claim(values, claim)
+        values = record_values(record)
+        add_claim(values, claim)
         admitted = asyncio.get_running_loop().create_future()
         self._queue(values, admitted=admitted)
         if not await admitted:
@@ -167,7 +167,7 @@ class Evidence:
 
         `then` is called when it is: what must follow does not hang on whoever queued it.
         """
-        values = _values(record)
+        values = record_values(record)
         if cost_pico is not None:
             values["cost_pico"] = cost_pico
         self._queue(values, then=then)
@@ -240,7 +240,7 @@ class Evidence:
 
     async def _write(self, batch: list[_Row]) -> None:
         statement = self._statement or await self._connect()
-        document = orjson.dumps([row.values for row in batch], default=_plain)
+        document = orjson.dumps([row.values for row in batch], default=plain)
         async with asyncio.timeout(STATEMENT_TIMEOUT_MS / 1000 + 1):
             refused = await statement.run(document)
         lost = {(call_id.decode(), int(attempt)) for call_id, attempt in refused}
@@ -292,7 +292,7 @@ def _give_up(row: _Row, why: str) -> None:
         row.admitted.set_exception(Unavailable("evidence_unavailable", why))
 
 
-def _plain(value: object) -> list[Any] | tuple[Any, ...]:
+def plain(value: object) -> list[Any] | tuple[Any, ...]:
     """Named tuples are arrays, sets are sorted arrays."""
     if isinstance(value, frozenset | set):
         return sorted(value)
@@ -301,7 +301,8 @@ def _plain(value: object) -> list[Any] | tuple[Any, ...]:
     raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
-def _values(record: Record) -> dict[str, Any]:
+def record_values(record: Record) -> dict[str, Any]:
+    """Return a record as the statement takes it."""
     return {
         "kind": record.kind,
         "day": day(record.call_id),
@@ -318,7 +319,8 @@ def _values(record: Record) -> dict[str, Any]:
     }
 
 
-def _add_claim(values: dict[str, Any], claim: Claim) -> None:
+def add_claim(values: dict[str, Any], claim: Claim) -> None:
+    """Add to an admission the hold that is written with it."""
     values["epoch"], values["seq"] = claim.epoch, claim.seq
     values["amounts"], values["bound_pico"] = claim.amounts, claim.bound_pico
     values["currency"], values["lease_s"] = claim.currency, claim.lease_s

@@ -15,8 +15,8 @@ class Migration(migrations.Migration):
     run_before = [("oauth2_provider", "0001_initial")]
 
     dependencies = [
-        ("gateway", "0001_initial"),
-        ("tenants", "0002_signinpace"),
+        ("gateway", "0002_job"),
+        ("tenants", "0003_usage"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

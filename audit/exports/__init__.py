@@ -1,0 +1,1 @@
+"""Evidence as files: exactly what a filter asks for, whole or not at all."""

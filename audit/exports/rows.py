@@ -1,0 +1,136 @@
+"""The rows of an export, in one snapshot, from day to day, never many in memory at once."""
+
+import datetime
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import psycopg
+
+from audit.exports.wanted import ExportWanted
+from audit.outcome import LAST_WORD, outcome
+from audit.record import call_id
+
+FETCH = 2000
+_NO_NOISE = bytes(10)
+
+_COUNT_RECORDS = """
+SELECT count(*) FROM audit_record
+WHERE tenant_id = %(tenant)s AND day BETWEEN %(first)s AND %(last)s
+  AND call_id >= %(low)s AND call_id < %(high)s
+"""
+_DAYS = """
+SELECT to_date(right(part.relname, 8), 'YYYYMMDD')
+FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
+WHERE inhparent = 'audit_record'::regclass ORDER BY 1
+"""
+_RECORDS = """
+SELECT record.call_id, record.attempt, record.kind, record.code, {effect}, row_to_json(line)::text
+FROM audit_record AS record CROSS JOIN LATERAL (
+  SELECT record.day, record.call_id, record.attempt, record.kind, record.at, record.tenant_id,
+    record.app_id, record.key_id, record.model, record.code, record.cost_micros, record.body
+) AS line
+WHERE record.day = %(day)s AND record.tenant_id = %(tenant)s
+  AND record.call_id >= %(low)s AND record.call_id < %(high)s
+  AND (%(apps)s::uuid[] IS NULL OR record.app_id = ANY(%(apps)s::uuid[]))
+  AND (%(model)s = '' OR record.model = %(model)s)
+ORDER BY record.call_id, record.attempt, record.kind
+"""
+_EFFECT = """CASE WHEN record.kind IN ('refused', 'admitted')
+  THEN record.body -> 'decision' ->> 'effect' END"""
+_EVENTS_WANTED = """
+FROM audit_event WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+  AND (%(actions)s::text[] IS NULL OR action = ANY(%(actions)s::text[]))
+"""
+_EVENTS = "SELECT row_to_json(audit_event)::text" + _EVENTS_WANTED + "ORDER BY id"
+_COUNT_EVENTS = "SELECT count(*)" + _EVENTS_WANTED
+
+
+class _Row(NamedTuple):
+    call_id: uuid.UUID
+    attempt: int
+    kind: str
+    code: str
+    effect: str | None
+    line: str
+
+
+class Rows:
+    """What a filter asks for of one tenant, read in one transaction that only reads."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], tenant_id: uuid.UUID, wanted: ExportWanted
+    ) -> None:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        self._connection, self._wanted = connection, wanted
+        self._values: dict[str, Any] = {
+            "tenant": tenant_id, "since": wanted.since, "until": wanted.until,
+            "first": _day(wanted.since), "last": _day(wanted.until),
+            "low": _first_id(wanted.since), "high": _first_id(wanted.until),
+            "apps": list(wanted.apps) or None, "model": wanted.model,
+            "actions": list(wanted.actions) or None,
+        }  # fmt: skip
+
+    def count(self) -> int:
+        """Return how many rows will be looked at: those of the time, whatever else is asked."""
+        counts = {"records": _COUNT_RECORDS, "events": _COUNT_EVENTS}
+        found = 0
+        for kind in self._wanted.kinds:
+            row = self._connection.execute(counts[kind], self._values).fetchone()
+            found += row[0] if row else 0
+        return found
+
+    def lines(self, kind: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield batches: how many rows were looked at, and the JSON of those that are wanted."""
+        return self._records() if kind == "records" else self._events()
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        statement = _RECORDS.format(effect=_EFFECT if self._wanted.decision else "NULL")
+        first, last = self._values["first"], self._values["last"]
+        for (day,) in self._connection.execute(_DAYS).fetchall():
+            if not first <= day <= last:
+                continue
+            batches = self._batches(statement, self._values | {"day": day})
+            if self._wanted.asks_of_calls:
+                yield from self._of_calls(batches)
+            else:
+                yield from ((len(batch), [row[-1] for row in batch]) for batch in batches)
+
+    def _of_calls(
+        self, batches: Iterator[Sequence[tuple[Any, ...]]]
+    ) -> Iterator[tuple[int, list[str]]]:
+        rows = (_Row(*row) for batch in batches for row in batch)
+        for _, of_call in groupby(rows, key=itemgetter(0)):
+            call = list(of_call)
+            yield len(call), [row.line for row in call] if self._wants(call) else []
+
+    def _wants(self, call: Sequence[_Row]) -> bool:
+        last = min(call, key=lambda row: (-row.attempt, LAST_WORD.index(row.kind)))
+        decided = [row.effect for row in call if row.effect is not None]
+        return self._wanted.outcome in ("", outcome(last.kind, last.code)) and (
+            not self._wanted.decision or decided[-1:] == [self._wanted.decision]
+        )
+
+    def _events(self) -> Iterator[tuple[int, list[str]]]:
+        for batch in self._batches(_EVENTS, self._values):
+            yield len(batch), [row[0] for row in batch]
+
+    def _batches(
+        self, statement: str, values: dict[str, Any]
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
+        with self._connection.cursor("export", scrollable=False) as cursor:
+            cursor.execute(statement, values)
+            while batch := cursor.fetchmany(FETCH):
+                yield batch
+
+
+def _first_id(instant: datetime.datetime) -> uuid.UUID:
+    at_ms = -(-int(instant.timestamp() * 1_000_000) // 1000)
+    return uuid.UUID(int=call_id(at_ms, _NO_NOISE).int >> 80 << 80)
+
+
+def _day(instant: datetime.datetime) -> datetime.date:
+    return instant.astimezone(datetime.UTC).date()

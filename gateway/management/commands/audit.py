@@ -1,0 +1,108 @@
+"""`manage.py audit export`: evidence as files, written by this process."""
+
+import datetime
+import time
+import uuid
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from audit.actor import command
+from audit.exports.wanted import DECISIONS, FORMATS, KINDS, ExportWanted
+from audit.models import Export
+from audit.outcome import OUTCOMES
+from gateway.jobs.export import folder_of
+from gateway.jobs.run import run
+from gateway.management.arguments import instant
+from gateway.management.output import document, refused
+from gateway.models import Job
+from gateway.services.exports import export_create
+from tenants.models import App, Tenant
+
+DEFAULT_DAYS = 30
+POLL_S = 0.5
+
+
+class Command(BaseCommand):
+    help = "Work with the evidence."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        subcommands = parser.add_subparsers(dest="subcommand", required=True)
+        export = subcommands.add_parser("export", help="write records and events to files")
+        export.add_argument("--tenant", required=True)
+        export.add_argument("--since", type=instant, metavar="ISO", help="default: 30 days ago")
+        export.add_argument("--until", type=instant, metavar="ISO", help="default: now")
+        export.add_argument("--kind", action="append", choices=KINDS, help="default: records")
+        export.add_argument("--format", action="append", choices=FORMATS, help="default: ndjson")
+        export.add_argument("--app", action="append", default=[], help="only calls of this app")
+        export.add_argument("--model", default="", help="only calls of this model")
+        export.add_argument("--outcome", default="", choices=OUTCOMES)
+        export.add_argument("--decision", default="", choices=DECISIONS)
+        export.add_argument("--action", action="append", default=[], help="only such events")
+        export.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def handle(self, *_args: Any, json: bool, **options: Any) -> None:
+        tenant = Tenant.objects.exclude(state=Tenant.State.REMOVED).filter(name=options["tenant"])
+        found = tenant.first()
+        if found is None:
+            raise CommandError(f"there is no tenant {options['tenant']}")
+        try:
+            export = export_create(
+                actor=command("audit export"),
+                tenant=found,
+                wanted=_wanted(found, options),
+                send=False,
+            )
+        except ValidationError as error:
+            raise refused(error) from None
+        job = _finished(export.job_id)
+        if job.state != Job.State.DONE:
+            raise CommandError(job.error or f"the export was {job.state}")
+        self._print(export, job, as_json=json)
+
+    def _print(self, export: Export, job: Job, *, as_json: bool) -> None:
+        path, result = str(folder_of(export).path), job.result or {}
+        if as_json:
+            self.stdout.write(document({"id": str(export.pk), "path": path, **result}))
+            return
+        rows = ", ".join(f"{count} {kind}" for kind, count in result["rows"].items())
+        self.stdout.write(f"{path}  {rows}")
+
+
+def _wanted(tenant: Tenant, options: dict[str, Any]) -> ExportWanted:
+    until = options["until"] or timezone.now()
+    return ExportWanted(
+        since=options["since"] or until - datetime.timedelta(days=DEFAULT_DAYS),
+        until=until,
+        kinds=tuple(options["kind"] or ("records",)),
+        formats=tuple(options["format"] or ("ndjson",)),
+        apps=tuple(_app(tenant, name) for name in options["app"]),
+        model=options["model"],
+        outcome=options["outcome"],
+        decision=options["decision"],
+        actions=tuple(options["action"]),
+    )
+
+
+def _app(tenant: Tenant, name: str) -> uuid.UUID:
+    """Return the app of this name; one that was removed can be asked for by its id."""
+    app = App.objects.exclude(state=App.State.REMOVED).filter(tenant=tenant, name=name).first()
+    if app is not None:
+        return app.pk
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        raise CommandError(f"there is no app {name} of the tenant {tenant.name}") from None
+
+
+def _finished(job_id: uuid.UUID) -> Job:
+    """Do the job here; where a worker was quicker, wait for it."""
+    run(job_id, "manage.py audit export")
+    while True:
+        job = Job.objects.get(pk=job_id)
+        if job.finished_at is not None:
+            return job
+        time.sleep(POLL_S)

@@ -1,0 +1,238 @@
+"""Reads of usage, for an actor: from rollups alone, so that no chart ever reads a record."""
+
+import datetime
+import uuid
+import zoneinfo
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Aggregate, BigIntegerField, CharField, F, QuerySet, Sum
+from django.db.models.expressions import Combinable, RawSQL
+from django.db.models.functions import Cast
+
+from audit.actor import Actor
+from tenants.budgets import window_starts
+from tenants.models import App, Tenant, UsageMark, UsageRollup, VirtualKey
+from tenants.permissions import tenants_where
+from tenants.usage.latency import added, percentile_ms
+from tenants.usage.statements import OTHER
+
+Granularity = Literal["hour", "day"]
+
+DIMENSIONS = ("app", "key", "model", "user", "currency", "tenant")
+"""What usage can be parted by, besides `tag:<name>`."""
+
+COUNTS = (
+    "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
+    "cached_tokens",
+)  # fmt: skip
+_FIELDS = {"app": "app_id", "key": "key_id", "tenant": "tenant_id"}
+_TAG = "coalesce((SELECT substr(tag, %s) FROM unnest(tags) AS tag WHERE starts_with(tag, %s)), %s)"
+_TAG_OR_OTHER = f"CASE WHEN tags::text[] = ARRAY['{OTHER}'] THEN '{OTHER}' ELSE {_TAG} END"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageWanted:
+    """Which usage: windows that begin from `since` on and before `until`; None asks for all.
+
+    A tag is "name=value". Only rows of a `currency` count calls that were charged in it.
+    """
+
+    since: datetime.datetime
+    until: datetime.datetime
+    apps: Collection[uuid.UUID] | None = None
+    keys: Collection[str] | None = None
+    models: Collection[str] | None = None
+    users: Collection[str] | None = None
+    tag: str = ""
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was used. `cost_micros` is by currency, each attempt rounded up as budgets count it.
+
+    The latencies are those of permitted calls, from arrival to the end of the answer; None where
+    there was none.
+    """
+
+    calls: int
+    refused: int
+    denied: int
+    redacted: int
+    failed: int
+    lost: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_micros: Mapping[str, int]
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One window of a series; `start` is an instant, `figures` may all be zero."""
+
+    start: datetime.datetime
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One value of a dimension, and how people call it."""
+
+    value: str
+    label: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Usage over time. `as_of` says how far it is complete; None: nothing was rolled up yet."""
+
+    points: tuple[Point, ...]
+    totals: Figures
+    as_of: datetime.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Usage by the values of a dimension, dearest first; `totals` counts those left out, too."""
+
+    lines: tuple[Line, ...]
+    totals: Figures
+    as_of: datetime.datetime | None
+
+
+class _AddCounts(Aggregate):
+    function = "tenants_add_counts"
+    output_field = ArrayField(BigIntegerField())
+
+
+def usage_series(
+    actor: Actor, tenant: Tenant, wanted: UsageWanted, granularity: Granularity = "day"
+) -> Series:
+    """Return a tenant's usage window by window, none left out; nothing of a tenant not visible."""
+    rows = _visible(actor, wanted, granularity).filter(tenant_id=tenant.pk)
+    found = _grouped(rows, F("start"))
+    zone = zoneinfo.ZoneInfo(tenant.timezone)
+    starts = [
+        datetime.datetime.fromtimestamp(start_s, datetime.UTC)
+        for start_s in window_starts(granularity, zone, wanted.since, wanted.until)
+    ]
+    within = {start for start in starts if wanted.since <= start < wanted.until}
+    points = tuple(
+        Point(start, _figures(found.get(start, ()))) for start in sorted(within | found.keys())
+    )
+    return Series(points, _figures(_all(found)), usage_as_of())
+
+
+def usage_by(
+    actor: Actor,
+    dimension: str,
+    wanted: UsageWanted,
+    tenant: Tenant | None = None,
+    most: int = 100,
+) -> Breakdown:
+    """Return usage by app, key, model, user, currency, tenant or tag:<name>.
+
+    Of one tenant, or of all that the actor may see. Days are enough: each holds its hours' sums.
+    Raises ValueError for an unknown dimension.
+    """
+    value = _value_of(dimension)
+    rows = _visible(actor, wanted, "day")
+    if tenant is not None:
+        rows = rows.filter(tenant_id=tenant.pk)
+    found = _grouped(rows, value)
+    figures = {str(value or ""): _figures(lines) for value, lines in found.items()}
+    dearest = sorted(figures.items(), key=_dearness)[:most]
+    labels = _labels(dimension, [value for value, _ in dearest])
+    lines = tuple(Line(value, labels.get(value, value), one) for value, one in dearest)
+    return Breakdown(lines, _figures(_all(found)), usage_as_of())
+
+
+def usage_as_of() -> datetime.datetime | None:
+    """Return the instant up to which everything written has been rolled up."""
+    mark = UsageMark.objects.filter(pk=1).first()
+    return None if mark is None else mark.at
+
+
+def _visible(actor: Actor, wanted: UsageWanted, granularity: Granularity) -> QuerySet[UsageRollup]:
+    rows = UsageRollup.objects.filter(
+        granularity=granularity, start__gte=wanted.since, start__lt=wanted.until
+    )
+    ids = tenants_where(actor, "usage.read")
+    filters: dict[str, Any] = {
+        "tenant_id__in": ids, "app_id__in": wanted.apps, "key_id__in": wanted.keys,
+        "model__in": wanted.models, "user__in": wanted.users,
+        "tags__contains": [wanted.tag] if wanted.tag else None,
+        "currency": wanted.currency or None,
+    }  # fmt: skip
+    return rows.filter(**{name: value for name, value in filters.items() if value is not None})
+
+
+def _value_of(dimension: str) -> Combinable:
+    name = dimension.removeprefix("tag:")
+    if name != dimension and name:
+        begins = f"{name}="
+        of_tag = [len(begins) + 1, begins, ""]
+        return RawSQL(_TAG_OR_OTHER, of_tag, CharField())  # noqa: S611  (its text is a constant)
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"usage is not parted by {dimension!r}")
+    return Cast(_FIELDS.get(dimension, dimension), CharField())
+
+
+def _grouped(rows: QuerySet[UsageRollup], value: Combinable) -> dict[Any, list[dict[str, Any]]]:
+    """Return for each value its sums, a line for each currency."""
+    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "cost_micros")}
+    lines = (
+        rows.annotate(value=value)
+        .values("value", "currency")
+        .annotate(histogram=_AddCounts("latency"), **sums)
+        .order_by()
+    )
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for line in lines:
+        found.setdefault(line["value"], []).append(dict(line))
+    return found
+
+
+def _figures(lines: Sequence[Mapping[str, Any]]) -> Figures:
+    costs: dict[str, int] = {}
+    for line in lines:
+        if line["currency"]:
+            costs[line["currency"]] = costs.get(line["currency"], 0) + int(line["sum_cost_micros"])
+    histogram = added([line["histogram"] for line in lines])
+    return Figures(
+        **{name: int(sum(line[f"sum_{name}"] for line in lines)) for name in COUNTS},
+        cost_micros=dict(sorted(costs.items())),
+        p50_ms=percentile_ms(histogram, 0.5),
+        p95_ms=percentile_ms(histogram, 0.95),
+    )
+
+
+def _all(found: Mapping[Any, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [line for lines in found.values() for line in lines]
+
+
+def _dearness(entry: tuple[str, Figures]) -> tuple[int, int, str]:
+    value, figures = entry
+    return -sum(figures.cost_micros.values()), -figures.calls, value
+
+
+def _labels(dimension: str, values: Iterable[str]) -> Mapping[str, str]:
+    """Return how people call what a dimension knows by its id."""
+    known = [value for value in values if value]
+    if dimension == "app":
+        apps = App.objects.filter(pk__in=known).values_list("pk", "name")
+        return {str(pk): name for pk, name in apps}
+    if dimension == "tenant":
+        tenants = Tenant.objects.filter(pk__in=known).values_list("pk", "name")
+        return {str(pk): name for pk, name in tenants}
+    if dimension == "key":
+        keys = VirtualKey.objects.filter(public_id__in=known)
+        return dict(keys.values_list("public_id", "name"))
+    return {}

@@ -1,5 +1,6 @@
 """What holds for every noun: errors, pages, filters, tags, keys for writing once, pace."""
 
+import secrets
 import threading
 
 import pytest
@@ -222,6 +223,44 @@ def test_a_tag_is_checked_before_a_delete_if_one_is_sent(alice, world):
     assert alice.delete(f"{address}?reason=tidy").status_code == 204
     assert Event.objects.filter(action="app.remove", reason="tidy").exists()
     is_problem(alice.get(address), 404)
+
+
+def at_once(number, do):
+    """Do the same in so many threads at the same moment; return what each was answered."""
+    together, answers = threading.Barrier(number), []
+
+    def one():
+        together.wait()
+        answers.append(do())
+        connections.close_all()
+
+    threads = [threading.Thread(target=one) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_of_changes_at_the_same_moment_one_is_made(world):
+    user = world.person("owner")
+    address = f"apps/{world.app.id}/"
+    tag = Api(user).get(address)["ETag"]
+    apis = [Api(user) for _ in range(4)]
+    answers = at_once(
+        4, lambda: apis.pop().patch(address, {"tier": secrets.token_hex(4)}, if_match=tag)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+
+
+def test_of_the_same_write_at_the_same_moment_one_happens(world):
+    user, wanted = world.person("owner"), app_in(world)
+    apis = [Api(user) for _ in range(4)]
+    answers = at_once(4, lambda: apis.pop().post("apps/", wanted, idempotency_key="race"))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    assert len(made) == 1
+    assert App.objects.filter(tenant=world.tenant, name=wanted["name"]).count() == 1
 
 
 def test_what_changes_on_its_own_is_not_in_a_tenants_tag(alice, world):

@@ -35,7 +35,7 @@ SCHEMA = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     deadline=None,
     database=None,

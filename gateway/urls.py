@@ -1,7 +1,8 @@
 """The console's addresses. What the data plane answers never comes here (gateway/asgi.py)."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
+from gateway.api import router
 from gateway.views import (
     apps,
     attachments,
@@ -13,9 +14,11 @@ from gateway.views import (
     keys,
     limits,
     models,
+    oauth,
     people,
     policies,
     providers,
+    schema,
     setup,
     sign_in,
     system,
@@ -25,6 +28,8 @@ from gateway.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("api/schema/", schema.schema, name="schema"),
+    path("api/v1/", include(router.urls())),
     path("calls", calls.page, name="calls"),
     path("calls/<uuid:call_id>", calls.show, name="call"),
     path("keys", keys.page, name="keys"),
@@ -92,6 +97,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("events", events.page, name="events"),
     path("events/<int:event_id>", events.show, name="event"),
     path("system", system.page, name="system"),
+    path("o/authorize/", oauth.authorize, name="oauth_authorize"),
+    path("o/introspect/", oauth.introspect, name="oauth_introspect"),
+    path("o/revoke/", oauth.revoke, name="oauth_revoke"),
+    path("o/token/", oauth.token, name="oauth_token"),
     path("setup/<str:token>", setup.first_owner, name="setup"),
     path("sign-in", sign_in.sign_in, name="sign_in"),
     path("theme", theme.choose, name="theme"),

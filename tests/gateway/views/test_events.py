@@ -98,7 +98,7 @@ def test_what_people_write_is_shown_as_they_wrote_it(world, client):
     """No text from a row is ever read as a template or as markup, whatever component shows it."""
     written = "\"><u>{{ 7|add:1 }}</u>{% now 'Y' %}<c-badge>"
     event = made(world, actor=written, object_name=written, reason=written, after={"x": written})
-    world.tenant.keys.create(
+    key = world.tenant.keys.create(
         app=world.app, name=written, public_id=(tag := world.unique("")[-9:]), digest=tag.encode()
     )
     for path in ("/events", f"/events/{event.id}", "/keys", f"/apps/{world.app.id}"):
@@ -106,5 +106,6 @@ def test_what_people_write_is_shown_as_they_wrote_it(world, client):
         assert "<u>" not in page
         assert "{{ 7|add:1 }}" in page
         assert "&lt;c-badge&gt;" in page
+    key.delete()
     found = body(client.get("/apps", {"q": written}))
     assert "&quot;&gt;&lt;u&gt;{{ 7|add:1 }}" in found

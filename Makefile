@@ -8,7 +8,7 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui lint assets assets-check bench lock clean
+.PHONY: run test test-ui lint assets assets-check openapi bench lock clean
 
 run:
 	@.ci/install requirements/embedded.txt
@@ -40,6 +40,11 @@ assets:
 
 assets-check:
 	@.ci/assets check
+
+# Draws docs/openapi.yaml anew; a test compares it.
+openapi:
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && GATEHOUSE_DATA=$$data \
+		$(BIN)/python manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 bench:
 	@.ci/install requirements/dev.txt

@@ -1,10 +1,10 @@
-"""Who changes the control plane: a person, an operator's command, or a task of our own. Pure."""
+"""Who changes the control plane: a person, an application, a command or a task of ours. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-ActorKind = Literal["user", "command", "task"]
+ActorKind = Literal["user", "application", "command", "task"]
 
 EVIDENCE_READERS = frozenset({"owner", "admin", "auditor"})
 """The roles that may read a tenant's events and records (tenants/permissions.py builds on this)."""
@@ -14,9 +14,9 @@ EVIDENCE_READERS = frozenset({"owner", "admin", "auditor"})
 class Actor:
     """Who acts, and from where: `source` is an address, a host name or empty.
 
-    `memberships` maps a tenant's id (as text) to the roles of a person in it. `is_superuser` marks
-    the owner of the installation. Commands and tasks have neither: they run with the rights of
-    whoever operates the machine.
+    `memberships` maps a tenant's id (as text) to the roles of a person or an application in it.
+    `is_superuser` marks the owner of the installation, and an application of the platform. Commands
+    and tasks have neither: they run with the rights of whoever operates the machine.
     """
 
     kind: ActorKind

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models
 
-_SECRET_NAMES = frozenset({"password"})
+_SECRET_NAMES = frozenset({"client_secret", "password"})
 
 Snapshot = dict[str, Any]
 

@@ -33,10 +33,11 @@ ATTRIBUTE = "permission"
 class Permission:
     """Who may open a page: everybody, whoever is signed in, or who may do `detail` somewhere.
 
-    For the first two `detail` says why.
+    For the first two `detail` says why. A resource of the management API lets in whom its method's
+    `access` lets in; `detail` names the action of each method.
     """
 
-    kind: Literal["public", "signed in", "action"]
+    kind: Literal["public", "signed in", "action", "api"]
     detail: str
 
 

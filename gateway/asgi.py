@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from gateway import logs
+from gateway.bounded import bounded
 from gateway.config import load
 from gateway.proxy.app import OPERATIONS, Proxy, serves
 from gateway.proxy.wire import Receive, Scope, Send
@@ -22,7 +23,8 @@ def _control_plane() -> Any:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     from django.core.asgi import get_asgi_application  # noqa: PLC0415  (role proxy has no Django)
 
-    return get_asgi_application()
+    django: Any = get_asgi_application()
+    return bounded(django)
 
 
 data_plane = Proxy(config)

@@ -20,6 +20,10 @@ POSTGRESQL_MIN = 150_000
 REDIS_MIN = (6, 2)
 PARTITIONS_MIN = 7
 
+_SETTINGS = """
+SELECT current_setting('server_version_num'), current_setting('fsync'),
+       current_setting('synchronous_commit')
+"""
 _ROLE = """
 SELECT rolsuper, rolbypassrls,
        EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -60,13 +64,15 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
 
 
 def _database() -> Iterator[Finding]:
-    version = _value("SHOW server_version_num")
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+        version, *rest = cursor.fetchone()
+    durable = dict(zip(("fsync", "synchronous_commit"), rest, strict=True))
     yield Finding(
         "database",
         ok=int(version) >= POSTGRESQL_MIN,
         detail=f"PostgreSQL {int(version) // 10_000}.{int(version) % 10_000}, at least 15 needed",
     )
-    durable = {name: _value(f"SHOW {name}") for name in ("fsync", "synchronous_commit")}
     yield Finding(
         "durability",
         ok="off" not in durable.values(),
@@ -145,10 +151,3 @@ def _redis() -> Iterator[Finding]:
     yield Finding("redis memory", ok=policy == "noeviction", detail=f"maxmemory-policy {policy}")
     appends = said.get("aof_enabled") == "1"
     yield Finding("redis durability", ok=appends, detail=f"appendonly {'yes' if appends else 'no'}")
-
-
-def _value(query: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        (value,) = cursor.fetchone()
-    return str(value)

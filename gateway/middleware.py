@@ -17,18 +17,24 @@ from gateway.environment import Network
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+
+def content_security_policy(*form_targets: str) -> str:
+    """Return the policy of a page; `form_targets` are origins that its forms may lead to."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "style-src 'self'",
+            "script-src 'self'",
+            "connect-src 'self'",
+            "img-src 'self' data:",
+            " ".join(("form-action 'self'", *form_targets)),
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
+CONTENT_SECURITY_POLICY = content_security_policy()
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -67,7 +73,7 @@ class Headers:
         response = self._respond(request)
         response["X-Request-Id"] = request_id
         for name, value in HEADERS.items():
-            response[name] = value
+            response.headers.setdefault(name, value)
         if response.get("Content-Type", "").startswith("text/html"):
             response["Cache-Control"] = "no-store"
         if request.is_secure():

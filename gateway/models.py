@@ -3,11 +3,13 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from oauth2_provider.models import AbstractApplication
 
-from tenants.models import SLUG, Tenant
+from tenants.models import SLUG, Role, Tenant, User
 
 MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
 MODEL_NAME = RegexValidator(
@@ -150,6 +152,60 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.currency} {self.input_pico}/{self.output_pico} pico per token"
+
+
+class OAuthApplication(AbstractApplication):  # type: ignore[misc]  # untyped
+    """A program that may ask for tokens of the management API; without a tenant: the platform's.
+
+    By client credentials it acts as itself, with `roles` in its tenant; by authorization code for
+    a person, with that person's roles. `scopes` is the most that a token of it may have. `user` is
+    who made it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=63, validators=[SLUG])
+    user = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    roles = ArrayField(
+        models.CharField(max_length=32, choices=Role.choices), default=list, blank=True
+    )
+    scopes = ArrayField(models.CharField(max_length=64), default=list)
+    objects = models.Manager["OAuthApplication"]()
+
+    class Meta:
+        verbose_name = "oauth application"
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["tenant", "name"], nulls_distinct=False, name="oauth_application_name_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(tenant__isnull=False) | Q(roles=[]), name="oauth_platform_has_no_roles"
+            ),
+        ]
+
+    def is_usable(self, request: Any) -> bool:
+        """Return whether its tenant is still there; asked before every grant."""
+        return self.tenant is None or self.tenant.state != Tenant.State.REMOVED
+
+
+class StoredAnswer(models.Model):
+    """What a write with an Idempotency-Key was answered, sealed: it may hold a secret.
+
+    `subject` is a digest of the actor, the address and the key; `request` of the body.
+    """
+
+    subject = models.CharField(max_length=64, primary_key=True)
+    request = models.CharField(max_length=64)
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=16)
+    created_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.subject
 
 
 class BundleRevision(models.Model):

@@ -1,13 +1,16 @@
 """Reads of the catalogue, of what is published, and of how far the installation is set up."""
 
 import datetime
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from oauth2_provider.models import AbstractAccessToken, get_access_token_model
 
 from audit import selectors as evidence
 from audit.actor import Actor
@@ -15,11 +18,19 @@ from audit.models import Export, Record
 from audit.record import day
 from gateway import bundle, pricebook, tariff
 from gateway.data_folder import DataFolder
-from gateway.models import BundleRevision, Deployment, Job, Price, Provider, Route
+from gateway.models import (
+    BundleRevision,
+    Deployment,
+    Job,
+    OAuthApplication,
+    Price,
+    Provider,
+    Route,
+)
 from policies.models import PolicyVersion
-from tenants.models import App, Tenant
+from tenants.models import App, Role, Tenant
 from tenants.permissions import can, tenants_where
-from tenants.selectors import owner_exists
+from tenants.selectors import actor_of, owner_exists
 
 SETUP_SALT = "gatehouse.setup"
 SETUP_SUBJECT = "first owner"
@@ -78,6 +89,18 @@ def providers_visible(actor: Actor) -> QuerySet[Provider]:
     """Return the providers, for those who run the platform; credentials are never among it."""
     providers = Provider.objects.order_by("name")
     return providers if can(actor, "platform.read", None) else providers.none()
+
+
+def deployments_visible(actor: Actor) -> QuerySet[Deployment]:
+    """Return what serves the routes, for those who run the platform."""
+    deployments = Deployment.objects.select_related("route", "provider")
+    return deployments if can(actor, "platform.read", None) else deployments.none()
+
+
+def prices_visible(actor: Actor) -> QuerySet[Price]:
+    """Return the rows of prices, for those who run the platform."""
+    rows = Price.objects.order_by("-id")
+    return rows if can(actor, "platform.read", None) else rows.none()
 
 
 def routes_visible(actor: Actor) -> QuerySet[Route]:
@@ -216,3 +239,51 @@ def _price(row: Price) -> bundle.Price:
         request_pico=row.request_pico,
         effective_from=int(row.effective_from.timestamp()),
     )
+
+
+def applications_visible(actor: Actor) -> QuerySet[OAuthApplication]:
+    """Return the OAuth2 applications that the actor may read; the platform's are its owner's."""
+    applications = OAuthApplication.objects.select_related("tenant")
+    ids = tenants_where(actor, "oauth_application.read")
+    return applications if ids is None else applications.filter(tenant_id__in=ids)
+
+
+def token_application(token: str) -> OAuthApplication | None:
+    """Return the application that an access token was issued to, expired or not."""
+    checksum = hashlib.sha256(token.encode()).hexdigest()
+    found = get_access_token_model().objects.filter(token_checksum=checksum)
+    row = found.select_related("application").first()
+    application: OAuthApplication | None = None if row is None else row.application
+    return application
+
+
+def bearer(token: AbstractAccessToken, source: str) -> Actor | None:
+    """Return who acts with a token: its application, or a person through it; None for nobody now.
+
+    A person through an application of a tenant has only the roles that they have in that tenant.
+    """
+    application: OAuthApplication | None = token.application
+    if application is None or not application.is_usable(None):
+        return None
+    tenant_id = None if application.tenant_id is None else str(application.tenant_id)
+    if token.user is None:
+        roles = {} if tenant_id is None else {tenant_id: frozenset(application.roles)}
+        return Actor(
+            kind="application",
+            id=str(application.id),
+            name=application.name,
+            source=source,
+            memberships=roles,
+            is_superuser=tenant_id is None,
+        )
+    return _through(actor_of(token.user, source), application) if token.user.is_active else None
+
+
+def _through(person: Actor, application: OAuthApplication) -> Actor:
+    name = f"{person.name} through {application.name}"
+    if application.tenant_id is None:
+        return replace(person, name=name)
+    tenant_id = str(application.tenant_id)
+    roles = frozenset({Role.OWNER.value}) if person.is_superuser else person.roles_in(tenant_id)
+    memberships = {tenant_id: roles} if roles else {}
+    return replace(person, name=name, memberships=memberships, is_superuser=False)

@@ -14,6 +14,7 @@ from celery import shared_task
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from oauth2_provider.models import clear_expired
 
 from audit.actor import task as task_actor
 from audit.services import partitions_create
@@ -67,6 +68,12 @@ def maintain_partitions() -> None:
 def refresh_prices() -> None:
     """Enter what an upgraded price book says, from now on."""
     price_book_refresh(actor=task_actor("gateway.refresh_prices"))
+
+
+@shared_task(name="gateway.forget_tokens")
+def forget_tokens() -> None:
+    """Delete OAuth2 tokens and codes that are good no more."""
+    clear_expired()
 
 
 @shared_task(name="gateway.sweep_leases")

@@ -1,7 +1,8 @@
 """The console's addresses. What the data plane answers never comes here (gateway/asgi.py)."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
+from gateway.api import router
 from gateway.views import (
     apps,
     attachments,
@@ -15,10 +16,12 @@ from gateway.views import (
     keys,
     limits,
     models,
+    oauth,
     overview,
     people,
     policies,
     providers,
+    schema,
     setup,
     sign_in,
     system,
@@ -29,6 +32,8 @@ from gateway.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("api/schema/", schema.schema, name="schema"),
+    path("api/v1/", include(router.urls())),
     path("overview", overview.page, name="overview"),
     path("usage", usage.page, name="usage"),
     path("usage.csv", usage.table, name="usage_table"),
@@ -94,6 +99,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/<uuid:route_id>/deploy", models.deploy, name="model_deploy"),
     path("models/<uuid:route_id>/price", models.price, name="model_price"),
     path("models/<uuid:route_id>/withdraw", models.withdraw, name="model_reprice"),
+    path("deployments/<uuid:deployment_id>/edit", models.rank, name="model_rank"),
     path("deployments/<uuid:deployment_id>/remove", models.retire, name="model_retire"),
     path("events", events.page, name="events"),
     path("events/<int:event_id>", events.show, name="event"),
@@ -105,6 +111,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs", jobs.page, name="jobs"),
     path("jobs/<uuid:job_id>/cancel", jobs.cancel, name="job_cancel"),
     path("system", system.page, name="system"),
+    path("o/authorize/", oauth.authorize, name="oauth_authorize"),
+    path("o/introspect/", oauth.introspect, name="oauth_introspect"),
+    path("o/revoke/", oauth.revoke, name="oauth_revoke"),
+    path("o/token/", oauth.token, name="oauth_token"),
     path("setup/<str:token>", setup.first_owner, name="setup"),
     path("sign-in", sign_in.sign_in, name="sign_in"),
     path("theme", theme.choose, name="theme"),

@@ -105,3 +105,14 @@ def effective_everywhere(tenant: Tenant) -> None:
 def _layered(layer: Layer, version: PolicyVersion) -> Layered:
     document = load_canonical(version.canonical.encode())
     return Layered(layer, document.name, version.number, document)
+
+
+def attachments_visible(actor: Actor) -> QuerySet[Attachment]:
+    """Return where policies hold, as far as the actor may read: the platform's are everybody's."""
+    ids = tenants_where(actor, "policy.read")
+    held = attachments().select_related("policy", "tenant", "app")
+    if ids is None:
+        return held
+    if not ids:
+        return held.none()
+    return held.filter(Q(tenant=None) | Q(tenant_id__in=ids))

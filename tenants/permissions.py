@@ -4,7 +4,7 @@ An action is the name of a service with a dot before its verb, or a read. Platfo
 the owner of the installation; the others are given by a role in the tenant that the object is of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
@@ -47,6 +47,7 @@ _READS = frozenset(
         "app.read",
         "budget.read",
         "membership.read",
+        "oauth_application.read",
         "policy.read",
         "rate_limit.read",
         "tenant.read",
@@ -73,6 +74,9 @@ _CONFIGURATION = frozenset(
         "budget.update",
         "membership.grant",
         "membership.revoke",
+        "oauth_application.create",
+        "oauth_application.remove",
+        "oauth_application.rotate",
         "rate_limit.create",
         "rate_limit.remove",
         "rate_limit.update",
@@ -111,6 +115,14 @@ WITHOUT_TENANT = frozenset({"policy.create", "user.create"})
 """Actions on what belongs to no tenant yet: the role in any tenant gives them."""
 
 
+class LacksError(PermissionDenied):
+    """The actor may not do an action to an object."""
+
+    def __init__(self, actor: Actor, action: str) -> None:
+        super().__init__(f"{actor.name} may not {action} here")
+        self.action = action
+
+
 def can(actor: Actor, action: str, on: models.Model | None) -> bool:
     """Return whether the actor may do this to the object; None stands for the platform."""
     if action not in ACTIONS:
@@ -128,9 +140,9 @@ def can(actor: Actor, action: str, on: models.Model | None) -> bool:
 
 
 def require(actor: Actor, action: str, on: models.Model | None) -> None:
-    """Raise PermissionDenied unless the actor may do this to the object."""
+    """Raise LacksError unless the actor may do this to the object."""
     if not can(actor, action, on):
-        raise PermissionDenied(f"{actor.name} may not {action} here")
+        raise LacksError(actor, action)
 
 
 def tenants_where(actor: Actor, action: str) -> frozenset[str] | None:
@@ -142,6 +154,12 @@ def tenants_where(actor: Actor, action: str) -> frozenset[str] | None:
     return frozenset(
         tenant_id for tenant_id, roles in actor.memberships.items() if _allows(roles, action)
     )
+
+
+def exceeds(actor: Actor, roles: Iterable[str], tenant: Tenant) -> list[str]:
+    """Return the actions that these roles would give in the tenant and the actor does not have."""
+    given = frozenset[str]().union(*(MATRIX.get(role, frozenset()) for role in roles))
+    return sorted(action for action in given if not can(actor, action, tenant))
 
 
 def _allows(roles: frozenset[str], action: str) -> bool:

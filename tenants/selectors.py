@@ -63,6 +63,11 @@ def members_visible(actor: Actor) -> QuerySet[Membership]:
     return _within(actor, "membership.read", memberships)
 
 
+def tenant_named(name: str) -> Tenant | None:
+    """Return the tenant of this name."""
+    return Tenant.objects.exclude(state=Tenant.State.REMOVED).filter(name=name).first()
+
+
 def app_named(tenant: str, app: str) -> App | None:
     """Return the app of this name in the tenant of that name."""
     apps = App.objects.exclude(state=App.State.REMOVED).exclude(tenant__state=Tenant.State.REMOVED)

@@ -1,5 +1,7 @@
 """How often one may try to sign in: counted in PostgreSQL, exact across all web processes.
 
+`take` and `subject` serve whatever else is counted this way: tokens, calls of the management API.
+
 An attempt counts against the address that it comes from and against the e-mail that it names,
 whether somebody has that e-mail or not. What was typed is never stored, only a keyed digest.
 """
@@ -51,18 +53,29 @@ DELETE FROM tenants_signinpace WHERE subject IN (
 
 def attempt(*, email: str, address: str, now: datetime.datetime) -> int:
     """Count an attempt and return 0, or return how many seconds to wait before the next one."""
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET, [now, FORGET_MAX])
-    wait = _take(_subject("address", _network(address)), ADDRESS, now)
-    return wait or _take(_email_subject(email), EMAIL, now)
+    forget(now)
+    wait = take(subject("address", network(address)), ADDRESS, now)
+    return wait or take(_email_subject(email), EMAIL, now)
 
 
 def succeeded(*, email: str) -> None:
     """Forget the attempts that named this e-mail: its owner has signed in."""
-    SignInPace.objects.filter(subject=_email_subject(email)).delete()
+    clear(_email_subject(email))
 
 
-def _take(subject: str, pace: Pace, now: datetime.datetime) -> int:
+def clear(subject: str) -> None:
+    """Forget what was counted for the subject."""
+    SignInPace.objects.filter(subject=subject).delete()
+
+
+def forget(now: datetime.datetime) -> None:
+    """Remove what is not counted any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, [now, FORGET_MAX])
+
+
+def take(subject: str, pace: Pace, now: datetime.datetime) -> int:
+    """Count one for the subject and return 0, or return how many seconds to wait."""
     ahead = pace.every * (pace.burst - 1)
     values: dict[str, Any] = {
         "subject": subject,
@@ -81,14 +94,16 @@ def _take(subject: str, pace: Pace, now: datetime.datetime) -> int:
 
 def _email_subject(email: str) -> str:
     # Folded at least as far as the database folds when it looks a person up.
-    return _subject("email", unicodedata.normalize("NFKC", email.strip()).casefold())
+    return subject("email", unicodedata.normalize("NFKC", email.strip()).casefold())
 
 
-def _subject(kind: str, what: str) -> str:
+def subject(kind: str, what: str) -> str:
+    """Return what stands for this in the table: a keyed digest."""
     return salted_hmac(SALT, f"{kind}:{what}", algorithm="sha256").hexdigest()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Return what an address is counted as: an IPv6 address as its whole network."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -6,13 +6,22 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from audit.rest import problems
+from audit.rest.problems import Problem
 from gateway.access import MayNotError
 
 log = logging.getLogger(__name__)
 
+FOR_PROGRAMS = ("/api/", "/o/token", "/o/introspect", "/o/revoke")
+
 
 def explain(request: HttpRequest, status: HTTPStatus, title: str, *paragraphs: str) -> HttpResponse:
-    """Return a page that explains itself; it needs neither a session nor the database."""
+    """Return a page that explains itself; it needs neither a session nor the database.
+
+    Programs, which call the management API, get a problem body instead.
+    """
+    if request.path.startswith(FOR_PROGRAMS):
+        return problems.plain(Problem(status, " ".join(paragraphs)), _id_of(request))
     content = {
         "status": status.value,
         "title": title,

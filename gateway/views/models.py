@@ -24,6 +24,7 @@ from gateway.services.prices import price_set, price_withdraw
 from gateway.services.routes import (
     deployment_create,
     deployment_remove,
+    deployment_update,
     route_create,
     route_remove,
     route_update,
@@ -72,6 +73,16 @@ class DeployForm(ReasonForm):
         min_value=1, max_value=1000, initial=1, help_text="Among those of equal priority."
     )
     field_order = ("provider", "model", "region", "priority", "weight", "reason")
+
+
+class RankForm(ReasonForm):
+    """When a deployment is tried."""
+
+    priority = forms.IntegerField(min_value=0, max_value=1000, help_text="0 is tried first.")
+    weight = forms.IntegerField(
+        min_value=1, max_value=1000, help_text="Among those of equal priority."
+    )
+    field_order = ("priority", "weight", "reason")
 
 
 class PriceForm(ReasonForm):
@@ -181,12 +192,33 @@ def deploy(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRespo
     return form_page(request, page, DeployForm(given(request)), act)
 
 
+@requires("deployment.update")
+@require_http_methods(["GET", "HEAD", "POST"])
+def rank(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or change when the deployment is tried."""
+    deployment = _deployment(deployment_id)
+    route = deployment.route
+    initial = {"priority": deployment.priority, "weight": deployment.weight}
+    page = FormPage(
+        title=f"Order of {deployment.model} at {deployment.provider.name}",
+        submit="Save",
+        back=_address(route),
+        crumbs=_crumbs(route),
+        lead="Lower priorities are tried first; the next ones when those fail.",
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        changed = deployment_update(actor=actor, deployment=deployment, **asked)
+        return Done("Saved." if changed else "Nothing differed.", _address(route))
+
+    return form_page(request, page, RankForm(given(request), initial=initial), act)
+
+
 @requires("deployment.remove")
 @require_http_methods(["GET", "HEAD", "POST"])
 def retire(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> HttpResponse:
     """Say what it will end, or take the deployment away."""
-    found = Deployment.objects.select_related("route", "provider").filter(id=deployment_id)
-    deployment = or_404(found.first())
+    deployment = _deployment(deployment_id)
     route = deployment.route
     left = route.deployments.count() - 1
     page = FormPage(
@@ -282,6 +314,11 @@ def remove(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRespo
 
 def _route(actor: Actor, route_id: uuid.UUID) -> Route:
     return or_404(routes_visible(actor).filter(id=route_id).first())
+
+
+def _deployment(deployment_id: uuid.UUID) -> Deployment:
+    found = Deployment.objects.select_related("route", "provider").filter(id=deployment_id)
+    return or_404(found.first())
 
 
 def _in_force(found: tuple[bundle.Price, ...], now_s: int) -> bundle.Price | None:

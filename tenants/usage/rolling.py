@@ -17,7 +17,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Max, Min
 from django.utils import timezone
 
 from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
@@ -42,6 +41,7 @@ _ROLL_HOURS, _ROLL_DAY = roll_hours(BOUNDS_MS), roll_day()
 # Compiling statements of so many sums takes longer than running them over an hour.
 _BEGIN = """
 SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
 SELECT pg_advisory_xact_lock(hashtextextended('gatehouse: usage', 0));
 """
 _NO_NOISE = bytes(10)
@@ -217,20 +217,16 @@ def _follow_calendars() -> None:
 def _recut(tenant: Tenant) -> None:
     """Roll all of a tenant's windows up in its new calendar; days without records from hours."""
     hours = UsageRollup.objects.filter(tenant_id=tenant.pk, granularity="hour")
-    ends = hours.aggregate(first=Min("start"), last=Max("start"))
-    kept = partitions_first()
-    if ends["first"] is None:
-        return
+    places, kept = _Places(), partitions_first()
+    slots = {
+        int(start.timestamp() * 1000) // SLOT_MS + quarter
+        for start in hours.order_by().values_list("start", flat=True).distinct()
+        for quarter in range(4)
+    }
     UsageRollup.objects.filter(tenant_id=tenant.pk, granularity="day").delete()
-    for day in local_days(tenant.timezone, ends["first"].date(), _next(ends["last"].date())):
-        if _has_records(day, kept):
-            roll(Stretch(tenant.timezone, day, day, (tenant.pk,)))
-        else:
-            roll(Stretch(tenant.timezone, day, Span(day.since, day.since), (tenant.pk,)))
-
-
-def _next(day: datetime.date) -> datetime.date:
-    return day + datetime.timedelta(days=1)
+    for day in sorted({places.of(tenant.timezone, slot)[0] for slot in slots}):
+        rolled = day if _has_records(day, kept) else Span(day.since, day.since)
+        roll(Stretch(tenant.timezone, day, rolled, (tenant.pk,)))
 
 
 def _has_records(span: Span, first: datetime.date | None) -> bool:

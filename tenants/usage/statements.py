@@ -52,24 +52,23 @@ WITH told AS (
   SELECT tenant_id, call_id, app_id, key_id, model,
     max(lpad((attempt * 4 + array_position(%(words)s, kind::text))::text, 7, '0') || kind || ' '
         || code) AS last_word,
-    max(at) AS ended_at,
-    coalesce(max(CASE WHEN kind IN ('admitted', 'refused') THEN body ->> 'user' END), '') AS "user",
-    coalesce(max(CASE WHEN kind IN ('admitted', 'refused')
-      THEN body -> 'facts' ->> 'call.tags' END), '[]') AS tags,
-    bool_or(kind = 'admitted' AND body ->> 'redacted' = 'true') AS is_redacted,
-    sum((usage ->> 0)::bigint) AS input_tokens,
-    sum((usage ->> 1)::bigint) AS output_tokens,
-    sum((usage ->> 2)::bigint) AS cached_tokens
-  FROM audit_record CROSS JOIN LATERAL (
-    SELECT CASE WHEN kind = 'completed' THEN body -> 'usage' END AS usage OFFSET 0) AS completed
+    greatest(0, extract(epoch FROM max(at)) * 1000
+      - ('x' || left(replace(call_id::text, '-', ''), 12))::bit(48)::bigint)::bigint AS took_ms,
+    coalesce(max(told."user"), '') AS "user",
+    coalesce(max(told.facts ->> 'call.tags') FILTER (WHERE kind <> 'completed'), '[]') AS tags,
+    bool_or(told.redacted = 'true') AS is_redacted,
+    sum((told.usage ->> 0)::bigint) AS input_tokens,
+    sum((told.usage ->> 1)::bigint) AS output_tokens,
+    sum((told.usage ->> 2)::bigint) AS cached_tokens
+  FROM audit_record,
+    json_to_record(body) AS told ("user" text, facts json, redacted text, usage json)
   WHERE day BETWEEN %(first_day)s AND %(last_day)s
     AND call_id >= %(low)s AND call_id < %(high)s AND tenant_id = ANY(%(tenants)s)
   GROUP BY 1, 2, 3, 4, 5
-), call AS (
+), call AS MATERIALIZED (
   SELECT *, split_part(substr(last_word, 8), ' ', 1) AS kind,
     split_part(substr(last_word, 8), ' ', 2) AS code,
-    greatest(0, extract(epoch FROM ended_at) * 1000
-      - ('x' || left(replace(call_id::text, '-', ''), 12))::bit(48)::bigint)::bigint AS took_ms
+    width_bucket(took_ms, ARRAY[{bounds}]::bigint[]) AS bucket
   FROM told
 ), attempt AS (
   SELECT tenant_id, call_id, attempt, currency, sum(delta_pico) AS pico
@@ -85,7 +84,8 @@ WITH told AS (
     kind = 'completed' AND code = '' AS is_permitted
   FROM call FULL JOIN cost USING (tenant_id, call_id)
 ), grouped AS (
-  SELECT tenant_id, (%(starts)s)[width_bucket(call_id, %(lows)s)] AS start, app_id,
+  SELECT tenant_id, app_id,
+    (%(starts)s::timestamptz[])[width_bucket(call_id, %(lows)s::uuid[])] AS start,
     coalesce(key_id, '') AS key_id, coalesce(model, '') AS model,
     left(coalesce("user", ''), 200) AS "user",
     ARRAY(SELECT left(tag, 300) FROM json_array_elements_text(coalesce(tags, '[]')::json) AS tag
@@ -144,10 +144,10 @@ FROM pg_current_snapshot() AS now (snapshot)
 
 def roll_hours(bounds_ms: tuple[int, ...]) -> str:
     """Return the statement that rolls hours up from records and ledger."""
-    bucket = f"width_bucket(took_ms, ARRAY[{', '.join(map(str, bounds_ms))}]::bigint[])"
-    counted = f"count(*) FILTER (WHERE counts AND is_permitted AND {bucket} = "
+    counted = "count(*) FILTER (WHERE counts AND is_permitted AND bucket = "
     buckets = ", ".join(f"{counted}{place})" for place in range(len(bounds_ms) + 1))
-    return _whole(_CALLS.replace("{buckets}", buckets))
+    bounds = ", ".join(map(str, bounds_ms))
+    return _whole(_CALLS.replace("{buckets}", buckets).replace("{bounds}", bounds))
 
 
 def roll_day() -> str:

@@ -228,6 +228,15 @@ CASES = {
     "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
     "membership_grant": lambda: {"tenant": tenant(), "user": user(), "role": Role.ANALYST},
     "membership_revoke": lambda: {"membership": membership()},
+    "oauth_application_create": lambda: {
+        "tenant": tenant(),
+        "name": "bot",
+        "grant": "client-credentials",
+        "scopes": ["keys:read"],
+        "roles": ["auditor"],
+    },
+    "oauth_application_remove": lambda: {"application": application()},
+    "oauth_application_rotate": lambda: {"application": application()},
     "owner_create": lambda: {"email": f"{unique('own')}@example.com", "password": PASSWORD},
     "policy_attach": lambda: {"policy": published(), "tenant": tenant()},
     "policy_create": lambda: {"name": unique("policy")},
@@ -267,6 +276,13 @@ CASES = {
     "virtual_key_revoke": lambda: {"key": key()},
     "virtual_key_rotate": lambda: {"key": key(), "pepper": pepper(), "overlap_s": 60},
 }
+
+
+def application():
+    made, _ = services()["oauth_application_create"](
+        actor=OPERATOR, **CASES["oauth_application_create"]()
+    )
+    return made
 
 
 def job():

@@ -50,6 +50,7 @@ MAY = {
         "export.read",
         "job.read",
         "membership.read",
+        "oauth_application.read",
         "policy.read",
         "rate_limit.read",
         "record.read",

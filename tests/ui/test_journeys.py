@@ -276,3 +276,13 @@ def test_from_the_overview_to_the_calls_behind_a_figure(page, hands, gateway, ho
     with page.expect_download() as found:
         hands.press(link(page, "Download as CSV"))
     assert found.value.suggested_filename.startswith("usage-model-")
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_first_call_is_noticed_without_a_reload(page, gateway, house):
+    page.goto("/")
+    page.get_by_text("4 of 5 done").wait_for()
+    page.get_by_text("waiting", exact=True).wait_for()
+    assert gateway.chat(house.secret, house.model).status_code == 200
+    page.get_by_text("5 of 5 done").wait_for()
+    assert not page.get_by_text("waiting", exact=True).is_visible()

@@ -57,6 +57,34 @@ def test_every_screen_in_light_and_dark(page, watch, world, axe):
 
 
 @pytest.mark.usefixtures("platform")
+def test_screens_with_figures_on_them(page, watch, world, axe):
+    from audit.models import Export
+    from gateway.jobs.run import run
+    from tests.gateway.test_console import every_screen
+    from tests.gateway.views.insight import used
+
+    used(world)
+    every_screen(world)
+    export = Export.objects.get(tenant_id=world.tenant.id)
+    assert run(export.job_id, "tests")
+    found = []
+    named = f"tenant={world.tenant.name}"
+    for path in (
+        f"/overview?{named}",
+        f"/usage?{named}&by=model",
+        f"/usage?{named}&model=none",
+        f"/exports/{export.pk}",
+        f"/exports?{named}",
+        "/exports/new?kinds=events&actor=ann",
+        f"/jobs?{named}",
+    ):
+        page.goto(path)
+        watch.look(page)
+        found += violations(page, axe) + too_wide(page)
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.usefixtures("platform")
 def test_what_opens_over_a_page(page, axe):
     page.goto("/apps")
     page.keyboard.press("Control+k")

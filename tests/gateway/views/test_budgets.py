@@ -91,7 +91,7 @@ def test_a_meter_looks_as_urgent_as_it_is(budget, spent, look):
     assert meter.spent + meter.held <= 100
 
 
-def test_a_grouped_budget_shows_the_group_that_spent_most(world):
+def test_a_grouped_budget_shows_the_group_that_spent_most(world, admin):
     budget = made(world, group_by=["user"])
     spend(budget, 3 * USD, "ann")
     spend(budget, 1 * USD, "bob")
@@ -99,6 +99,9 @@ def test_a_grouped_budget_shows_the_group_that_spent_most(world):
     (meter,) = meters([budget], timezone.now())
     assert (meter.group, meter.groups) == ("bob", 2)
     assert (meter.spent_micros, meter.held_micros) == (1 * USD, 4 * USD)
+    shown = text(admin.get(f"/budgets/{budget.id}"))
+    assert "bob 1.00 4.00 ann 3.00 0.00" in shown
+    assert "2 groups have spent in it" in shown
 
 
 def test_a_budget_without_end_and_one_of_nothing(world):

@@ -108,6 +108,10 @@ def test_a_model_is_added_served_and_priced(platform, unique):
     over = platform.post(f"/models/{route.id}/edit", caps | {"default_max_output_tokens": 9999})
     assert "at most the maximum" in text(over)
     deployment = Deployment.objects.get(route=route)
+    order = {"priority": 2, "weight": 5, "reason": "the dearer one"}
+    assert platform.post(f"/deployments/{deployment.id}/edit", order).status_code == 302
+    deployment.refresh_from_db()
+    assert (deployment.priority, deployment.weight) == (2, 5)
     away = f"/deployments/{deployment.id}/remove"
     assert "Nothing will serve" in text(platform.get(away))
     platform.post(away, {"reason": "a test"})

@@ -92,3 +92,20 @@ def test_s2_a_strangers_events_are_not_there(unique, world, client):
     assert listed(client, {}) == [mine.id]
     assert "No field of it" in text(client.get(f"/events/{mine.id}"))
     assert signed_in(world.person("analyst")).get("/events").status_code == 403
+
+
+def test_what_people_write_is_shown_as_they_wrote_it(world, client):
+    """No text from a row is ever read as a template or as markup, whatever component shows it."""
+    written = "\"><u>{{ 7|add:1 }}</u>{% now 'Y' %}<c-badge>"
+    event = made(world, actor=written, object_name=written, reason=written, after={"x": written})
+    key = world.tenant.keys.create(
+        app=world.app, name=written, public_id=(tag := world.unique("")[-9:]), digest=tag.encode()
+    )
+    for path in ("/events", f"/events/{event.id}", "/keys", f"/apps/{world.app.id}"):
+        page = body(client.get(path))
+        assert "<u>" not in page
+        assert "{{ 7|add:1 }}" in page
+        assert "&lt;c-badge&gt;" in page
+    key.delete()
+    found = body(client.get("/apps", {"q": written}))
+    assert "&quot;&gt;&lt;u&gt;{{ 7|add:1 }}" in found

@@ -213,6 +213,21 @@ def test_another_time_zone_cuts_other_days_and_loses_nothing(calls):
     assert sums(rows(calls))["calls"] == 2
 
 
+def test_another_time_zone_cuts_days_without_records_from_their_hours(calls):
+    calls.call(hours_of(YESTERDAY))
+    calls.book()
+    usage_roll()
+    old = rows(calls).get()
+    old.pk, old.start = None, datetime.datetime(2019, 1, 1, 20, tzinfo=datetime.UTC)
+    old.save(force_insert=True)
+    tenant_update(actor=OPERATOR, tenant=calls.tenant, timezone="Asia/Tokyo")
+    usage_roll()
+    first = rows(calls, "day").order_by("start").first()
+    assert first.start == datetime.datetime(2019, 1, 1, 15, tzinfo=datetime.UTC)
+    assert (first.calls, first.cost_pico) == (1, old.cost_pico)
+    assert sums(rows(calls, "day"))["calls"] == sums(rows(calls))["calls"] == 2
+
+
 def test_many_users_share_a_row_beyond_the_bound(calls):
     at = hours_of(YESTERDAY) + 2 * HOUR
     for number in range(ROWS_MAX + 40):

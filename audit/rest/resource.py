@@ -1,0 +1,194 @@
+"""One noun of the management API: who may do what to it, and how it is read and written."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, ClassVar, cast
+
+from django.db import models, transaction
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
+
+from audit.actor import Actor
+from audit.rest import pages, tags
+from audit.rest.access import Access, Caller
+from audit.rest.fields import REASON_MAX, Body, unfit
+from audit.rest.problems import Problem
+
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+NUMBER_PATTERN = "[0-9]{1,18}"
+NO_STORE = "no-store"
+
+
+Once = Callable[["Resource", Request, Callable[..., Response]], Callable[..., Response]]
+
+
+class Resource(GenericViewSet[Any]):
+    """A view set whose every method stands in `access`; one that does not is closed.
+
+    `bodies` and `answers` name the serializers of methods that take or give something else than
+    nothing and `serializer_class`. `order` is a key, its names all with or all without a minus.
+    """
+
+    access: ClassVar[Mapping[str, Access]] = {}
+    bodies: ClassVar[Mapping[str, type[Body]]] = {}
+    answers: ClassVar[Mapping[str, type[BaseSerializer[Any]] | None]] = {}
+    order: ClassVar[tuple[str, ...]] = ("-created_at", "-id")
+    volatile: ClassVar[tuple[str, ...]] = ()
+    makes: ClassVar[frozenset[str]] = frozenset({"create"})
+    """Methods that make something: they answer 201."""
+    repeatable: ClassVar[frozenset[str]] = frozenset()
+    """POST methods that may happen twice: an Idempotency-Key changes nothing."""
+    model: ClassVar[type[models.Model]]
+    lookup_value_regex = UUID_PATTERN
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
+    once: Once | None = None
+    """How a POST with an Idempotency-Key is kept from happening twice; the router sets it."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, and with which scopes."""
+        caller: Any = self.request.auth
+        return cast("Caller", caller)
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls."""
+        return self.caller.actor
+
+    def visible(self) -> QuerySet[Any]:
+        """Return what the actor may read."""
+        raise NotImplementedError
+
+    def hold(self, row: Any) -> None:
+        """Let nobody else change the row until the transaction ends; rooms say how."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return what the actor may read; nothing while the schema is drawn."""
+        if getattr(self, "swagger_fake_view", False):
+            return self.model._default_manager.none()  # noqa: SLF001  (documented by Django)
+        return self.visible()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check what is asked for beside the body, once it is known who asks."""
+        super().initial(request, *args, **kwargs)
+        self._check_query(request)
+        key = request.headers.get("Idempotency-Key")
+        if request.method == "POST" and key is not None and self.once is not None:
+            self.post = self.once(self, request, self.post)  # type: ignore[has-type]
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Let no answer be stored on its way."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        finished["Cache-Control"] = NO_STORE
+        return finished
+
+    def list(self, request: Request) -> Response:
+        """List what the actor may read, page by page."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+    def retrieve(self, request: Request, **_: str) -> Response:
+        """Show one object."""
+        return self.show(self.get_object())
+
+    def given(self) -> dict[str, Any]:
+        """Return the checked body of this write."""
+        form = self.bodies[self.action](
+            data=self.request.data,
+            partial=self.action == "partial_update",
+            context=self.get_serializer_context(),
+        )
+        form.is_valid(raise_exception=True)
+        return dict(form.validated_data)
+
+    def why(self) -> str:
+        """Return the reason that a DELETE gives in its address."""
+        reason = self.request.query_params.get("reason", "")
+        if len(reason) > REASON_MAX:
+            fault = {"field": "reason", "message": f"at most {REASON_MAX} characters"}
+            raise Problem(HTTPStatus.BAD_REQUEST, "The reason is too long.", [fault])
+        return reason
+
+    def shown(self, row: Any) -> dict[str, Any]:
+        """Return the representation of one object."""
+        return dict(self.get_serializer_class()(row, context=self.get_serializer_context()).data)
+
+    def show(self, row: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        """Answer with one object and its tag."""
+        shown = self.shown(row)
+        return Response(shown, status=status, headers={"ETag": tags.tag(shown, self.volatile)})
+
+    def made(self, row: Any) -> Response:
+        """Answer with an object that has just been made."""
+        return self.show(row, HTTPStatus.CREATED)
+
+    def gone(self) -> Response:
+        """Answer that an object is no more."""
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @contextmanager
+    def matching(self, *, required: bool = True) -> Iterator[Any]:
+        """Give the object that the address names, held, if it is still what If-Match says."""
+        row = self.get_object()
+        with transaction.atomic():
+            self.hold(row)
+            row = self.get_object()
+            self._check_match(row, required=required)
+            yield row
+
+    def _check_match(self, row: Any, *, required: bool) -> None:
+        if_match = self.request.headers.get("If-Match")
+        if if_match is None:
+            if required:
+                raise Problem(
+                    HTTPStatus.PRECONDITION_REQUIRED,
+                    "Send the ETag of what you have read as If-Match, so that no change is lost.",
+                )
+            return
+        shown = self.shown(row)
+        current = tags.tag(shown, self.volatile)
+        if not tags.holds(if_match, current):
+            raise Problem(
+                HTTPStatus.PRECONDITION_FAILED,
+                "It was changed since you have read it; `current` is what it is now.",
+                headers={"ETag": current},
+                more={"current": shown},
+            )
+
+    def _check_query(self, request: Request) -> None:
+        if not self.action:  # no such method here: the answer says so
+            return
+        known = {"reason"} if request.method == "DELETE" else set()
+        if self.action in self.listings():
+            known = set(pages.PARAMETERS)
+        if self.action == "list":
+            known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", {}))
+        asked = dict(request.query_params.lists())
+        faults = [
+            {"field": name, "message": "this parameter is not known here"}
+            for name in asked
+            if name not in known
+        ]
+        faults += [
+            {"field": name, "message": "this parameter stands twice"}
+            for name, values in asked.items()
+            if len(values) > 1
+        ]
+        faults += [
+            {"field": name, "message": "this parameter is empty"}
+            for name, values in asked.items()
+            if not all(values) and name != "reason"
+        ]
+        if faults or next(unfit(asked), None) is not None:
+            raise Problem(HTTPStatus.BAD_REQUEST, "The address cannot be read.", faults)
+
+    @classmethod
+    def listings(cls) -> frozenset[str]:
+        """Return the methods that answer with pages."""
+        return frozenset({"list"})

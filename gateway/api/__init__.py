@@ -1,0 +1,1 @@
+"""The management API of the catalogue, of apps and keys, calls and applications, by noun."""

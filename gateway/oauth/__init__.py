@@ -1,0 +1,1 @@
+"""How the OAuth2 server differs from the library's: whose scopes, which grants, what is kept."""

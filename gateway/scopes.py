@@ -1,0 +1,30 @@
+"""The scopes of OAuth2 tokens: one to read and one to write each noun. Pure.
+
+A scope bounds what a token may be used for; what its bearer may do comes from their roles.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_READ_AND_WRITTEN = {
+    "apps": "the apps of tenants",
+    "budgets": "budgets",
+    "keys": "virtual keys, without their secrets",
+    "limits": "rate limits",
+    "members": "who has which role",
+    "oauth-applications": "the applications that may ask for tokens",
+    "policies": "policies, their versions and where they hold",
+    "providers": "providers and their credentials, which nobody can read",
+    "routes": "public model names, their deployments and prices",
+    "tenants": "tenants",
+}
+_READ_ONLY = {
+    "calls": "the records of calls",
+    "events": "the events of changes",
+}
+
+SCOPES: Mapping[str, str] = MappingProxyType(
+    {f"{noun}:read": f"Read {what}" for noun, what in (_READ_AND_WRITTEN | _READ_ONLY).items()}
+    | {f"{noun}:write": f"Change {what}" for noun, what in _READ_AND_WRITTEN.items()}
+)
+"""Every scope, and what it allows in words for the page on which a person consents."""

@@ -1,0 +1,1 @@
+"""The management API of tenants and of what is theirs, by noun."""

@@ -1,0 +1,1 @@
+"""Tests of what the resources of the management API share."""

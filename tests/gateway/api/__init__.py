@@ -1,0 +1,1 @@
+"""Tests of the gateway room in the management API."""

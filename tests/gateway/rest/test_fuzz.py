@@ -1,0 +1,45 @@
+"""The whole management API against its own OpenAPI document: nothing it says is untrue."""
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.management import as_itself
+
+pytestmark = pytest.mark.usefixtures("db")
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+@pytest.fixture(scope="module")
+def bearer(db):
+    return {"authorization": f"Bearer {as_itself(None).token}"}
+
+
+SCHEMA = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=4,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_nothing_that_is_sent_is_answered_otherwise_than_the_document_says(case, bearer):
+    case.call_and_validate(headers=bearer, checks=CHECKS)

@@ -1,0 +1,331 @@
+"""S1 and S2: each role at each address, on each object and field. Drawn from the resolver.
+
+alice owns acme, bob has one role in it, charlie owns another tenant and tries every door, mallory
+has lost her access. Nothing is changed here: what may be done is asked for so that it fails late.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+import pytest
+from django.urls import get_resolver
+from oauth2_provider.models import get_access_token_model
+
+from audit.models import Event
+from gateway import urls
+from gateway.access import permission_of
+from gateway.api.router import RESOURCES
+from gateway.models import Deployment, OAuthApplication, Price, Provider, Route
+from gateway.scopes import SCOPES
+from policies.models import Attachment
+from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
+from tenants.permissions import ACTIONS, MATRIX
+from tests import estate
+from tests.gateway.call_records import World
+from tests.management import OPERATOR, Api, application, as_itself, owner_of_all
+
+pytestmark = pytest.mark.usefixtures("db")
+
+LATE = {"no_such_field": 1}
+ABSENT = {"if_match": '"never"'}
+
+
+@dataclass(frozen=True)
+class Door:
+    """One method of one address: NOUN, NOUN/ID or either with a verb behind."""
+
+    noun: str
+    method: str
+    resource: type
+    name: str
+    detail: bool
+    tail: str
+
+    def __str__(self):
+        return f"{self.method} {self.noun}{'/ID' if self.detail else ''}{self.tail}"
+
+    @property
+    def access(self):
+        return self.resource.access.get(self.name)
+
+    def address(self, identity=""):
+        middle = f"/{identity}" if self.detail else ""
+        return f"{self.noun}{middle}{self.tail}/"
+
+    def knock(self, api, identity="", body=LATE):
+        sends = self.method in ("post", "put", "patch")
+        return api(self.method, self.address(identity), body if sends else None, **ABSENT)
+
+
+def doors():
+    found = []
+    (api,) = [entry for entry in get_resolver().url_patterns if str(entry.pattern) == "api/v1/"]
+    for entry in api.url_patterns:
+        view, pattern = entry.callback, str(entry.pattern)
+        identity = f"/(?P<pk>{view.cls.lookup_value_regex})"
+        noun, *tail = pattern.replace(identity, "").strip("^$?/").split("/")
+        last = "".join(f"/{part}" for part in tail)
+        for method, name in view.actions.items():
+            found.append(Door(noun, method, view.cls, name, identity in pattern, last))
+    return found
+
+
+DOORS = doors()
+DETAILS = [door for door in DOORS if door.detail]
+WRITES = [door for door in DOORS if door.name in door.resource.bodies]
+
+
+class Acme:
+    """A tenant with one object of each noun."""
+
+    def __init__(self, unique):
+        world = self.world = World(unique)
+        self.tenant, tenant = world.tenant, world.tenant
+        route = Route.objects.create(name=unique("model"))
+        app = App.objects.create(tenant=tenant, name=unique("app"), models=[route.name])
+        key = VirtualKey.objects.create(
+            tenant=tenant,
+            app=app,
+            name="k",
+            public_id=secrets.token_hex(5),
+            digest=secrets.token_bytes(32),
+        )
+        policy = estate.attach(estate.OPEN, tenant=tenant)
+        provider = Provider.objects.create(
+            name=unique("vendor"), dialect="openai", base_url="https://api.example.org/v1"
+        )
+        deployment = Deployment.objects.create(route=route, provider=provider, model="m")
+        event = Event.objects.filter(tenant_id=tenant.id).first()
+        alice = world.person("owner")
+        self.objects = {
+            "apps": app,
+            "attachments": Attachment.objects.get(policy=policy),
+            "budgets": Budget.objects.create(
+                tenant=tenant, name="month", limit_micros=5, currency="USD", window="month"
+            ),
+            "calls": world.call().with_cards().refused(),
+            "deployments": deployment,
+            "events": event,
+            "keys": key,
+            "limits": RateLimit.objects.create(
+                tenant=tenant, name="rpm", kind="requests", amount=5, per="minute"
+            ),
+            "members": Membership.objects.get(user=alice),
+            "oauth-applications": application(tenant, "auditor")[0],
+            "policies": policy,
+            "prices": Price.objects.create(
+                route=route,
+                currency="USD",
+                input_pico=1,
+                output_pico=1,
+                effective_from="2026-01-01T00:00:00Z",
+                source="tests",
+            ),
+            "providers": provider,
+            "routes": route,
+            "tenants": tenant,
+        }
+        self.alice = Api(alice)
+
+    def id(self, noun):
+        return self.objects[noun].id
+
+
+@pytest.fixture(scope="module")
+def acme(db):
+    return Acme(lambda stem: f"{stem}-{secrets.token_hex(4)}")
+
+
+@pytest.fixture(scope="module")
+def charlie(db):
+    return Api(Acme(lambda stem: f"{stem}-{secrets.token_hex(4)}").world.person("owner"))
+
+
+@pytest.fixture(scope="module")
+def root(db):
+    return Api(owner_of_all(lambda stem: f"{stem}-{secrets.token_hex(4)}"))
+
+
+def may(roles, access):
+    actions = {access.action, *access.others}
+    return any(not actions.isdisjoint(MATRIX[role]) for role in roles)
+
+
+def reads(roles, door):
+    return may(roles, door.resource.access["retrieve"])
+
+
+def test_every_door_declares_an_action_and_a_scope():
+    assert len(DOORS) > 60
+    assert {door.noun for door in DOORS} == set(RESOURCES)
+    for door in DOORS:
+        assert door.access is not None, door
+        assert {door.access.action, *door.access.others} <= ACTIONS
+        assert door.access.scope in SCOPES
+        assert door.access.scope.endswith(":read" if door.method == "get" else ":write")
+    assert {door.access.scope for door in DOORS} == set(SCOPES)
+
+
+def test_an_address_with_a_method_that_declares_nothing_is_closed():
+    class Bare(RESOURCES["apps"]):
+        access = {}  # noqa: RUF012  (as resources write it)
+
+    from gateway.api.router import Router  # noqa: PLC0415
+
+    router = Router()
+    router.register("bare", Bare, basename="bare")
+    assert [permission_of(entry.callback) for entry in router.urls] == [None] * len(router.urls)
+    declared = [entry.callback for entry in urls.router.urls()]
+    assert all(permission_of(view).kind == "api" for view in declared)
+
+
+def test_every_write_takes_a_body_that_it_lists():
+    for door in DOORS:
+        if door.method in ("post", "put", "patch"):
+            assert door.name in door.resource.bodies, door
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_stranger_gets_no_further_than_the_door(acme, door):
+    answer = door.knock(Api(), acme.id(door.noun))
+    assert answer.status_code == 401
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("door", DETAILS, ids=str)
+def test_charlie_finds_nothing_of_acme(acme, charlie, door):
+    answer = door.knock(charlie, acme.id(door.noun))
+    assert answer.status_code == 404, answer.content
+    assert str(acme.tenant.name) not in answer.content.decode()
+
+
+@pytest.mark.parametrize("noun", sorted(RESOURCES))
+def test_charlies_lists_hold_nothing_of_acme(acme, charlie, noun):
+    answer = charlie.get(f"{noun}/")
+    assert str(acme.id(noun)) not in [str(row["id"]) for row in answer.json().get("results", [])]
+    assert acme.tenant.name not in answer.content.decode()
+
+
+def test_charlie_cannot_name_what_is_acmes_in_what_he_makes(acme, charlie):
+    tenant, app, policy = (str(acme.id(noun)) for noun in ("tenants", "apps", "policies"))
+    terms = {"name": "x", "limit_micros": 1, "currency": "USD", "window": "day"}
+    own = charlie.get("tenants/").json()["results"][0]["id"]
+    attempts = [
+        ("apps/", {"tenant": tenant, "name": "x"}, "tenant"),
+        ("keys/", {"app": app, "name": "x"}, "app"),
+        ("members/", {"tenant": tenant, "email": "a@example.org", "role": "owner"}, "tenant"),
+        ("budgets/", {"tenant": tenant, **terms}, "tenant"),
+        ("budgets/", {"tenant": own, "app": app, **terms}, "app"),
+        ("budgets/", {"tenant": own, "key": str(acme.id("keys")), **terms}, "key"),
+        ("limits/", {"tenant": tenant, "name": "x", "kind": "concurrency", "amount": 1}, "tenant"),
+        ("attachments/", {"policy": policy, "tenant": own}, "policy"),
+        (
+            "oauth-applications/",
+            {
+                "tenant": tenant,
+                "name": "x",
+                "grant": "client_credentials",
+                "scopes": ["apps:read"],
+                "roles": ["auditor"],
+            },
+            "tenant",
+        ),
+    ]
+    for address, body, field in attempts:
+        answer = charlie.post(address, body)
+        assert answer.status_code == 400, (address, answer.content)
+        assert [fault["field"] for fault in answer.json()["errors"]] == [field], address
+
+
+@pytest.mark.parametrize("role", [*MATRIX, None])
+def test_a_role_opens_what_the_matrix_says(acme, role):
+    roles = [role] if role else []
+    bob = Api(acme.world.person(*roles))
+    for door in DOORS:
+        answer = door.knock(bob, acme.id(door.noun))
+        if may(roles, door.access) and (not door.detail or reads(roles, door)):
+            assert answer.status_code not in (401, 403, 404), (door, answer.content)
+        elif door.detail and not reads(roles, door):
+            assert answer.status_code == 404, (door, answer.content)
+        else:
+            assert answer.status_code == 403, (door, answer.content)
+            assert answer.json()["permission"] == door.access.action
+
+
+def test_the_owner_of_the_installation_opens_all(acme, root):
+    for door in DOORS:
+        if door.name != "remove_credential":  # which asks for nothing that could fail late
+            answer = door.knock(root, acme.id(door.noun))
+            assert answer.status_code in (200, 400, 412), (door, answer.content)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_token_opens_what_its_scopes_say(acme, door, tokens):
+    answer = door.knock(tokens(door.access.scope), acme.id(door.noun))
+    assert answer.status_code == 403
+    assert answer.json()["scope"] == door.access.scope
+    assert f'scope="{door.access.scope}"' in answer["WWW-Authenticate"]
+
+
+@pytest.fixture(scope="module")
+def tokens(db):
+    """Return by scope a token of the platform that has every scope but this."""
+    made = {}
+
+    def without(scope):
+        if scope not in made:
+            made[scope] = as_itself(None, scopes=[one for one in SCOPES if one != scope])
+        return made[scope]
+
+    return without
+
+
+def test_mallory_is_out_at_once(acme):
+    user = acme.world.person("owner")
+    session = Api(user)
+    token = as_itself(acme.tenant, "auditor")
+    assert session.get("apps/").status_code == token.get("apps/").status_code == 200
+    user.memberships.all().delete()
+    for door in DOORS:
+        answer = door.knock(session, acme.id(door.noun))
+        assert answer.status_code == (404 if door.detail else 403), door
+    user.is_active = False
+    user.save()
+    assert session.get("apps/").status_code == 401
+    get_access_token_model().objects.filter(application__tenant=acme.tenant).delete()
+    assert token.get("apps/").status_code == 401
+
+
+@pytest.mark.parametrize("door", WRITES, ids=str)
+def test_no_field_outside_the_list_takes_effect(acme, root, door):
+    model = door.resource.model
+    columns = {field.name for field in model._meta.get_fields()}
+    shown = set(door.resource.serializer_class().fields)
+    listed = set(door.resource.bodies[door.name]().fields)
+    identity = acme.id(door.noun)
+    before = snapshot(acme, door.noun)
+    for name in sorted((columns | shown | {"id", "pk", "is_superuser"}) - listed):
+        tag = {"if_match": "*"}
+        answer = root(door.method, door.address(identity), {name: "owner"}, **tag)
+        assert answer.status_code == 400, (name, answer.content)
+        assert name in [fault["field"] for fault in answer.json()["errors"]]
+    assert snapshot(acme, door.noun) == before
+
+
+def snapshot(acme, noun):
+    row = acme.objects[noun]
+    return type(row).objects.filter(pk=row.pk).values().get() if hasattr(row, "pk") else None
+
+
+def test_no_answer_has_a_field_that_tells_a_secret(acme, root):
+    told = re.compile(r"secret|digest|password|sealed|hash")
+    for noun in RESOURCES:
+        names = set(RESOURCES[noun].serializer_class().fields)
+        assert not [name for name in names if told.search(name)], noun
+        body = root.get(f"{noun}/{acme.id(noun)}/").content.decode()
+        assert (
+            OAuthApplication.objects.get(pk=acme.id("oauth-applications")).client_secret not in body
+        )
+    assert OPERATOR.is_operator

@@ -1,0 +1,1 @@
+"""Tests of the tenants room in the management API."""

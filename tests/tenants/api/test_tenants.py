@@ -1,0 +1,49 @@
+"""Tenants by the API."""
+
+import pytest
+
+from tenants.models import Tenant, VirtualKey
+from tests.gateway.call_records import World
+from tests.management import Api, owner_of_all
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def test_the_life_of_a_tenant(unique):
+    root = Api(owner_of_all(unique))
+    made = root.post("tenants/", {"name": unique("acme"), "timezone": "Asia/Tokyo"})
+    assert made.status_code == 201
+    address = f"tenants/{made.json()['id']}/"
+    changed = root.patch(address, {"tags": ["team"], "reason": "asked for"})
+    assert (changed.status_code, changed.json()["tags"]) == (200, ["team"])
+    assert root.post(f"{address}suspend/").json()["state"] == "suspended"
+    assert root.post(f"{address}resume/").json()["state"] == "active"
+    assert root.delete(address).status_code == 204
+    assert root.get(address).status_code == 404
+    assert Tenant.objects.get(pk=made.json()["id"]).state == "removed"
+
+
+def test_what_a_tenant_cannot_be(unique):
+    root = Api(owner_of_all(unique))
+    for body, field in (
+        ({"name": unique("acme"), "timezone": "Mars/Olympus"}, "timezone"),
+        ({"name": unique("acme"), "evidence": "batch"}, "evidence"),
+        ({"name": unique("acme"), "pii_countries": ["USA"]}, "pii_countries.0"),
+        ({"name": unique("acme"), "state": "suspended"}, "state"),
+        ({}, "name"),
+    ):
+        answer = root.post("tenants/", body)
+        assert answer.status_code == 400, body
+        assert field in {fault["field"] for fault in answer.json()["errors"]}
+
+
+def test_an_owner_changes_their_tenant_and_does_not_suspend_it(unique):
+    world = World(unique)
+    alice = Api(world.person("owner"))
+    address = f"tenants/{world.tenant.id}/"
+    assert alice.patch(address, {"timezone": "UTC"}).json()["timezone"] == "UTC"
+    refused = alice.post(f"{address}suspend/")
+    assert (refused.status_code, refused.json()["permission"]) == (403, "tenant.suspend")
+    assert not VirtualKey.objects.filter(tenant=world.tenant, state="revoked").exists()
+    assert alice.get(f"tenants/?name={world.tenant.name}").json()["results"]
+    assert alice.get("tenants/?state=suspended").json()["results"] == []

@@ -1,4 +1,4 @@
-"""What calls were refused for, and what was redacted: counted over the newest records of a time.
+"""Why calls were refused or answers withheld, and what was redacted: of the newest records.
 
 Rollups do not tell rules and kinds apart. So as many records are looked at as a page may wait for,
 along the index on (tenant_id, at), and the answer says how far back they reach.
@@ -13,6 +13,8 @@ from typing import Any
 
 from django.db import connection
 
+from audit.outcome import WITHHELD, Outcome, outcome
+
 LOOKED_AT_MAX = 4000
 
 _NEWEST = """
@@ -23,7 +25,8 @@ SELECT record.at, record.code, record.code = 'policy_denied' AS by_policy,
   CASE WHEN record.body ->> 'redacted' = 'true' THEN record.body -> 'facts' -> 'findings' END
 FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
   SELECT at, code, body FROM audit_record
-  WHERE tenant_id = tenant.id AND kind IN ('refused', 'admitted')
+  WHERE tenant_id = tenant.id
+    AND (kind IN ('refused', 'admitted') OR kind = 'completed' AND code = ANY(%(withheld)s))
     AND at >= %(since)s AND at < %(until)s AND day BETWEEN %(first)s AND %(last)s
   ORDER BY at DESC LIMIT %(most)s
 ) AS record
@@ -37,6 +40,11 @@ class Cause:
 
     code: str
     rule: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the calls ended that it was met in: lists are narrowed by it."""
+        return outcome("refused", self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ def causes(
 ) -> Causes:
     """Return what the newest `most` records of these tenants say; one that was left counts once."""
     values: dict[str, Any] = {
-        "tenants": list(tenant_ids), "since": since, "until": until, "most": most,
+        "withheld": list(WITHHELD), "tenants": list(tenant_ids), "since": since,
+        "until": until, "most": most,
         "first": (since - datetime.timedelta(days=1)).date(), "last": until.date(),
     }  # fmt: skip
     with connection.cursor() as cursor:

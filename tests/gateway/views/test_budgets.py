@@ -100,8 +100,8 @@ def test_a_grouped_budget_shows_the_group_that_spent_most(world, admin):
     assert (meter.group, meter.groups) == ("bob", 2)
     assert (meter.spent_micros, meter.held_micros) == (1 * USD, 4 * USD)
     shown = text(admin.get(f"/budgets/{budget.id}"))
-    assert "bob 1.00 4.00 ann 3.00 0.00" in shown
-    assert "2 groups have spent in it" in shown
+    assert "bob 1.00 spent, 4.00 held (5 %) ann 3.00 spent, 0.00 held (3 %)" in shown
+    assert "2 have spent in this window" in shown
 
 
 def test_a_budget_without_end_and_one_of_nothing(world):

@@ -74,7 +74,17 @@ def test_causes_are_counted_over_the_newest_records(world, admin):
     assert bounded.looked_at == 2
     assert bounded.back_to is not None
     assert causes([], since, now).refused == ()
-    assert Cause("x", "") == Cause("x", "")
+    assert Cause("policy_denied", "").outcome == "denied"
+    assert Cause("evidence_unavailable", "").outcome == "failed"
+
+
+def test_an_answer_that_was_withheld_has_a_cause_too(world):
+    world.call().admitted().answer_denied()
+    now = timezone.now() + datetime.timedelta(seconds=5)
+    found = causes([world.tenant.id], now - datetime.timedelta(days=1), now)
+    ((cause, number),) = found.refused
+    assert (cause.code, number) == ("policy_denied", 1)
+    assert cause.rule.endswith(" / no-tools-back")
 
 
 def test_the_page_says_what_it_counted(world, admin):

@@ -36,7 +36,7 @@ def test_who_has_the_password_gets_in_and_out_again(world, address):
     cookie = answer.cookies[settings.SESSION_COOKIE_NAME]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
-    assert client.get("/")["Location"] == "/calls"
+    assert client.get("/")["Location"] == "/overview"
     assert client.get("/calls").status_code == 200
     token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', client.get("/calls").content.decode())
     answer = client.post("/sign-out", {"csrfmiddlewaretoken": token[1]})

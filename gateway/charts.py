@@ -7,6 +7,9 @@ WIDTH, HEIGHT = 640, 200
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 8, 24
 TICKS = 4
 POINTS_MAX = 400
+LEAST = 1e-9
+"""What is less is drawn as nothing: no figure of ours is smaller than a millionth."""
+
 SPARK_WIDTH, SPARK_HEIGHT = 96, 24
 
 
@@ -114,7 +117,7 @@ def path_of(places: Sequence[tuple[float, float]]) -> str:
 
 def round_up(value: float) -> float:
     """Return the least of 1, 2, 4, 8 or 10 times a power of ten that is no less."""
-    if value <= 0:
+    if value < LEAST:
         return 1.0
     power = 1.0
     while power * 10 <= value:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from audit.actor import Actor
 from gateway.access import requires
 from gateway.charts import Point, chart
-from gateway.comparison import Table, as_csv, compared
+from gateway.comparison import Row, Table, as_csv, compared
 from gateway.reach import Reach, choices, reach
 from tenants.models import App
 from tenants.usage.reading import (
@@ -64,7 +64,7 @@ class Chip:
 class Link:
     """A row's value leads to the same page for it alone."""
 
-    row: Any
+    row: Row
     href: str
 
 
@@ -92,7 +92,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "by": _label(by),
         "as_of": series.as_of,
         "table": table,
-        "rows": [Link(row, _narrowed(request, by, row.value)) for row in table.rows],
+        "rows": [Link(row, _narrowed(request, by, row)) for row in table.rows],
         "left_out": max(0, table.total.figures.calls - sum(r.figures.calls for r in table.rows)),
         **_chart(of, series),
     }
@@ -172,13 +172,16 @@ def _label(by: str) -> str:
     return BY.get(by) or by.removeprefix("tag:").capitalize()
 
 
-def _narrowed(request: HttpRequest, by: str, value: str) -> str:
+def _narrowed(request: HttpRequest, by: str, row: Row) -> str:
     """Return where a row leads; nothing for what no filter can name."""
     name, _, tag = by.partition(":")
-    if not value or name not in ("tag", *NARROWS):
-        return ""
     query = request.GET.copy()
-    query[name] = f"{tag}={value}" if tag else value
+    if name == "tenant":
+        query["tenant"], query["by"] = row.label, "app"
+    elif row.value and name in ("tag", *NARROWS):
+        query[name] = f"{tag}={row.value}" if tag else row.value
+    else:
+        return ""
     return f"{reverse('usage')}?{query.urlencode()}"
 
 

@@ -32,6 +32,7 @@ def test_everything_stays_inside(values):
 def test_nothing_and_one_point_are_charts_too():
     assert (chart([]).line, chart([]).area, chart([]).first) == ("", "", "")
     assert chart([Point("now", 3)]).last == ""
+    assert chart([Point("now", 5e-324)]).bars[0].height == 0
     with pytest.raises(ValueError, match="at most 400"):
         chart([Point("x", 1)] * (POINTS_MAX + 1))
 

@@ -85,6 +85,22 @@ def test_a_row_leads_to_its_value_alone(world, analyst):
     assert analyst.get("/usage?app=x").status_code == 400
 
 
+def test_tenants_are_parted_for_who_reads_several(unique, world):
+    user = world.person("analyst")
+    other = World(unique)
+    other.tenant.memberships.create(user=user, role="auditor")
+    used(world)
+    used(other)
+    browser = signed_in(user)
+    answer = browser.get("/usage?by=tenant")
+    assert "Total" in text(answer)
+    (link,) = [
+        each for each in links(answer) if f"tenant={other.tenant.name}" in each and "by=" in each
+    ]
+    assert other.app.name in text(browser.get(link))
+    assert browser.get(f"/usage?by=tenant&tenant={other.tenant.name}").status_code == 422
+
+
 def test_the_table_runs_no_formula(world, analyst):
     used(world)
     answer = analyst.get("/usage.csv?by=user")

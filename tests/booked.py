@@ -54,6 +54,7 @@ class Calls:
             admitted = self._row(
                 "admitted", call, attempt, at, model, redacted=redacted,
                 bound_micros=-(-bound_pico // PICO), currency=currency, provider="p",
+                deployment="d", upstream_model=model,
                 **self._decided(user, tags),
             )  # fmt: skip
             add_claim(admitted, claim)

@@ -15,6 +15,8 @@ import httpx
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
+# Tests share the machine: a stall of it is not a Redis that is away, unless a test is about that.
+PATIENT = {"GATEHOUSE_REDIS_TIMEOUT_MS": "1000"}
 
 
 class Gateway:
@@ -26,7 +28,7 @@ class Gateway:
         self.listener.listen(1024)
         self.port = self.listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self.environ = {**os.environ, "PORT": str(self.port), **(environ or {})}
+        self.environ = {**os.environ, **PATIENT, "PORT": str(self.port), **(environ or {})}
         # A file with a name: read through a handle of its own, or the workers' place would move.
         self.log = tempfile.NamedTemporaryFile()  # noqa: SIM115  (closed with the gateway)
         self.workers = [self._start() for _ in range(workers)]

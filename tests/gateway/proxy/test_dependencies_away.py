@@ -84,6 +84,7 @@ def start(apart, **settings):
         "DATABASE_OWNER_URL": apart.endpoints.database_owner_url,
         "REDIS_URL": apart.endpoints.redis_url,
         "GATEHOUSE_AUTH_GRACE_S": str(GRACE_S),
+        "GATEHOUSE_REDIS_TIMEOUT_MS": "50",
         **settings,
     }
     return Gateway(environ=environ)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -22,7 +23,7 @@ from tenants.permissions import ACTIONS, MATRIX, can, tenants_where
 from tenants.selectors import actor_of
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 ActorView = Callable[Concatenate[HttpRequest, Actor, P], HttpResponse]
 
 ATTRIBUTE = "permission"

@@ -8,6 +8,7 @@ from gateway.views import (
     attachments,
     budgets,
     calls,
+    downloads,
     errors,
     events,
     home,
@@ -29,6 +30,7 @@ from gateway.views import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("api/schema/", schema.schema, name="schema"),
+    path("api/v1/downloads/<str:token>", downloads.download, name="download"),
     path("api/v1/", include(router.urls())),
     path("calls", calls.page, name="calls"),
     path("calls/<uuid:call_id>", calls.show, name="call"),

@@ -9,6 +9,8 @@ from types import MappingProxyType
 _READ_AND_WRITTEN = {
     "apps": "the apps of tenants",
     "budgets": "budgets",
+    "exports": "exports of evidence",
+    "jobs": "the work that outlives a request",
     "keys": "virtual keys, without their secrets",
     "limits": "rate limits",
     "members": "who has which role",
@@ -21,6 +23,7 @@ _READ_AND_WRITTEN = {
 _READ_ONLY = {
     "calls": "the records of calls",
     "events": "the events of changes",
+    "usage": "what was used, and what it cost",
 }
 
 SCOPES: Mapping[str, str] = MappingProxyType(

@@ -193,7 +193,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "ExportStateEnum": "audit.models.Export.State",
+        "JobKindEnum": "gateway.api.jobs.ASKED_FOR",
+        "JobStateEnum": "gateway.models.Job.State",
         "KeyStateEnum": "tenants.models.VirtualKey.State",
+        "KindEnum": "tenants.models.RateLimit.Kind",
         "RoleEnum": "tenants.models.Role",
         "StateEnum": "tenants.models.Tenant.State",
     },

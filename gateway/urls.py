@@ -8,6 +8,7 @@ from gateway.views import (
     attachments,
     budgets,
     calls,
+    downloads,
     errors,
     events,
     exports,
@@ -33,6 +34,7 @@ from gateway.views import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("api/schema/", schema.schema, name="schema"),
+    path("api/v1/downloads/<str:token>", downloads.download, name="download"),
     path("api/v1/", include(router.urls())),
     path("overview", overview.page, name="overview"),
     path("usage", usage.page, name="usage"),

@@ -10,6 +10,8 @@ from rest_framework import serializers
 INTEGER_MAX = 2**63 - 1
 REASON_MAX = 1000
 TEXT_MAX = 1000
+RECORDED_FIRST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+RECORDED_LAST = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 
 
 class Text(serializers.CharField):
@@ -43,6 +45,16 @@ class Whole(serializers.IntegerField):
         return data
 
 
+class Count(serializers.IntegerField):
+    """A whole number in an address: digits alone."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number."""
+        if not (isinstance(data, str) and data.isascii() and data.isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Flag(serializers.BooleanField):
     """True or false, not a word for it."""
 
@@ -72,6 +84,17 @@ class Instant(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
+class Recorded(Instant):
+    """An instant of which there may be rows: in a century that every calendar reckons with."""
+
+    def to_internal_value(self, value: Any) -> datetime.datetime:
+        """Return the instant."""
+        instant = super().to_internal_value(value)
+        if not RECORDED_FIRST <= instant < RECORDED_LAST:
+            raise serializers.ValidationError("nothing is recorded before 2000 or after 2099")
+        return instant
+
+
 class Choice(serializers.ChoiceField):
     """One of the words that are listed."""
 
@@ -97,6 +120,17 @@ class Texts(serializers.ListField):
 
     def __init__(self, *, each_max: int = 120, **terms: Any) -> None:
         super().__init__(child=Text(max_length=each_max), **{"max_length": 200, **terms})
+
+
+class Set(serializers.ListField):
+    """A list in which nothing stands twice."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Return the values."""
+        values: list[Any] = super().to_internal_value(data)
+        if len(set(values)) < len(values):
+            raise serializers.ValidationError("a value stands twice")
+        return values
 
 
 class Body(serializers.Serializer[Any]):

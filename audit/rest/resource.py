@@ -30,11 +30,13 @@ class Resource(GenericViewSet[Any]):
     """A view set whose every method stands in `access`; one that does not is closed.
 
     `bodies` and `answers` name the serializers of methods that take or give something else than
-    nothing and `serializer_class`. `order` is a key, its names all with or all without a minus.
+    nothing and `serializer_class`, `queries` those of parameters in the address. `order` is a key,
+    its names all with or all without a minus.
     """
 
     access: ClassVar[Mapping[str, Access]] = {}
     bodies: ClassVar[Mapping[str, type[Body]]] = {}
+    queries: ClassVar[Mapping[str, type[Body]]] = {}
     answers: ClassVar[Mapping[str, type[BaseSerializer[Any]] | None]] = {}
     order: ClassVar[tuple[str, ...]] = ("-created_at", "-id")
     volatile: ClassVar[tuple[str, ...]] = ()
@@ -107,6 +109,12 @@ class Resource(GenericViewSet[Any]):
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
+    def asked(self) -> dict[str, Any]:
+        """Return the checked parameters of this read."""
+        form = self.queries[self.action](data=self.request.query_params.dict())
+        form.is_valid(raise_exception=True)
+        return dict(form.validated_data)
+
     def why(self) -> str:
         """Return the reason that a DELETE gives in its address."""
         reason = self.request.query_params.get("reason", "")
@@ -167,6 +175,8 @@ class Resource(GenericViewSet[Any]):
         known = {"reason"} if request.method == "DELETE" else set()
         if self.action in self.listings():
             known = set(pages.PARAMETERS)
+        if self.action in self.queries:
+            known |= set(self.queries[self.action]().fields)
         if self.action == "list":
             known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", {}))
         asked = dict(request.query_params.lists())

@@ -12,6 +12,8 @@ from gateway.access import ATTRIBUTE, Permission
 from gateway.api.applications import Applications
 from gateway.api.apps import Apps
 from gateway.api.calls import Calls
+from gateway.api.exports import Exports
+from gateway.api.jobs import Jobs
 from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
@@ -22,6 +24,7 @@ from tenants.api.budgets import Budgets
 from tenants.api.limits import Limits
 from tenants.api.members import Members
 from tenants.api.tenants import Tenants
+from tenants.api.usage import Usage
 
 RESOURCES: Mapping[str, type[Resource]] = {
     "apps": Apps,
@@ -30,6 +33,8 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "calls": Calls,
     "deployments": Deployments,
     "events": Events,
+    "exports": Exports,
+    "jobs": Jobs,
     "keys": Keys,
     "limits": Limits,
     "members": Members,
@@ -39,6 +44,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "providers": Providers,
     "routes": Routes,
     "tenants": Tenants,
+    "usage": Usage,
 }
 
 
@@ -57,6 +63,11 @@ class Router(SimpleRouter):
     def __init__(self) -> None:
         super().__init__()
         self.trailing_slash = "/?"
+
+    def get_method_map(self, viewset: Any, method_map: Any) -> dict[str, str]:
+        """Return the methods of an address; a resource that has no use for one sets it to None."""
+        methods: dict[str, str] = super().get_method_map(viewset, method_map)
+        return {method: name for method, name in methods.items() if getattr(viewset, name)}
 
     def get_urls(self) -> list[Any]:
         """Return the addresses."""

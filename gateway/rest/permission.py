@@ -49,7 +49,7 @@ class Allowed(BasePermission):
             return True  # it was found among what the actor may read
         actor = request.auth.actor
         if isinstance(obj, Tenant) or hasattr(obj, "tenant_id"):
-            if not can(actor, access.action, obj):
+            if not any(can(actor, action, obj) for action in (access.action, *access.others)):
                 raise may_not(access.action)
         else:
             _check_somewhere(request.auth, access)

@@ -62,13 +62,18 @@ IDEMPOTENCY_KEY = "IdempotencyKey"
 
 
 class ResourceSchema(AutoSchema):
-    """Describes each method of a resource by its `bodies`, `answers` and `access`."""
+    """Describes each method of a resource by its `bodies`, `queries`, `answers` and `access`."""
 
     view: Any
 
     def get_request_serializer(self) -> Any:
         """Return what the method takes."""
         return self.view.bodies.get(self.view.action)
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return what the method takes in its address."""
+        asked = self.view.queries.get(self.view.action)
+        return [] if asked is None else [asked]
 
     def get_response_serializers(self) -> Any:
         """Return what the method gives, by status."""

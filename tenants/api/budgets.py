@@ -1,7 +1,12 @@
 """Budgets of the management API."""
 
+from dataclasses import asdict
+from typing import Any
+
 from django.db.models import QuerySet
+from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +17,9 @@ from tenants.api.belonging import OfTenant, OwnerFilters
 from tenants.models import MAX_MICROS, Budget
 from tenants.selectors import budgets_visible
 from tenants.services.budgets import budget_create, budget_remove, budget_update
+from tenants.usage.budget_state import budget_state
+
+Shown = serializers.Serializer[Any]
 
 
 class BudgetShown(serializers.ModelSerializer[Budget]):
@@ -34,6 +42,34 @@ class BudgetShown(serializers.ModelSerializer[Budget]):
             "created_at",
         )
         read_only_fields = fields
+
+
+class GroupShown(Shown):
+    """What one group of a budget has used; without groups there is one, without a name."""
+
+    name = serializers.CharField()
+    posted_micros = serializers.IntegerField()
+    held_micros = serializers.IntegerField()
+
+
+class DayShown(Shown):
+    """What was posted for the calls that arrived on a day of the tenant's calendar."""
+
+    start = serializers.DateTimeField()
+    posted_micros = serializers.IntegerField()
+
+
+class StateShown(Shown):
+    """A budget in the window of now: what is posted, and what is held for calls under way."""
+
+    limit_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(allow_null=True)
+    posted_micros = serializers.IntegerField()
+    held_micros = serializers.IntegerField()
+    groups = GroupShown(many=True)
+    days = DayShown(many=True)
 
 
 class BudgetUpdate(Change):
@@ -75,9 +111,11 @@ class Budgets(OfTenant):
     serializer_class = BudgetShown
     filterset_class = BudgetFilters
     bodies = {"create": BudgetCreate, "partial_update": BudgetUpdate}
+    answers = {"state": StateShown}
     access = {
         "list": Access("budget.read", "budgets:read"),
         "retrieve": Access("budget.read", "budgets:read"),
+        "state": Access("budget.read", "budgets:read"),
         "create": Access("budget.create", "budgets:write"),
         "partial_update": Access("budget.update", "budgets:write"),
         "destroy": Access("budget.remove", "budgets:write"),
@@ -86,6 +124,13 @@ class Budgets(OfTenant):
     def visible(self) -> QuerySet[Budget]:
         """Return the budgets that the actor may read."""
         return budgets_visible(self.actor)
+
+    @action(detail=True, methods=["get"])
+    def state(self, _request: Request, **_: str) -> Response:
+        """Tell how a budget stands now; the groups are those that used most."""
+        state = budget_state(self.actor, self.get_object(), timezone.now())
+        days = [{"start": start, "posted_micros": micros} for start, micros in state.days]
+        return Response(StateShown({**asdict(state), "days": days}).data)
 
     def create(self, _request: Request) -> Response:
         """Create a budget. What it counts is fixed from then on."""

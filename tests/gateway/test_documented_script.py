@@ -1,5 +1,7 @@
 """docs/management-api.md says how a program goes from nothing to a governed call: it does."""
 
+import datetime
+import hashlib
 import io
 import json
 import os
@@ -14,10 +16,16 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
+from django.utils import timezone
 
-from audit.models import Record
+from audit.models import Event, Record
 from tenants.models import App
+from tenants.services.apps import app_create
+from tenants.services.tenants import tenant_create
 from tests import estate
+from tests.booked import Calls, hours_of
+from tests.gateway.jobs.workers import Worker
+from tests.management import OPERATOR, application
 from tests.stack import Gateway
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -25,9 +33,10 @@ pytestmark = pytest.mark.usefixtures("db")
 PAGE = (Path(__file__).parents[2] / "docs" / "management-api.md").read_text()
 
 
-def block(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return found
+def block(language, heading=""):
+    """Return the first block of a language behind a heading."""
+    behind = PAGE[PAGE.index(f"## {heading}") :]
+    return re.findall(rf"```{language}\n(.*?)```", behind, re.DOTALL)[0]
 
 
 def create(**changes):
@@ -90,6 +99,42 @@ def test_the_documented_script_works():
     app = App.objects.get(tenant=made.tenant, name="weather-bot")
     kinds = Record.objects.filter(app_id=app.id).values_list("kind", flat=True)
     assert sorted(kinds) == ["admitted", "completed"]
+
+
+def test_the_documented_export_works(unique, tmp_path):
+    tenant = tenant_create(actor=OPERATOR, name=unique("acme"))
+    calls = Calls(tenant, app_create(actor=OPERATOR, tenant=tenant, name="app"))
+    yesterday = timezone.now().date() - datetime.timedelta(days=1)
+    calls.at_random(hours_of(yesterday), hours_of(yesterday) + datetime.timedelta(days=1), 20)
+    calls.book()
+    scopes = ["tenants:read", "exports:read", "exports:write"]
+    made, secret = application(tenant, "auditor", scopes=scopes)
+    with Gateway() as gateway, Worker():
+        environ = {
+            **os.environ,
+            "GATEHOUSE_URL": gateway.base_url,
+            "CLIENT_ID": made.client_id,
+            "CLIENT_SECRET": secret,
+            "TENANT": tenant.name,
+            "DAY": yesterday.isoformat(),
+        }
+        told = subprocess.run(
+            [sys.executable, "-c", block("python", "Export a day by script")],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert told.returncode == 0, told.stderr + gateway.output()[-2000:]
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    assert manifest["tenant"] == tenant.name
+    assert manifest["rows"]["records"] == Record.objects.filter(tenant_id=tenant.id).count()
+    for part in manifest["parts"]:
+        content = (tmp_path / part["name"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == part["sha256"]
+        assert f"{part['name']} {part['sha256']}" in told.stdout
+    assert Event.objects.filter(tenant_id=tenant.id, action="export.download").count() == 3
 
 
 def test_an_application_for_nobody_is_refused(unique):

@@ -14,6 +14,7 @@ from tests.gateway.call_records import World
 pytestmark = pytest.mark.usefixtures("db")
 
 PUBLIC = {
+    "download",
     "oauth_introspect",
     "oauth_revoke",
     "oauth_token",

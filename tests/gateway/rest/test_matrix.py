@@ -4,19 +4,22 @@ alice owns acme, bob has one role in it, charlie owns another tenant and tries e
 has lost her access. Nothing is changed here: what may be done is asked for so that it fails late.
 """
 
+import datetime
 import re
 import secrets
+import uuid
 from dataclasses import dataclass
 
 import pytest
 from django.urls import get_resolver
 from oauth2_provider.models import get_access_token_model
 
-from audit.models import Event
+from audit.exports.wanted import ExportWanted, as_json
+from audit.models import Event, Export
 from gateway import urls
 from gateway.access import permission_of
 from gateway.api.router import RESOURCES
-from gateway.models import Deployment, OAuthApplication, Price, Provider, Route
+from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
 from gateway.scopes import SCOPES
 from policies.models import Attachment
 from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
@@ -28,6 +31,10 @@ from tests.management import OPERATOR, Api, application, as_itself, owner_of_all
 pytestmark = pytest.mark.usefixtures("db")
 
 LATE = {"no_such_field": 1}
+JANUARY = ExportWanted(
+    since=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    until=datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC),
+)
 ABSENT = {"if_match": '"never"'}
 
 
@@ -98,6 +105,10 @@ class Acme:
         deployment = Deployment.objects.create(route=route, provider=provider, model="m")
         event = Event.objects.filter(tenant_id=tenant.id).first()
         alice = world.person("owner")
+        day = {"first": "2026-01-01", "last": "2026-01-01"}
+        export = Export.objects.create(
+            tenant_id=tenant.id, tenant=tenant.name, filter=as_json(JANUARY), job_id=uuid.uuid4()
+        )
         self.objects = {
             "apps": app,
             "attachments": Attachment.objects.get(policy=policy),
@@ -107,6 +118,8 @@ class Acme:
             "calls": world.call().with_cards().refused(),
             "deployments": deployment,
             "events": event,
+            "exports": export,
+            "jobs": Job.objects.create(kind="rollup", tenant=tenant, owner="ann", terms=day),
             "keys": key,
             "limits": RateLimit.objects.create(
                 tenant=tenant, name="rpm", kind="requests", amount=5, per="minute"
@@ -125,6 +138,7 @@ class Acme:
             "providers": provider,
             "routes": route,
             "tenants": tenant,
+            "usage": tenant,
         }
         self.alice = Api(alice)
 
@@ -221,6 +235,12 @@ def test_charlie_cannot_name_what_is_acmes_in_what_he_makes(acme, charlie):
         ("budgets/", {"tenant": own, "key": str(acme.id("keys")), **terms}, "key"),
         ("limits/", {"tenant": tenant, "name": "x", "kind": "concurrency", "amount": 1}, "tenant"),
         ("attachments/", {"policy": policy, "tenant": own}, "policy"),
+        (
+            "exports/",
+            {"tenant": tenant, "since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"},
+            "tenant",
+        ),
+        ("jobs/", {"tenant": tenant, "kind": "rollup", "terms": {}}, "tenant"),
         (
             "oauth-applications/",
             {

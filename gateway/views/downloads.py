@@ -1,0 +1,38 @@
+"""A file of an export, for whoever holds an address that the management API has given out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from django.http import FileResponse, Http404, HttpRequest
+from django.views.decorators.http import require_safe
+
+from gateway.access import public
+from gateway.selectors import export_file
+
+BLOCK = 1 << 18
+
+
+class FileAnswer(FileResponse):
+    """A file, block by block: Django would read all of it before an event loop sends the first."""
+
+    block_size = BLOCK
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the blocks; other requests are answered while the disk is read."""
+        blocks = iter(self)
+        while block := await asyncio.to_thread(next, blocks, b""):
+            yield block
+
+
+@public("its token, good for one file and a minute, was given to whoever may download it")
+@require_safe
+def download(_request: HttpRequest, token: str) -> FileAnswer:
+    """Answer with the file that a token opens."""
+    path = export_file(token)
+    try:
+        file = None if path is None else path.open("rb")
+    except FileNotFoundError:  # the export has just expired
+        file = None
+    if file is None:
+        raise Http404
+    return FileAnswer(file, as_attachment=True, headers={"Cache-Control": "no-store"})

@@ -1,11 +1,12 @@
-"""What a token of `export_download` opens, and for whom."""
+"""What a token of `export_download` opens, and for whom; and how a file is sent."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
-from asgiref.sync import sync_to_async
 from django.core import signing
+from django.http import FileResponse
 
 from audit.actor import Actor
 from audit.models import Export
@@ -35,18 +36,13 @@ def opened(actor: Actor, token: str) -> Path | Refused:
     return export_file(token) or "gone"
 
 
-async def blocks(path: Path) -> AsyncIterator[bytes]:
-    """Yield a file block by block: a large one is never in memory as a whole.
+class FileAnswer(FileResponse):
+    """A file, block by block: Django would read all of it before an event loop sends the first."""
 
-    Reading leaves the event loop free; under ASGI only an asynchronous iterator is streamed.
-    """
-    file = await sync_to_async(_open, thread_sensitive=False)(path)
-    try:
-        while block := await sync_to_async(file.read, thread_sensitive=False)(BLOCK):
+    block_size = BLOCK
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the blocks; other requests are answered while the disk is read."""
+        blocks = iter(self)
+        while block := await asyncio.to_thread(next, blocks, b""):
             yield block
-    finally:
-        file.close()
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")

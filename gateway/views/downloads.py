@@ -1,27 +1,11 @@
 """A file of an export, for whoever holds an address that the management API has given out."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import Http404, HttpRequest
 from django.views.decorators.http import require_safe
 
 from gateway.access import public
+from gateway.downloads import FileAnswer
 from gateway.selectors import export_file
-
-BLOCK = 1 << 18
-
-
-class FileAnswer(FileResponse):
-    """A file, block by block: Django would read all of it before an event loop sends the first."""
-
-    block_size = BLOCK
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the blocks; other requests are answered while the disk is read."""
-        blocks = iter(self)
-        while block := await asyncio.to_thread(next, blocks, b""):
-            yield block
 
 
 @public("its token, good for one file and a minute, was given to whoever may download it")

@@ -14,13 +14,11 @@ from django.http import (
     HttpResponse,
     HttpResponseRedirect,
     QueryDict,
-    StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.actor import Actor
@@ -30,7 +28,7 @@ from audit.models import Export
 from audit.outcome import OUTCOMES
 from audit.selectors import exports_visible
 from gateway.access import check, requires
-from gateway.downloads import blocks, opened
+from gateway.downloads import FileAnswer, opened
 from gateway.export_words import words
 from gateway.models import Job
 from gateway.pages import (
@@ -195,16 +193,11 @@ def file(request: HttpRequest, actor: Actor, token: str) -> HttpResponseBase:
         raise Http404
     if path == "gone":
         return _gone(request)
-    is_json = path.suffix == ".json"
-    named = f"{path.parent.name[:8]}-{path.name}"
-    return StreamingHttpResponse(
-        blocks(path),
-        content_type="application/json" if is_json else "application/gzip",
-        headers={
-            "Content-Disposition": content_disposition_header(as_attachment=True, filename=named),
-            "Content-Length": str(path.stat().st_size),
-            "Cache-Control": "no-store",
-        },
+    return FileAnswer(
+        path.open("rb"),
+        as_attachment=True,
+        filename=f"{path.parent.name[:8]}-{path.name}",
+        headers={"Cache-Control": "no-store"},
     )
 
 

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from audit.models import Event, Export
 from gateway import selectors
+from gateway.downloads import BLOCK
 from gateway.jobs.run import run
 from gateway.selectors import DOWNLOAD_SALT
 from gateway.services.exports import exports_expire
-from gateway.views.downloads import BLOCK
 from tests.booked import Calls, hours_of
 from tests.gateway.call_records import World
 from tests.management import Api, as_itself

@@ -60,10 +60,12 @@ def content(answer):
     """Read a streamed answer as a server does: block by block."""
 
     async def read():
-        return b"".join([block async for block in answer.streaming_content])
+        return b"".join([block async for block in answer])
 
-    assert answer.is_async
-    return asyncio.run(read())
+    try:
+        return asyncio.run(read())
+    finally:
+        answer.close()
 
 
 def test_an_export_shows_its_parts_and_checksums(client, export):

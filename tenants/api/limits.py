@@ -1,5 +1,7 @@
 """Rate limits of the management API."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,8 +16,21 @@ from tenants.selectors import limits_visible
 from tenants.services.limits import rate_limit_create, rate_limit_remove, rate_limit_update
 
 
+class Period(Choice):
+    """What a limit is per; null for calls at once, which are per nothing."""
+
+    def __init__(self, **terms: Any) -> None:
+        super().__init__(RateLimit.Per.choices, allow_null=True, **terms)
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the word, or None."""
+        return value or None
+
+
 class LimitShown(serializers.ModelSerializer[RateLimit]):
-    """A rate limit; `per` is empty for calls at once."""
+    """A rate limit; `per` is null for calls at once."""
+
+    per = Period(read_only=True)
 
     class Meta:
         model = RateLimit
@@ -38,7 +53,7 @@ class LimitUpdate(Change):
     """How much is allowed."""
 
     amount = Whole(required=False, min_value=1, max_value=MAX_MICROS)
-    per = Choice([("", "not per anything"), *RateLimit.Per.choices], required=False)
+    per = Period(required=False)
     burst = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_MICROS)
 
 
@@ -74,6 +89,11 @@ class Limits(OfTenant):
         "partial_update": Access("rate_limit.update", "limits:write"),
         "destroy": Access("rate_limit.remove", "limits:write"),
     }
+
+    def given(self) -> dict[str, Any]:
+        """Return the checked body; the database spells null as an empty text."""
+        given = super().given()
+        return given | {"per": given["per"] or ""} if "per" in given else given
 
     def visible(self) -> QuerySet[RateLimit]:
         """Return the limits that the actor may read."""

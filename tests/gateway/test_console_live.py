@@ -53,7 +53,7 @@ def browser(gateway, house):
         token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form)[1]
         given = {"email": user.email, "password": PASSWORD, "csrfmiddlewaretoken": token}
         answer = browser.post("/sign-in", data=given, headers={"origin": gateway.base_url})
-        assert (answer.status_code, answer.url.path) == (200, "/calls")
+        assert (answer.status_code, answer.url.path) == (200, "/overview")
         yield browser
 
 

@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests import estate
 from tests.management import as_itself
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -27,6 +28,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def bearer(db):
+    estate.estate(limits=[{"kind": "concurrency", "amount": 3}], budgets=[{"limit_micros": 5}])
     return {"authorization": f"Bearer {as_itself(None).token}"}
 
 

@@ -26,6 +26,14 @@ def test_the_life_of_a_limit(world):
     assert alice.get("limits/").json()["results"] == []
 
 
+def test_calls_at_once_are_per_nothing(world):
+    alice = Api(world.person("owner"))
+    body = {"tenant": str(world.tenant.id), "name": "parallel", "kind": "concurrency", "amount": 4}
+    assert alice.post("limits/", {**body, "per": None}).json()["per"] is None
+    (shown,) = alice.get("limits/").json()["results"]
+    assert (shown["name"], shown["per"]) == ("parallel", None)
+
+
 @pytest.mark.parametrize(
     ("terms", "field"),
     [

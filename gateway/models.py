@@ -4,7 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from oauth2_provider.models import AbstractApplication
@@ -15,6 +15,11 @@ MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
 MODEL_NAME = RegexValidator(
     MODEL_NAME_PATTERN,
     "a model name is 1 to 120 of letters, digits and . _ : / @ + -",
+)
+
+
+LABEL = RegexValidator(
+    r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "a label is 1 to 63 of a-z, 0-9 and - (not first)"
 )
 
 
@@ -30,6 +35,7 @@ class Provider(models.Model):
     dialect = models.CharField(max_length=32, choices=Dialect.choices)
     base_url = models.CharField(max_length=400, blank=True, default="")  # see origins.py
     allow_private = models.BooleanField(default=False)
+    health_check = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -46,7 +52,8 @@ class Provider(models.Model):
 
 
 class Credential(models.Model):
-    """Our secret at a provider, sealed: see envelope.py. Write-only; the active one is used."""
+    """One of our secrets at a provider, sealed: see envelope.py. Write-only; all active ones are
+    used in turn, and told apart by `label`."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -56,13 +63,16 @@ class Credential(models.Model):
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="credentials")
     sealed = models.BinaryField()
     key_id = models.CharField(max_length=16)
+    label = models.CharField(max_length=63, blank=True, default="", validators=[LABEL])
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                fields=["provider"], condition=Q(state="active"), name="credential_one_active"
+                fields=["provider", "label"],
+                condition=Q(state="active"),
+                name="credential_one_active_per_label",
             ),
         ]
 
@@ -71,12 +81,26 @@ class Credential(models.Model):
 
 
 class Route(models.Model):
-    """A public model name, and the caps that hold for it wherever it is served."""
+    """A public model name, the caps that hold for it wherever it is served, and how deployments
+    are chosen and stood in for: see `bundle.Plan`."""
+
+    class Strategy(models.TextChoices):
+        WEIGHTED = "weighted"
+        LEAST_BUSY = "least_busy"
+        LATENCY = "latency"
+        COST = "cost"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120, unique=True, validators=[MODEL_NAME])
     max_output_tokens = models.PositiveIntegerField(default=16384)
     default_max_output_tokens = models.PositiveIntegerField(default=2048)
+    strategy = models.CharField(max_length=16, choices=Strategy.choices, default=Strategy.WEIGHTED)
+    sticky = models.BooleanField(default=False)
+    regional = models.BooleanField(default=False)
+    retries = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(5)])
+    hedge_after_ms = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(60_000)])
+    context_tokens = models.PositiveIntegerField(default=0)
+    fallbacks = ArrayField(models.CharField(max_length=120), size=5, default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -102,6 +126,10 @@ class Deployment(models.Model):
     weight = models.PositiveSmallIntegerField(default=1)
     priority = models.PositiveSmallIntegerField(default=0)
     region = models.CharField(max_length=63, blank=True, default="")
+    connect_s = models.PositiveSmallIntegerField(default=0)
+    first_byte_s = models.PositiveSmallIntegerField(default=0)
+    idle_s = models.PositiveSmallIntegerField(default=0)
+    total_s = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

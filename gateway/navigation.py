@@ -104,7 +104,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "model",
-        "create edit remove price deploy rank retire reprice",
+        "create edit plan remove price deploy rank retire reprice",
         keeps_tenant=False,
     ),
     Place("events", "Audit events", "event", "Evidence", "event.read", "event"),

@@ -97,6 +97,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/new", models.create, name="model_create"),
     path("models/<uuid:route_id>", models.show, name="model"),
     path("models/<uuid:route_id>/edit", models.edit, name="model_edit"),
+    path("models/<uuid:route_id>/routing", models.plan, name="model_plan"),
     path("models/<uuid:route_id>/remove", models.remove, name="model_remove"),
     path("models/<uuid:route_id>/deploy", models.deploy, name="model_deploy"),
     path("models/<uuid:route_id>/price", models.price, name="model_price"),

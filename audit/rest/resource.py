@@ -110,8 +110,11 @@ class Resource(GenericViewSet[Any]):
         return dict(form.validated_data)
 
     def asked(self) -> dict[str, Any]:
-        """Return the checked parameters of this read."""
-        form = self.queries[self.action](data=self.request.query_params.dict())
+        """Return the checked parameters of this read, or of a DELETE beside its reason."""
+        said = self.request.query_params.dict()
+        if self.request.method == "DELETE":
+            said.pop("reason", None)
+        form = self.queries[self.action](data=said)
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 

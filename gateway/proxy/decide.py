@@ -4,10 +4,10 @@ import asyncio
 import logging
 from datetime import datetime
 
-from gateway import routing
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
 from gateway.proxy import facts, metrics
+from gateway.proxy.choosing import Choosing, candidates, not_served
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
 from policies.detectors.finding import Scan
@@ -19,29 +19,31 @@ log = logging.getLogger(__name__)
 NOTHING = Scan((), frozenset())
 
 
-async def decide(head: Head, call: Call, principal: Principal, at: datetime, draw: float) -> Case:
+async def decide(
+    head: Head, call: Call, principal: Principal, at: datetime, choosing: Choosing
+) -> Case:
     """Return what was detected, who may serve the call, and the judgement for the first of them.
 
-    `at` is an instant in UTC; `draw` in [0, 1) chooses among deployments of equal priority.
+    `at` is an instant in UTC.
     """
     route = _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     scan = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
-    candidates = routing.order(route.deployments, draw)
-    first = judge(slots, scan, principal, route, candidates[0])
+    tried = _candidates(route, head, call, principal, choosing)
+    first = judge(slots, scan, principal, route, tried[0])
     other = _routed(first, principal)
     if other is not None:
-        route, candidates = other, routing.order(other.deployments, draw)
-        first = judge(slots, scan, principal, route, candidates[0])
-    return Case(call, slots, scan, route, tuple(candidates), first)
+        route, tried = other, _candidates(other, head, call, principal, choosing)
+        first = judge(slots, scan, principal, route, tried[0])
+    return Case(call, slots, scan, route, tried, first)
 
 
-def judgement(case: Case, principal: Principal, deployment: Deployment) -> Judgement:
-    """Return the judgement for one of the candidates: a fallback can do no more than the first."""
+def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:
+    """Return the judgement for one of those tried: a fallback can do no more than the first."""
     if deployment is case.candidates[0]:
         return case.first
-    return judge(case.facts, case.scan, principal, case.route, deployment)
+    return judge(case.facts, case.scan, principal, route, deployment)
 
 
 def judge(
@@ -52,6 +54,15 @@ def judge(
     return Judgement(
         principal.app.policy.decide("request", bound, scan.failed), bound, route, deployment
     )
+
+
+def _candidates(
+    route: Route, head: Head, call: Call, principal: Principal, choosing: Choosing
+) -> tuple[Deployment, ...]:
+    found = candidates(route, head, call, principal, choosing)
+    if not found:
+        raise not_served(head)
+    return found
 
 
 def _route(model: str, principal: Principal) -> Route:

@@ -4,6 +4,7 @@ The secret lives beside the one origin that it belongs to, and redirects are not
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
@@ -15,7 +16,8 @@ import orjson
 from gateway.exchange import Permitted, UpstreamRequest
 from gateway.providers import openai_upstream, simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
-from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
+from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
+from gateway.proxy.keyring import credential_refused
 from gateway.proxy.upstream import (
     Broken,
     ConnectTimeout,
@@ -26,6 +28,7 @@ from gateway.proxy.upstream import (
     Timeouts,
     Unsendable,
 )
+from gateway.routing.quota import retry_after_s
 
 MOST_ERROR_BYTES = 64 * 1024
 
@@ -38,7 +41,7 @@ def forward(
     Entering it raises AttemptFailed unless the provider began a good answer.
     """
     if permitted.deployment.dialect == "simulated":
-        return _Simulated(permitted, pools.timeouts)
+        return _Simulated(permitted, pools.timeouts.unless(permitted.deployment.timeouts))
     return _Exchange(permitted, secret, request_id, pools)
 
 
@@ -51,6 +54,10 @@ class UpstreamResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """Return the body as it comes."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the provider says beside its answer, such as what is left of its limits."""
+
 
 class _Exchange:
     """One HTTP exchange with a provider."""
@@ -61,6 +68,7 @@ class _Exchange:
         self._private = permitted.deployment.allow_private
         self._secret = secret
         self._pools = pools
+        self._timeouts = pools.timeouts.unless(permitted.deployment.timeouts)
         self._request = _request(permitted, secret, request_id)
         self._response: Response | None = None
 
@@ -70,7 +78,7 @@ class _Exchange:
             if response.headers.get("content-encoding", "identity") != "identity":
                 response.close()
                 raise unreadable("is compressed, which was not asked for")
-            response.allow_pauses(self._pools.timeouts.idle_s)
+            response.allow_pauses(self._timeouts.idle_s)
             return self
         failure = await self._bad_status(response)
         response.close()
@@ -87,6 +95,11 @@ class _Exchange:
                 self._response.release()
             else:
                 self._response.close()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the answer."""
+        return cast("Response", self._response).headers  # entered before it is read
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -113,11 +126,11 @@ class _Exchange:
     async def _send(self) -> Response:
         try:
             try:
-                return await self._pools.post(self._request, private=self._private)
+                return await self._post()
             except (ConnectTimeout, Unsendable):
                 raise
             except NotConnected:  # nothing was sent: the same attempt, once more
-                return await self._pools.post(self._request, private=self._private)
+                return await self._post()
         except NotConnected as error:
             refusal: Refusal = UpstreamFailed("upstream_error", _not_reached(error))
             if isinstance(error, ConnectTimeout):
@@ -134,6 +147,9 @@ class _Exchange:
             ) from error
         except Broken as error:
             raise _broken(error) from error
+
+    async def _post(self) -> Response:
+        return await self._pools.post(self._request, self._timeouts, private=self._private)
 
     async def _bad_status(self, response: Response) -> AttemptFailed:
         try:
@@ -167,6 +183,7 @@ class _Simulated:
         body = orjson.loads(_request(permitted, None, "").body)
         self._plan = simulated.simulate(permitted.call.endpoint, body, permitted.deployment.model)
         self._timeouts = timeouts
+        self.headers: Mapping[str, str] = {}
 
     async def __aenter__(self) -> UpstreamResponse:
         if self._plan.hang:
@@ -203,8 +220,9 @@ class _Simulated:
 
 
 REJECTED = frozenset(range(400, 500)) - {408}
-UNBILLED = frozenset(range(400, 500)) | {500, 501, 502, 503}
-"""Statuses for which providers do not charge. A 504, like silence, may have been charged for."""
+UNBILLED = frozenset(range(400, 500)) | {500, 501, 502, 503, 529}
+"""Statuses for which providers do not charge; 529 says that they are overloaded.
+A 504, like silence, may have been charged for."""
 
 
 def status_failure(status: int, headers: Mapping[str, str], message: str) -> AttemptFailed:
@@ -212,17 +230,13 @@ def status_failure(status: int, headers: Mapping[str, str], message: str) -> Att
     refusal: Refusal
     again = True
     if status in (401, 403):
-        refusal = UpstreamFailed(
-            "upstream_credential_rejected",
-            "The provider refused our credential.",
-            "Tell the operator: the credential of this provider must be replaced.",
-        )
+        refusal = credential_refused()
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
         refusal = UpstreamLimited(
             "upstream_rate_limited",
             f"The provider's own rate limit is used up: {message}",
             "Try again later.",
-            retry_after_s=_retry_after_s(headers),
+            retry_after_s=retry_after_s(headers, time.time()),
         )
     elif status in REJECTED:
         refusal = UpstreamRejected("upstream_rejected", f"The provider refused: {message}")
@@ -232,23 +246,11 @@ def status_failure(status: int, headers: Mapping[str, str], message: str) -> Att
     return AttemptFailed(refusal, sent=True, billed=status not in UNBILLED, again=again)
 
 
-class UpstreamLimited(UpstreamFailed):
-    """The provider limits us."""
-
-    status = 429
-    type = "rate_limit_error"
-
-
 class UpstreamRejected(UpstreamFailed):
     """The provider says that the request itself is wrong."""
 
     status = 400
     type = "invalid_request_error"
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    given = headers.get("retry-after", "")
-    return min(3600.0, float(given)) if given.isdigit() else 1.0
 
 
 def _not_reached(error: NotConnected) -> str:

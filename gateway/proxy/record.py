@@ -94,11 +94,13 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
             body["failed"] = sorted(failed)
     if end.facts is not None:
         body["facts"] = facts.recorded(end.facts)
-    return _record("completed", decided, end.code, spent.micros, body, at)
+    row = _record("completed", decided, end.code, spent.micros, body, at)
+    return row if end.attempt in (0, row.attempt) else row._replace(attempt=end.attempt)
 
 
 class Ending(NamedTuple):
-    """How an attempt ended. `answer` is the provider's, before inspection."""
+    """How an attempt ended. `answer` is the provider's, before inspection; `attempt` its number,
+    0 for the last one."""
 
     status: int
     code: str
@@ -107,6 +109,7 @@ class Ending(NamedTuple):
     scan: Scan | None
     decision: Decision | None
     facts: list[Any] | None
+    attempt: int = 0
 
 
 def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:

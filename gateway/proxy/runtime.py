@@ -15,9 +15,13 @@ from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence.writer import Evidence
+from gateway.proxy.gate import Gate
+from gateway.proxy.keyring import Keyring
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
+from gateway.proxy.sharing import Sharing
+from gateway.proxy.stations import Stations
 from gateway.proxy.store import feed
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
@@ -60,7 +64,13 @@ class Worker:
                 config.upstream_first_byte_s,
                 config.upstream_idle_s,
                 config.upstream_total_s,
-            )
+            ),
+            config.provider_in_flight,
+        )
+        self.keyring = Keyring(time.time)
+        self.stations = Stations(time.time, self.keyring, self._provider_gate)
+        self.gate = Gate(
+            config.max_in_flight, config.queue, config.queue_s, metrics.SHED.labels("worker").inc
         )
         # Longer than any attempt can take, with time to inspect, record and settle it.
         self.lease_s = config.upstream_total_s + min(
@@ -79,6 +89,7 @@ class Worker:
             spawn(self.evidence.run(), name="evidence"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
+            spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),
             spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
         ]
         for task in self._tasks:
@@ -107,6 +118,11 @@ class Worker:
             time.perf_counter(),
             time.perf_counter,
         )
+
+    def _provider_gate(self) -> Gate:
+        """Return what bounds one provider: one that is slow takes a part of the worker, not all."""
+        config, shed = self.config, metrics.SHED.labels("provider").inc
+        return Gate(config.provider_in_flight, config.provider_in_flight, config.queue_s, shed)
 
     def now_s(self) -> float:
         """Seconds since the epoch."""

@@ -12,6 +12,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 import aiohttp
@@ -23,6 +24,7 @@ from aiohttp.resolver import ThreadedResolver
 from aiohttp.streams import StreamReader
 from yarl import URL
 
+from gateway import bundle
 from gateway.exchange import UpstreamRequest
 from gateway.origins import is_public
 
@@ -61,6 +63,17 @@ class Timeouts:
     idle_s: float
     total_s: float
 
+    def unless(self, own: bundle.Timeouts | None) -> "Timeouts":
+        """Return these but for what a deployment has of its own; in all, it has no more."""
+        if own is None:
+            return self
+        return Timeouts(
+            own.connect_s or self.connect_s,
+            own.first_byte_s or self.first_byte_s,
+            own.idle_s or self.idle_s,
+            min(own.total_s or self.total_s, self.total_s),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Target:
@@ -77,13 +90,15 @@ class _Target:
 class Pools:
     """The HTTP connections of one worker; each pool is opened when it is first needed."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, per_origin: int = POOL_PER_ORIGIN) -> None:
         self.timeouts = timeouts
-        self._connect_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s)
+        self._per_origin = per_origin
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
         self._targets: dict[str, _Target] = {}
 
-    async def post(self, request: UpstreamRequest, *, private: bool) -> "Response":
+    async def post(
+        self, request: UpstreamRequest, timeouts: Timeouts, *, private: bool
+    ) -> "Response":
         """Send a request and return its answer once the head is here.
 
         `private` tells whether the address may be one that is not public. NotConnected: nothing was
@@ -93,9 +108,9 @@ class Pools:
         if target.is_private_literal and not private:  # a literal address skips the resolver
             raise Unsendable("the address is not public")
         data = _rendered(target.head, request)
-        connection = await self._connect(target, private=private)
+        connection = await self._connect(target, timeouts.connect_s, private=private)
         try:
-            return await _exchange(connection, data, self.timeouts)
+            return await _exchange(connection, data, timeouts)
         except (HttpProcessingError, aiohttp.ClientError, OSError) as error:
             connection.close()
             raise _broken(error) from error
@@ -108,10 +123,12 @@ class Pools:
         for connector in self._connectors.values():
             await connector.close()
 
-    async def _connect(self, target: _Target, *, private: bool) -> Connection:
+    async def _connect(self, target: _Target, connect_s: float, *, private: bool) -> Connection:
         connector = self._connectors.get(private) or self._open(private=private)
         try:
-            return await connector.connect(target.connector_request, [], self._connect_timeout)
+            return await connector.connect(
+                target.connector_request, [], _connect_timeout(connect_s)
+            )
         except TimeoutError as error:
             raise ConnectTimeout("the connection took too long") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -121,7 +138,7 @@ class Pools:
         resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
         self._connectors[private] = aiohttp.TCPConnector(
             limit=0,
-            limit_per_host=POOL_PER_ORIGIN,
+            limit_per_host=self._per_origin,
             keepalive_timeout=KEEP_ALIVE_S,
             ttl_dns_cache=30,
             resolver=resolver,
@@ -228,6 +245,12 @@ def _broken(error: BaseException) -> Broken:
     if isinstance(error, TimeoutError):
         return ReadTimeout("the provider stopped sending")
     return Broken("the connection broke, or what it brought is no HTTP")
+
+
+@lru_cache(64)
+def _connect_timeout(connect_s: float) -> aiohttp.ClientTimeout:
+    """Return what bounds a connection: the wait for a free one, the socket and TLS together."""
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
 
 
 def _is_private_literal(host: str) -> bool:

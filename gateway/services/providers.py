@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from typing import TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -19,6 +20,13 @@ from tenants.revisions import platform_changed
 SECRET_MAX = 4096
 
 
+class ProviderFields(TypedDict, total=False):
+    """Whether a provider may be at a private address, and whether its health is looked after."""
+
+    allow_private: bool
+    health_check: bool
+
+
 @transaction.atomic
 def provider_create(
     *,
@@ -26,13 +34,13 @@ def provider_create(
     name: str,
     dialect: str,
     base_url: str = "",
-    allow_private: bool = False,
     reason: str = "",
+    **fields: Unpack[ProviderFields],
 ) -> Provider:
     """Create a provider at one fixed origin; the simulated one has none."""
     change = platform_change(actor, "provider.create", reason)
-    provider = Provider(name=name, dialect=dialect, allow_private=allow_private)
-    provider.base_url = _origin(dialect, base_url, allow_private=allow_private)
+    provider = Provider(name=name, dialect=dialect, **fields)
+    provider.base_url = _origin(dialect, base_url, allow_private=provider.allow_private)
     insert(change, provider)
     platform_changed()
     return provider
@@ -40,9 +48,16 @@ def provider_create(
 
 @transaction.atomic
 def provider_update(
-    *, actor: Actor, provider: Provider, base_url: str, allow_private: bool, reason: str = ""
+    *,
+    actor: Actor,
+    provider: Provider,
+    base_url: str,
+    allow_private: bool,
+    health_check: bool | None = None,
+    reason: str = "",
 ) -> bool:
-    """Move a provider, or change whether it may be private; False where nothing differed.
+    """Move a provider, or change whether it may be private or is looked after (None: as it is);
+    False where nothing differed.
 
     A credential is bound to the origin that it was given for: moving the origin takes it away.
     """
@@ -51,6 +66,8 @@ def provider_update(
     is_moved = origin != provider.base_url
     besides = {"credential_removed": True} if is_moved and _retire(provider) else {}
     values = {"base_url": origin, "allow_private": allow_private}
+    if health_check is not None:
+        values["health_check"] = health_check
     if not alter(change, provider, values, besides=besides):
         return False
     if is_moved:
@@ -82,16 +99,19 @@ def provider_test(*, actor: Actor, provider: Provider, reason: str = "") -> Prob
 
 @transaction.atomic
 def credential_set(
-    *, actor: Actor, provider: Provider, secret: str, reason: str = ""
+    *, actor: Actor, provider: Provider, secret: str, label: str = "", reason: str = ""
 ) -> Credential:
-    """Seal a provider's secret; the one before is destroyed. Nobody can read it back."""
+    """Seal a provider's secret; the one before of this label is destroyed. Nobody can read it back.
+
+    Those of several labels are used in turn; one that the provider refuses is left out.
+    """
     change = platform_change(actor, "credential.set", reason)
     if provider.dialect == Provider.Dialect.SIMULATED:
         raise ValidationError({"credential": "the simulated provider takes no credential"})
     if not (secret.isascii() and secret.isprintable() and 0 < len(secret) <= SECRET_MAX):
         raise ValidationError({"credential": "a secret is 1 to 4096 printable ASCII characters"})
-    _retire(provider)
-    credential = Credential(id=uuid.uuid4(), provider=provider)  # noqa: TID251  (a row's own id)
+    _retire(provider, label)
+    credential = Credential(id=uuid.uuid4(), provider=provider, label=label)  # noqa: TID251  (a row's own id)
     row = credentials.row_name(credential.id, provider.id)
     nonce = secrets.token_bytes(envelope.NONCE_BYTES)
     box = envelope.seal(secret, row, credentials.masters()[0], nonce)
@@ -102,10 +122,12 @@ def credential_set(
 
 
 @transaction.atomic
-def credential_remove(*, actor: Actor, provider: Provider, reason: str = "") -> bool:
-    """Destroy a provider's secret; False where it had none."""
+def credential_remove(
+    *, actor: Actor, provider: Provider, label: str = "", reason: str = ""
+) -> bool:
+    """Destroy a provider's secret of this label; False where it had none."""
     change = platform_change(actor, "credential.remove", reason)
-    credential = credentials.active(provider)
+    credential = credentials.labelled(provider, label)
     if credential is None:
         return False
     delete(change, credential)
@@ -113,8 +135,10 @@ def credential_remove(*, actor: Actor, provider: Provider, reason: str = "") -> 
     return True
 
 
-def _retire(provider: Provider) -> bool:
-    deleted, _ = Credential.objects.filter(provider=provider).delete()
+def _retire(provider: Provider, label: str | None = None) -> bool:
+    """Destroy the secrets of a provider, of one label or all."""
+    rows = Credential.objects.filter(provider=provider)
+    deleted, _ = (rows if label is None else rows.filter(label=label)).delete()
     return bool(deleted)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,8 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.actor import Actor
 from gateway import bundle
 from gateway.access import requires
-from gateway.fields import RateField
-from gateway.models import Deployment, Price, Provider, Route
+from gateway.models import Deployment, Price, Route
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
 from gateway.selectors import prices, routes_visible
 from gateway.services.prices import price_set, price_withdraw
@@ -29,6 +27,15 @@ from gateway.services.routes import (
     route_remove,
     route_update,
 )
+from gateway.views.model_forms import (
+    TIMEOUTS,
+    CapsForm,
+    DeployForm,
+    NewModelForm,
+    PlanForm,
+    PriceForm,
+    RankForm,
+)
 
 PRICES_SHOWN = 20
 
@@ -39,75 +46,6 @@ class Served:
 
     deployment: Deployment
     price: bundle.Price | None
-
-
-class CapsForm(ReasonForm):
-    """How many tokens may be asked for."""
-
-    max_output_tokens = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=16384)
-    default_max_output_tokens = forms.IntegerField(
-        min_value=1,
-        max_value=2**31 - 1,
-        initial=2048,
-        help_text="Sent where a call asks for no cap: it bounds what the call may cost.",
-    )
-    field_order = ("name", "max_output_tokens", "default_max_output_tokens", "reason")
-
-
-class NewModelForm(CapsForm):
-    """A new public model name."""
-
-    name = forms.CharField(max_length=120, help_text="What apps ask for.")
-
-
-class DeployForm(ReasonForm):
-    """A provider's model that serves a public name."""
-
-    provider = forms.ModelChoiceField(Provider.objects.order_by("name"), empty_label=None)
-    model = forms.CharField(max_length=200, label="Model there")
-    region = forms.CharField(max_length=63, required=False)
-    priority = forms.IntegerField(
-        min_value=0, max_value=1000, initial=0, help_text="0 is tried first."
-    )
-    weight = forms.IntegerField(
-        min_value=1, max_value=1000, initial=1, help_text="Among those of equal priority."
-    )
-    field_order = ("provider", "model", "region", "priority", "weight", "reason")
-
-
-class RankForm(ReasonForm):
-    """When a deployment is tried."""
-
-    priority = forms.IntegerField(min_value=0, max_value=1000, help_text="0 is tried first.")
-    weight = forms.IntegerField(
-        min_value=1, max_value=1000, help_text="Among those of equal priority."
-    )
-    field_order = ("priority", "weight", "reason")
-
-
-class PriceForm(ReasonForm):
-    """What tokens cost from an instant on."""
-
-    currency = forms.RegexField(r"\A[A-Z]{3}\Z", max_length=3, initial="USD")
-    input_pico = RateField(label="Input, per million tokens", max_length=24)
-    output_pico = RateField(label="Output, per million tokens", max_length=24)
-    cached_input_pico = RateField(
-        label="Cached input, per million tokens", max_length=24, required=False
-    )
-    since = forms.DateTimeField(
-        label="From (UTC)",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        help_text="What was charged before stays as it was charged.",
-    )
-    field_order = (
-        "currency",
-        "input_pico",
-        "output_pico",
-        "cached_input_pico",
-        "since",
-        "reason",
-    )
 
 
 @requires("platform.read")
@@ -172,6 +110,21 @@ def edit(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRespons
     return form_page(request, page, CapsForm(given(request), initial=initial), act)
 
 
+@requires("route.update")
+@require_http_methods(["GET", "HEAD", "POST"])
+def plan(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or change how deployments are chosen and stood in for."""
+    route = _route(actor, route_id)
+    page = FormPage(f"Routing of {route.name}", "Save", _address(route), _crumbs(route))
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        changed = route_update(actor=actor, route=route, **asked)
+        return Done("Saved." if changed else "Nothing differed.", _address(route))
+
+    initial = {name: getattr(route, name) for name in PlanForm.base_fields if name != "reason"}
+    return form_page(request, page, PlanForm(given(request), initial=initial), act)
+
+
 @requires("deployment.create")
 @require_http_methods(["GET", "HEAD", "POST"])
 def deploy(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
@@ -198,7 +151,7 @@ def rank(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> HttpRe
     """Show the form, or change when the deployment is tried."""
     deployment = _deployment(deployment_id)
     route = deployment.route
-    initial = {"priority": deployment.priority, "weight": deployment.weight}
+    initial = {name: getattr(deployment, name) for name in ("priority", "weight", *TIMEOUTS)}
     page = FormPage(
         title=f"Order of {deployment.model} at {deployment.provider.name}",
         submit="Save",

@@ -9,10 +9,13 @@ from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.actor import Actor
+from gateway import credentials
 from gateway.access import requires
+from gateway.circuits import circuits_of
 from gateway.models import Credential, Provider
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
 from gateway.selectors import providers_visible
@@ -42,7 +45,12 @@ class OriginForm(ReasonForm):
         required=False,
         help_text="For models on your own network. Otherwise private addresses are refused.",
     )
-    field_order = ("name", "dialect", "base_url", "allow_private", "reason")
+    health_check = forms.BooleanField(
+        label="Look after its health",
+        required=False,
+        help_text="It is asked for its models twice a minute, and left alone while it is silent.",
+    )
+    field_order = ("name", "dialect", "base_url", "allow_private", "health_check", "reason")
 
 
 class NewProviderForm(OriginForm):
@@ -60,7 +68,19 @@ class CredentialForm(ReasonForm):
         widget=forms.PasswordInput({"autocomplete": "off"}),
         help_text="Sealed with the master key at once; the one before is destroyed.",
     )
-    field_order = ("secret", "reason")
+    label = forms.CharField(
+        max_length=63,
+        required=False,
+        help_text="Several secrets are used in turn: each has a label of its own.",
+    )
+    field_order = ("secret", "label", "reason")
+
+
+class ForgetForm(ReasonForm):
+    """Which of our secrets at a provider is destroyed."""
+
+    label = forms.CharField(max_length=63, required=False, help_text="Empty: the first one.")
+    field_order = ("label", "reason")
 
 
 @requires("platform.read")
@@ -74,12 +94,14 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 @requires("platform.read")
 @require_safe
 def show(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResponse:
-    """Show one provider and what it serves."""
+    """Show one provider, what it serves, and how that stands."""
     provider = _provider(actor, provider_id)
+    deployments = provider.deployments.select_related("route").order_by("route__name")
     content = {
         "crumbs": _crumbs(),
         "provider": provider,
-        "deployments": provider.deployments.select_related("route").order_by("route__name"),
+        "circuits": circuits_of(deployments, timezone.now()),
+        "spares": [one.label for one in credentials.in_use(provider) if one.label],
     }
     return render(request, "gateway/provider_show.html", content)
 
@@ -105,7 +127,11 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
 def edit(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResponse:
     """Show the form, or move the provider."""
     provider = _provider(actor, provider_id)
-    initial = {"base_url": provider.base_url, "allow_private": provider.allow_private}
+    initial = {
+        "base_url": provider.base_url,
+        "allow_private": provider.allow_private,
+        "health_check": provider.health_check,
+    }
     page = FormPage(
         title=f"Edit {provider.name}",
         submit="Save",
@@ -135,9 +161,7 @@ def credential(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> Ht
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
-        credential_set(
-            actor=actor, provider=provider, secret=asked["secret"], reason=asked["reason"]
-        )
+        credential_set(actor=actor, provider=provider, **asked)
         return Done("The secret is sealed. Test the connection.", _address(provider))
 
     return form_page(request, page, CredentialForm(given(request)), act)
@@ -158,10 +182,11 @@ def forget(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpRe
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
-        did = credential_remove(actor=actor, provider=provider, reason=asked["reason"])
+        did = credential_remove(actor=actor, provider=provider, **asked)
         return Done("The secret is gone." if did else "There was none.", _address(provider))
 
-    return form_page(request, page, ReasonForm(given(request)), act)
+    form = ForgetForm(given(request), initial={"label": request.GET.get("label", "")})
+    return form_page(request, page, form, act)
 
 
 @requires("provider.test")

@@ -9,11 +9,14 @@ import django
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit.actor import Actor
 from gateway.access import requires
+from gateway.circuits import circuits_of
 from gateway.doctor import examine
+from gateway.selectors import deployments_visible
 
 PACKAGES = ("celery", "psycopg", "redis", "uvicorn", "presidio-analyzer")
 
@@ -29,14 +32,16 @@ class Setting:
 
 @requires("platform.read")
 @require_safe
-def page(request: HttpRequest, _actor: Actor) -> HttpResponse:
+def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Examine the installation and show its settings; no provider is connected to."""
     findings = examine(offline=True)
+    found = circuits_of(deployments_visible(actor).order_by("route__name"), timezone.now())
     content = {
         "findings": findings,
         "is_well": all(finding.ok for finding in findings),
         "versions": _versions(),
         "settings": effective(),
+        "circuits": [one for one in found if one.state != "closed"],
     }
     return render(request, "gateway/system.html", content)
 

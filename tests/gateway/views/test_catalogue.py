@@ -4,10 +4,13 @@ import datetime
 import re
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from audit.models import Event
 from gateway.models import Credential, Deployment, Price, Provider, Route
 from gateway.probe import Probe
+from gateway.proxy.store import circuits
 from gateway.services import providers as services
 from tenants.models import User
 from tests import estate
@@ -63,6 +66,34 @@ def test_a_provider_is_connected_in_three_steps(platform, unique, monkeypatch):
     assert not Provider.objects.filter(name=name).exists()
 
 
+def test_several_credentials_are_told_apart_by_their_labels(platform, provider):
+    path = f"/providers/{provider.id}"
+    for label in ("", "b"):
+        platform.post(f"{path}/credential", {"secret": SECRET, "label": label})
+    assert "Further credentials, used in turn b" in text(platform.get(path))
+    platform.post(f"{path}/forget", {"label": "b", "reason": "leaked"})
+    assert [one.label for one in Credential.objects.filter(provider=provider)] == [""]
+    bad = platform.post(f"{path}/credential", {"secret": SECRET, "label": "B!"})
+    assert bad.status_code == 422
+
+
+def test_a_deployment_that_is_left_alone_is_seen(platform, provider, unique):
+    route = Route.objects.create(name=unique("model"))
+    made = Deployment.objects.create(route=route, provider=provider, model="m")
+    path = f"/providers/{provider.id}"
+    assert "in use" in text(platform.get(path))
+    now_s, url = timezone.now().timestamp(), settings.GATEHOUSE.redis_url
+    circuits.mark(url, {str(made.id): circuits.Opened(now_s + 60, "calls")}, [])
+    assert "left alone until" in text(platform.get(path))
+    assert route.name in text(platform.get("/system"))
+    circuits.mark(url, {str(made.id): circuits.Opened(now_s - 1, "health")}, [])
+    assert "being tried again: it did not answer its health check" in text(platform.get(path))
+    circuits.mark(url, {}, [str(made.id)])
+    assert "in use" in text(platform.get(path))
+    assert route.name not in text(platform.get("/system"))
+    route.delete()
+
+
 def test_a_credential_never_comes_back_into_its_form(platform, provider):
     bad = platform.post(f"/providers/{provider.id}/credential", {"secret": SECRET + "\u00e9"})
     assert bad.status_code == 422
@@ -112,6 +143,28 @@ def test_a_model_is_added_served_and_priced(platform, unique):
     assert platform.post(f"/deployments/{deployment.id}/edit", order).status_code == 302
     deployment.refresh_from_db()
     assert (deployment.priority, deployment.weight) == (2, 5)
+    assert deployment.first_byte_s == 0
+    platform.post(f"/deployments/{deployment.id}/edit", order | {"first_byte_s": 90})
+    deployment.refresh_from_db()
+    assert deployment.first_byte_s == 90
+    plan = {
+        "strategy": "latency",
+        "sticky": "on",
+        "retries": 2,
+        "hedge_after_ms": 0,
+        "context_tokens": 8000,
+        "fallbacks": "no-such-model",
+    }
+    refused = platform.post(f"/models/{route.id}/routing", plan)
+    assert "there is no model no-such-model" in text(refused)
+    platform.post(f"/models/{route.id}/routing", plan | {"fallbacks": ""})
+    route.refresh_from_db()
+    assert (route.strategy, route.sticky, route.retries, route.fallbacks) == (
+        "latency",
+        True,
+        2,
+        [],
+    )
     away = f"/deployments/{deployment.id}/remove"
     assert "Nothing will serve" in text(platform.get(away))
     platform.post(away, {"reason": "a test"})

@@ -19,8 +19,12 @@ OUTAGES: tuple[str, ...] = (
     "evidence_unavailable",
     "overloaded",
     "policy_unavailable",
+    "upstream_credential_rejected",
+    "upstream_rate_limited",
+    "upstream_unavailable",
 )
-"""Codes of refusals that say nothing about the call: something of ours was away."""
+"""Codes of refusals that say nothing about the call: something of ours, or whoever would have
+served it, was away."""
 
 WITHHELD: tuple[str, ...] = (
     "detector_failed",

@@ -22,10 +22,12 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a connection test went; `detail` is safe to show."""
+    """How a connection test went; `detail` is safe to show. Who answers, whatever it says, is up;
+    a fault of its own is none."""
 
     ok: bool
     detail: str
+    is_up: bool = True
 
 
 def probe(provider: Provider) -> Probe:
@@ -40,7 +42,9 @@ def probe(provider: Provider) -> Probe:
         credential = credentials.active(provider)
         secret = None if credential is None else credentials.open_sealed(credential)
         return _ask(provider, secret)
-    except (ProbeError, EnvelopeError) as error:
+    except ProbeError as error:
+        return Probe(ok=False, detail=str(error), is_up=False)
+    except EnvelopeError as error:
         return Probe(ok=False, detail=str(error))
 
 
@@ -65,7 +69,7 @@ def _ask(provider: Provider, secret: str | None) -> Probe:
             response = client.send(request, follow_redirects=False, stream=True)
             response.close()
     except httpx.HTTPError as error:
-        return Probe(ok=False, detail=f"no answer: {type(error).__name__}")
+        return Probe(ok=False, detail=f"no answer: {type(error).__name__}", is_up=False)
     return _judged(response)
 
 
@@ -89,4 +93,4 @@ def _judged(response: httpx.Response) -> Probe:
         return Probe(ok=False, detail=f"the provider refuses the credential ({status})")
     if response.is_redirect:
         return Probe(ok=False, detail=f"the base URL redirects ({status}), which is not followed")
-    return Probe(ok=False, detail=f"answered {status}")
+    return Probe(ok=False, detail=f"answered {status}", is_up=not response.is_server_error)

@@ -18,6 +18,7 @@ from oauth2_provider.models import clear_expired
 
 from audit.actor import task as task_actor
 from audit.services import partitions_create
+from gateway.circuits import look_after
 from gateway.jobs.queue import send
 from gateway.jobs.run import run
 from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
@@ -132,6 +133,15 @@ def roll_usage() -> None:
     with alone("gateway.roll_usage") as mine:
         if mine:
             usage_roll()
+
+
+@shared_task(name="gateway.look_after_providers")
+def look_after_providers() -> None:
+    """Ask the providers that want it how they are, and leave alone those that are away."""
+    with alone("gateway.look_after_providers") as mine:
+        away = look_after(timezone.now()) if mine else []
+        if away:
+            log.warning("providers_away", extra={"providers": away})
 
 
 @contextmanager

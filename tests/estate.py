@@ -67,13 +67,17 @@ def simulated():
     return found or provider_create(actor=ACTOR, name=name("simulated"), dialect="simulated")
 
 
-def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output=256):
-    """Make a public model served by (provider, upstream model[, priority]) in that order."""
+def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output=256, **plan):
+    """Make a public model served by (provider, upstream model[, priority]) in that order.
+
+    `plan` are the other fields of a route: its strategy, retries, fallbacks ...
+    """
     made = route_create(
         actor=ACTOR,
         name=name("model"),
         max_output_tokens=max_output,
         default_max_output_tokens=default_output,
+        **plan,
     )
     for place, (at, model, *rest) in enumerate(deployments):
         deployment_create(

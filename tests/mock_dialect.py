@@ -9,7 +9,21 @@ import orjson
 
 CREATED = 1767225600
 DONE = b"data: [DONE]\n\n"
-MODES = ("answer", "garbage", "cut", "hang", "reset")
+MODES = (
+    "answer",
+    "garbage",
+    "cut",
+    "hang",
+    "reset",
+    "resethead",
+    "resetbody",
+    "stall",
+    "halfevent",
+    "hugeevent",
+    "errorbody",
+    "wrongtype",
+)
+HUGE = "x" * (18 << 20)
 USAGES = ("end", "absent", "zero", "first", "middle", "twice", "finish", "every", "after-done")
 
 
@@ -19,6 +33,7 @@ class Behaviour:
 
     `tokens` is how much is produced where no cap is lower; with `seed`, a random number up to the
     cap instead. `billed` false bills nothing. `times` is for how many requests it holds, 0 for all.
+    `retry_after` -1 leaves the header out of a 429; `remaining` is told as what is left of a limit.
     """
 
     mode: str = "answer"
@@ -35,6 +50,7 @@ class Behaviour:
     pieces: int = 0
     billed: bool = True
     times: int = 0
+    remaining: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES or self.usage not in USAGES:

@@ -12,6 +12,8 @@ from aiohttp.typedefs import Handler
 
 from tests.mock_dialect import (
     CREATED,
+    DONE,
+    HUGE,
     Behaviour,
     completion,
     error,
@@ -59,6 +61,7 @@ class Books:
         return found
 
 
+PARTLY = frozenset({"resethead", "resetbody", "stall", "halfevent"})
 BOOKS: web.AppKey[Books] = web.AppKey("books", Books)
 
 
@@ -77,7 +80,10 @@ async def chat(request: web.Request) -> web.StreamResponse:
         entry.output = production.usage["completion_tokens"]
     await _misbehave(request, behaviour)
     if not entry.stream:
-        return _whole(entry, completion(entry.model, production, behaviour.usage), behaviour)
+        answer = completion(entry.model, production, behaviour.usage)
+        if behaviour.mode in PARTLY:
+            return await _partly(request, "application/json", orjson.dumps(answer), behaviour.mode)
+        return _whole(entry, answer, behaviour)
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
     return await _streamed(request, entry, pieces, behaviour)
@@ -132,19 +138,51 @@ async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
         await asyncio.Event().wait()
     if behaviour.latency:
         await asyncio.sleep(behaviour.latency / 1000)
+    if behaviour.mode == "reset":
+        _reset(request)
+
+
+def _reset(request: web.Request) -> None:
+    """End the connection by RST."""
     transport = request.transport
-    if behaviour.mode == "reset" and transport is not None:
+    if transport is not None:
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-        raise Reset
+    raise Reset
+
+
+def _quota(behaviour: Behaviour) -> dict[str, str]:
+    if behaviour.remaining is None:
+        return {}
+    return {
+        "x-ratelimit-remaining-requests": str(behaviour.remaining),
+        "x-ratelimit-reset-requests": "30s",
+    }
+
+
+async def _partly(request: web.Request, kind: str, whole: bytes, mode: str) -> web.StreamResponse:
+    """Answer with a head and no more than half of a body; then reset, stall, or hang up."""
+    response = web.StreamResponse(headers={"content-type": kind})
+    await response.prepare(request)
+    if mode == "resethead":
+        await asyncio.sleep(0.05)  # or the reset overtakes the head
+    else:
+        await response.write(whole[: len(whole) // 2])
+        await asyncio.sleep(0.05)
+    if mode == "stall":
+        await asyncio.Event().wait()
+    if mode != "halfevent":
+        _reset(request)
+    await response.write_eof()
+    return response
 
 
 def _refusal(behaviour: Behaviour) -> web.Response:
     after = behaviour.retry_after
     if after is None and behaviour.status == 429:
         after = 1
-    headers = {} if after is None else {"retry-after": str(after)}
+    headers = {} if after is None or after < 0 else {"retry-after": str(after)}
     body = error(behaviour.message, behaviour.status)
     return web.Response(
         status=behaviour.status, body=body, content_type="application/json", headers=headers
@@ -153,19 +191,26 @@ def _refusal(behaviour: Behaviour) -> web.Response:
 
 def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
     entry.finished = behaviour.mode == "answer"
+    if behaviour.mode == "errorbody":
+        told = error(behaviour.message, 500)
+        return web.Response(body=told, content_type="application/json")
+    if behaviour.mode == "wrongtype":
+        return web.Response(text="<html>Sign in</html>", content_type="text/html")
+    if behaviour.mode == "hugeevent":
+        answer["choices"][0]["message"]["content"] = HUGE
     if behaviour.mode == "garbage":
         return web.Response(text="<html>no JSON</html>", content_type="application/json")
     body = orjson.dumps(answer)
     if behaviour.mode == "cut":
         body = body[: len(body) // 2]
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=body, content_type="application/json", headers=_quota(behaviour))
 
 
-async def _streamed(
-    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-    await response.prepare(request)
+def _spoilt(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
+    """Return the pieces of a stream as the behaviour spoils or cuts them."""
+    if behaviour.mode == "hugeevent":
+        pieces = [b'data: {"choices": [{"index": 0, "delta": {"content": "']
+        pieces += [HUGE.encode(), b'"}}]}\n\n', DONE]
     if behaviour.mode == "garbage":
         pieces = [pieces[0], b"data: <html>no JSON</html>\n\n", *pieces[1:]]
     if behaviour.mode == "cut":
@@ -173,6 +218,21 @@ async def _streamed(
     if behaviour.pieces:
         whole, size = b"".join(pieces), behaviour.pieces
         pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    return pieces
+
+
+async def _streamed(
+    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
+) -> web.StreamResponse:
+    if behaviour.mode in PARTLY:
+        whole = b"".join(pieces)
+        return await _partly(request, "text/event-stream", whole, behaviour.mode)
+    if behaviour.mode in ("errorbody", "wrongtype"):
+        return _whole(entry, {}, behaviour)
+    headers = {"content-type": "text/event-stream"} | _quota(behaviour)
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    pieces = _spoilt(pieces, behaviour)
     for position, piece in enumerate(pieces):
         if position and behaviour.pace:
             await asyncio.sleep(behaviour.pace / 1000)

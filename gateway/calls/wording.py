@@ -26,6 +26,7 @@ CODES = {
     "policy_denied": "the policy forbids it",
     "policy_unavailable": "the policy could not be read",
     "rate_limit_exceeded": "too many requests",
+    "region_not_served": "nobody serves it in the region that was asked for",
     "tenant_suspended": "the tenant or the app was suspended",
     "tokens_limit_exceeded": "too many tokens",
     "upstream_credential_rejected": "the provider refused our credential",
@@ -33,6 +34,7 @@ CODES = {
     "upstream_rate_limited": "the provider takes no more for now",
     "upstream_rejected": "the provider refused the request",
     "upstream_timeout": "the provider took too long",
+    "upstream_unavailable": "the provider has been failing, and is left alone",
 }
 
 

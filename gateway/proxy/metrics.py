@@ -41,7 +41,7 @@ EVIDENCE_LAG = Gauge(
 OPEN_CALLS = Gauge("gatehouse_open_calls", "Calls in flight.", multiprocess_mode="livesum")
 AGAIN = Counter(
     "gatehouse_further_attempts",
-    "Attempts beyond the first of a call: failover, retry, fallback, hedge.",
+    "Attempts beyond the first of a call: failover, credential, retry, fallback, hedge.",
     ["kind"],
 )
 SHED = Counter("gatehouse_shed", "Calls refused because too much was under way.", ["where"])

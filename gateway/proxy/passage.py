@@ -79,6 +79,15 @@ class Outcome:
     decision: Decision | None = None
     facts: list[Any] | None = None
 
+    @property
+    def code(self) -> str:
+        """The code of the failure; nothing where the client has its answer."""
+        return self.failure.code if self.failure else ""
+
+    def cut(self, why: Refusal) -> None:
+        """Note that the attempt was ended by us: nobody can prove that it is not billed."""
+        self.failure, self.basis, self.learned = why, "bound", False
+
     def fail(self, failed: AttemptFailed) -> None:
         """Note that the provider gave no answer that can be passed on."""
         self.failure, self.again = failed.refusal, failed.again

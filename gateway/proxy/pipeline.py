@@ -32,6 +32,7 @@ from gateway.proxy.choosing import Choosing
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
+from gateway.proxy.hedge import Race
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage, Trial
 from gateway.proxy.runtime import Worker
@@ -135,9 +136,52 @@ async def _try(
         except Refusal as refusal:
             is_last = not isinstance(refusal, BadRequest)  # another may have a price
             return Outcome(denied=True, last=is_last, failure=refusal)
+        if target.route.plan.hedge_after_ms:
+            return await _hedged(passage, trial, succession, open_call)
         return await _attempt(passage, trial, open_call)  # 9 to 12
     finally:
         target.station.gate.leave()
+
+
+async def _hedged(
+    passage: Passage, trial: Trial, succession: Succession, open_call: OpenCall
+) -> Outcome:
+    """Attempt, and attempt elsewhere as well if the first is silent for long."""
+    race, outcome = Race(), Outcome(failure=fault())
+
+    def start(one: Trial) -> None:
+        unsent = partial(_close, passage, one, Outcome(basis="not_sent"), "not_sent")
+        race.start(_attempt(passage, one, open_call, race), unsent)
+
+    start(trial)
+    target: Target | None = None
+    try:
+        if await race.head_start(trial.permitted.route.plan.hedge_after_ms / 1000):
+            target = succession.beside()
+            second = target and await _beside(passage, target)
+            if second is not None:
+                start(second)
+        outcome = await race.outcome()
+    except asyncio.CancelledError:
+        await race.end()
+        outcome = Outcome(failure=open_call.ended(), last=True)
+    finally:
+        if target is not None:
+            target.station.gate.leave()
+        for one in race.beaten:  # the highest attempt says how a call ended, whoever served it
+            end = Outcome(failure=outcome.failure, basis="bound", finish="hedge_lost")
+            _close(passage, one, end, outcome.code)
+    return outcome
+
+
+async def _beside(passage: Passage, target: Target) -> Trial | None:
+    """Judge and reserve for a second attempt; None where it may not be, and the first goes on."""
+    try:
+        if not target.station.take_retry():
+            return None
+        return await _admit(passage, *_permitted(passage, target))
+    except Refusal:
+        return None
 
 
 def _permitted(passage: Passage, target: Target) -> tuple[Judgement, Permitted]:
@@ -177,7 +221,9 @@ async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -
     raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
 
 
-async def _attempt(passage: Passage, trial: Trial, open_call: OpenCall) -> Outcome:
+async def _attempt(
+    passage: Passage, trial: Trial, open_call: OpenCall, race: Race | None = None
+) -> Outcome:
     """Forward once, pass the answer on, and close the attempt whatever happens."""
     worker, trail, outcome = passage.worker, passage.trail, Outcome()
     judgement, permitted, reservation = trial
@@ -185,26 +231,31 @@ async def _attempt(passage: Passage, trial: Trial, open_call: OpenCall) -> Outco
     secret = worker.keyring.pick(deployment, passage.principal.tenant.secrets[deployment.id])
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
+    began_s = trail.clock()
     worker.stations.began(deployment)
     try:
         upstream = forward.forward(permitted, secret.text, reservation.operation, worker.pools)  # 9
         async with within(deployment.timeouts), upstream as response:
-            worker.stations.answered(deployment, secret, response.headers, trail.upstream_for_s)
+            latency_s = trail.clock() - began_s
+            worker.stations.answered(deployment, secret, response.headers, latency_s)
+            if race is not None:
+                race.win()
             await send(passage, judgement, permitted, reservation, response, outcome)  # 10
     except AttemptFailed as failed:
         outcome.fail(failed)
     except Forbidden as denial:  # of the answer, which was produced and is paid for
         outcome.failure = denial
     except asyncio.CancelledError:
-        outcome.failure, outcome.basis, outcome.learned = open_call.ended(), "bound", False
+        outcome.cut((race and race.lost()) or open_call.ended())
     except BaseException:  # a fault of ours: told as such in the record, and charged in full
-        outcome.failure, outcome.basis, outcome.learned = fault(), "bound", False
+        outcome.cut(fault())
         raise
     finally:
         trail.upstream_ended()
         worker.stations.ended(deployment, secret, outcome.failure, learned=outcome.learned)
-        _close(passage, trial, outcome, outcome.failure.code if outcome.failure else "")  # 11, 12
-    if outcome.failure is not None and passage.reply.begun:
+        if race is None or not race.deferred(trial):
+            _close(passage, trial, outcome, outcome.code)  # 11 and 12
+    if outcome.failure is not None and passage.reply.begun and not (race and race.lost()):
         await deliver.broken(passage.reply, outcome.failure, trail.decision_id)
     return outcome
 

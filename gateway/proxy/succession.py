@@ -18,6 +18,7 @@ from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.stations import Station
 from gateway.routing.again import pause_s
 
+OF_CREDENTIAL = frozenset({"upstream_credential_rejected", "upstream_rate_limited"})
 UNBILLED = frozenset({"not_sent", "not_billed"})
 
 
@@ -42,6 +43,7 @@ class Succession:
         self._retries = 0
         self._fallbacks: Iterator[str] | None = None
         self._last: Outcome | None = None
+        self._is_new = False
         self.refusal: Refusal | None = None
 
     async def following(self, last: Outcome | None = None) -> Target | None:
@@ -50,11 +52,16 @@ class Succession:
             if last.denied:
                 self._tried.pop()  # nothing was tried there
             else:
-                self._last = last
+                self._last, self._is_new = last, True
                 if not last.again:
                     return None
         while True:
-            found = self._candidate() or await self._waited_for() or await self._retried()
+            found = (
+                self._rekeyed()
+                or self._candidate()
+                or await self._waited_for()
+                or await self._retried()
+            )
             if found is not None:
                 return found
             if not self._fall_back():
@@ -62,12 +69,14 @@ class Succession:
 
     def beside(self) -> Target | None:
         """Return another deployment of the same route for a hedge; None where there is none."""
-        return self._candidate()
+        return self._candidate("hedge")
 
-    def _candidate(self) -> Target | None:
+    def _candidate(self, kind: str = "failover") -> Target | None:
         """Return the next deployment of the route that may be tried at once."""
+        if self._fallbacks is not None and self._route is not self._passage.case.route:
+            kind = "fallback"
         for deployment in self._queue:
-            found = self._entered(deployment, "failover" if self._tried else "")
+            found = self._entered(deployment, kind if self._tried else "")
             if found is not None:
                 return found
         return None
@@ -91,6 +100,17 @@ class Succession:
             metrics.AGAIN.labels(kind).inc()
         self._tried.append(deployment)
         return Target(self._route, deployment, station)
+
+    def _rekeyed(self) -> Target | None:
+        """Return the same deployment at once, where another of its credentials may do."""
+        last, is_new, self._is_new = self._last, self._is_new, False
+        if not is_new or last is None or last.code not in OF_CREDENTIAL:
+            return None
+        deployment = self._tried[-1]
+        secrets = self._passage.principal.tenant.secrets.get(deployment.id, (NONE,))
+        if sum(one.id == deployment.id for one in self._tried) >= len(secrets):
+            return None
+        return self._entered(deployment, "credential")
 
     async def _waited_for(self) -> Target | None:
         """Wait for the first that was full: nobody else is left who could be tried at once."""

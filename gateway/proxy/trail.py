@@ -53,11 +53,6 @@ class Trail:
         """The provider has the call: from here on it is not us who are slow."""
         self.upstream_since_s = self.clock()
 
-    @property
-    def upstream_for_s(self) -> float:
-        """Seconds since the provider has the call."""
-        return 0.0 if self.upstream_since_s is None else self.clock() - self.upstream_since_s
-
     def upstream_ended(self) -> None:
         """The provider's answer, or its first chunk, is here."""
         if self.upstream_since_s is not None:

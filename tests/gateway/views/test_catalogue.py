@@ -143,8 +143,21 @@ def test_a_model_is_added_served_and_priced(platform, unique):
     assert platform.post(f"/deployments/{deployment.id}/edit", order).status_code == 302
     deployment.refresh_from_db()
     assert (deployment.priority, deployment.weight) == (2, 5)
+    away = f"/deployments/{deployment.id}/remove"
+    assert "Nothing will serve" in text(platform.get(away))
+    platform.post(away, {"reason": "a test"})
+    assert not Deployment.objects.filter(route=route).exists()
+    assert name in text(platform.get("/models", {"q": name}))
+    platform.post(f"/models/{route.id}/remove", {"reason": "a test"})
+    assert not Route.objects.filter(name=name).exists()
+
+
+def test_how_a_model_is_routed_is_changed(platform, provider):
+    route = estate.route((provider, "m"))
+    deployment = Deployment.objects.get(route=route)
     assert deployment.first_byte_s == 0
-    platform.post(f"/deployments/{deployment.id}/edit", order | {"first_byte_s": 90})
+    order = {"priority": 2, "weight": 5, "first_byte_s": 90}
+    platform.post(f"/deployments/{deployment.id}/edit", order)
     deployment.refresh_from_db()
     assert deployment.first_byte_s == 90
     plan = {
@@ -165,13 +178,8 @@ def test_a_model_is_added_served_and_priced(platform, unique):
         2,
         [],
     )
-    away = f"/deployments/{deployment.id}/remove"
-    assert "Nothing will serve" in text(platform.get(away))
-    platform.post(away, {"reason": "a test"})
-    assert not Deployment.objects.filter(route=route).exists()
-    assert name in text(platform.get("/models", {"q": name}))
-    platform.post(f"/models/{route.id}/remove", {"reason": "a test"})
-    assert not Route.objects.filter(name=name).exists()
+    assert "the fastest" not in text(platform.get(f"/models/{route.id}"))
+    assert "Latency" in text(platform.get(f"/models/{route.id}"))
 
 
 def test_what_apps_use_is_not_removed(world, platform):

@@ -64,8 +64,7 @@ class Worker:
                 config.upstream_first_byte_s,
                 config.upstream_idle_s,
                 config.upstream_total_s,
-            ),
-            config.provider_in_flight,
+            )
         )
         self.keyring = Keyring(time.time)
         self.stations = Stations(time.time, self.keyring, self._provider_gate)

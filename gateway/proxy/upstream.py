@@ -28,7 +28,6 @@ from gateway import bundle
 from gateway.exchange import UpstreamRequest
 from gateway.origins import is_public
 
-POOL_PER_ORIGIN = 256
 KEEP_ALIVE_S = 15.0
 MOST_TARGETS = 1024
 CONTROLS = frozenset("\r\n\0")
@@ -90,9 +89,8 @@ class _Target:
 class Pools:
     """The HTTP connections of one worker; each pool is opened when it is first needed."""
 
-    def __init__(self, timeouts: Timeouts, per_origin: int = POOL_PER_ORIGIN) -> None:
+    def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
-        self._per_origin = per_origin
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
         self._targets: dict[str, _Target] = {}
 
@@ -137,8 +135,7 @@ class Pools:
     def _open(self, *, private: bool) -> aiohttp.TCPConnector:
         resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
         self._connectors[private] = aiohttp.TCPConnector(
-            limit=0,
-            limit_per_host=self._per_origin,
+            limit=0,  # how much is under way at a provider is bounded by its gate
             keepalive_timeout=KEEP_ALIVE_S,
             ttl_dns_cache=30,
             resolver=resolver,

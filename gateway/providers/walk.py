@@ -13,6 +13,11 @@ _LONG_NUMBER = 1_000_000
 _NOTHING: frozenset[str] = frozenset()
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
 class Sheet:
     """A leaf in the making: lines of text, some of whose characters stand in the body."""
 

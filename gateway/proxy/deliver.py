@@ -6,8 +6,8 @@ import contextlib
 import orjson
 
 from gateway.exchange import Answer, Judgement, Permitted, Reservation
-from gateway.providers import openai_stream
 from gateway.providers.fault import TooLarge
+from gateway.providers.openai import stream as openai_stream
 from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed

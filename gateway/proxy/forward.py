@@ -13,7 +13,8 @@ from typing import Protocol, cast
 import orjson
 
 from gateway.exchange import Permitted, UpstreamRequest
-from gateway.providers import openai_upstream, simulated
+from gateway.providers.openai import upstream as openai_upstream
+from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
 from gateway.proxy.upstream import (

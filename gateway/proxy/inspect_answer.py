@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway.exchange import Answer, Call, Judgement
-from gateway.providers import openai_stream, openai_upstream
+from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, TooLarge
-from gateway.providers.leaves import apply
+from gateway.providers.openai import stream as openai_stream
+from gateway.providers.openai import upstream as openai_upstream
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal

@@ -10,7 +10,7 @@ import orjson
 from gateway.bundle import Budget, Price
 from gateway.exchange import Attempt, BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
 from gateway.pricing import bound_pico, price_at
-from gateway.providers import openai_upstream
+from gateway.providers.openai import upstream as openai_upstream
 from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal

@@ -5,8 +5,9 @@ import re
 
 from gateway.environment import Network
 from gateway.exchange import Body, Call, Endpoint, Head
-from gateway.providers import document, openai
+from gateway.providers import document
 from gateway.providers.fault import BadRequest as DialectFault
+from gateway.providers.openai import client as openai
 from gateway.proxy.errors import (
     BadRequest,
     MethodNotAllowed,

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from gateway.exchange import Body, Call, Case, Judgement, Permitted
-from gateway.providers.leaves import apply
+from gateway.providers.edits import apply
 from gateway.proxy.errors import Forbidden
 from gateway.proxy.obligations import denied, redaction_edits
 from policies.detectors.finding import Finding

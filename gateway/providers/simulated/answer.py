@@ -14,9 +14,9 @@ from typing import NamedTuple
 import orjson
 
 from gateway.exchange import Body, Endpoint
-from gateway.providers import simulated_speech, sse
-from gateway.providers.simulated_speech import Speech
-from gateway.providers.simulated_vectors import TooMany, vectors
+from gateway.providers import sse
+from gateway.providers.simulated.speech import Speech, input_tokens, speech
+from gateway.providers.simulated.vectors import TooMany, vectors
 
 CREATED = 1767225600
 """The instant of every answer, in seconds since 1970: a function has no clock."""
@@ -46,7 +46,7 @@ def simulate(endpoint: Endpoint, body: Body, model: str) -> Simulation:
         return _refusal(*_REFUSALS[model])
     if endpoint is Endpoint.EMBEDDINGS:
         return _embeddings(body, model)
-    choices = [simulated_speech.speech(body, model, index) for index in range(body.get("n") or 1)]
+    choices = [speech(body, model, index) for index in range(body.get("n") or 1)]
     head = {
         "id": f"chatcmpl-sim{_fingerprint(body, model)}",
         "created": CREATED,
@@ -86,7 +86,7 @@ def _refusal(status: int, kind: str, message: str) -> Simulation:
 
 
 def _usage(body: Body, choices: list[Speech]) -> Body:
-    taken = simulated_speech.input_tokens(body, Endpoint.CHAT)
+    taken = input_tokens(body, Endpoint.CHAT)
     given = sum(choice.length for choice in choices)
     return {
         "usage": {
@@ -168,7 +168,7 @@ def _embeddings(body: Body, model: str) -> Simulation:
         found = vectors(body["input"], body.get("dimensions"), body.get("encoding_format"))
     except TooMany as error:
         return _refusal(400, "invalid_request_error", str(error))
-    taken = simulated_speech.input_tokens(body, Endpoint.EMBEDDINGS)
+    taken = input_tokens(body, Endpoint.EMBEDDINGS)
     answer: Body = {
         "object": "list",
         "data": [

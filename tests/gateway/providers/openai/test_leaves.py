@@ -6,10 +6,11 @@ import json
 import pytest
 
 from gateway.exchange import NESTED, Body, Edit, Endpoint, View
+from gateway.providers.edits import apply
 from gateway.providers.fault import TooDeep
-from gateway.providers.leaves import answer_view, apply, view
+from gateway.providers.openai.leaves import answer_view, view
 from policies.detectors.finding import Leaf
-from tests.gateway.providers.bodies import ANSWER, EMBEDDED, REQUEST, get, planted, strings
+from tests.gateway.providers.openai.bodies import ANSWER, EMBEDDED, REQUEST, get, planted, strings
 
 CANARY = "CANARY bird-7"
 OPAQUE = {"image", "audio", "file"}

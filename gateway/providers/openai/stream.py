@@ -5,10 +5,11 @@ from typing import Any
 import orjson
 
 from gateway.exchange import Answer, Body, Usage
-from gateway.providers import document, openai_usage, sse
+from gateway.providers import document, sse
 from gateway.providers.fault import BadAnswer, TooLarge
-from gateway.providers.openai_gather import Gathered, well_formed
-from gateway.providers.openai_upstream import answer, error_text, first_finish, text_bytes
+from gateway.providers.openai.gather import Gathered, well_formed
+from gateway.providers.openai.upstream import answer, error_text, first_finish, text_bytes
+from gateway.providers.openai.usage import merge_usage, read_usage
 
 _DONE = b"[DONE]"
 _DONE_EVENT = sse.encode(_DONE)
@@ -43,7 +44,7 @@ class ChatStream:
     @property
     def usage(self) -> Usage | None:
         """What the provider has told so far; None while it is unknown."""
-        return openai_usage.read(self._usage, wrote=self.output_bytes > 0)
+        return read_usage(self._usage, wrote=self.output_bytes > 0)
 
     @property
     def finish(self) -> str:
@@ -97,7 +98,7 @@ class ChatStream:
             return True
         chunk = _chunk(event.data)
         if chunk is not None:
-            openai_usage.merge(self._usage, chunk.get("usage"))
+            merge_usage(self._usage, chunk.get("usage"))
         if self.done:
             return False
         if chunk is None or chunk.get("error") or event.name == b"error":
@@ -115,7 +116,7 @@ class ChatStream:
             index, finish = choice.get("index", 0), choice.get("finish_reason")
             self._finishes[index] = finish or self._finishes.get(index, "")
             self.output_bytes += text_bytes(choice.get("delta"))
-            openai_usage.merge(self._usage, choice.get("usage"))
+            merge_usage(self._usage, choice.get("usage"))
         if self._collect:
             self._gathered.add(chunk)
         return bool(choices) or self._keep_usage or not chunk.get("usage")

@@ -6,8 +6,8 @@ import pytest
 from gateway.exchange import Endpoint
 from gateway.providers import sse
 from gateway.providers.fault import TooLarge
-from gateway.providers.openai_upstream import parse_answer
-from tests.gateway.providers.chunks import (
+from gateway.providers.openai.upstream import parse_answer
+from tests.gateway.providers.openai.chunks import (
     DONE,
     HEL,
     KNOWN,

@@ -4,10 +4,10 @@ import orjson
 import pytest
 
 from gateway.exchange import Endpoint
-from gateway.providers import openai_fields
 from gateway.providers.fault import BadRequest
-from gateway.providers.openai import parse
-from gateway.providers.openai_fields import CHAT, EMBEDDINGS, Treatment
+from gateway.providers.openai import fields
+from gateway.providers.openai.client import parse
+from gateway.providers.openai.fields import CHAT, EMBEDDINGS, Treatment
 
 USER = {"role": "user", "content": "hi"}
 
@@ -278,10 +278,10 @@ def test_case_15_each_field_is_listed_once():
     assert all(len(names) == len(set(names)) for names in tables)
     openai = pytest.importorskip("openai.types.chat.completion_create_params")
     declared = openai.CompletionCreateParamsBase.__annotations__
-    assert openai_fields.unknown(dict.fromkeys(declared), Endpoint.CHAT) == ()
+    assert fields.unknown(dict.fromkeys(declared), Endpoint.CHAT) == ()
     embeddings = pytest.importorskip("openai.types.embedding_create_params")
     declared = embeddings.EmbeddingCreateParams.__annotations__
-    assert openai_fields.unknown(dict.fromkeys(declared), Endpoint.EMBEDDINGS) == ()
+    assert fields.unknown(dict.fromkeys(declared), Endpoint.EMBEDDINGS) == ()
 
 
 @pytest.mark.parametrize("value", ["x", ["x", "y"], [1, 2], [[1], [2, 3]]])

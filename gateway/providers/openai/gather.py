@@ -3,7 +3,7 @@
 from typing import Any, TypeGuard
 
 from gateway.exchange import Body
-from gateway.providers.openai import CHOICES_MAX
+from gateway.providers.openai.client import CHOICES_MAX
 
 _ONCE = frozenset({"role", "id", "type", "name"})
 """Fields told whole, by some providers with every chunk; every other string comes in pieces."""

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, UpstreamRequest, Usage, View
-from gateway.providers import leaves, openai_usage
 from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.openai import leaves
+from gateway.providers.openai.usage import merge_usage, read_usage
 
 _PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
 UNVIEWED = View((), (), ())
@@ -99,9 +100,9 @@ def parse_answer(endpoint: Endpoint, body: bytes, *, viewed: bool = True) -> Ans
             if not isinstance(choice.get("message"), dict):
                 raise BadAnswer("a choice of the provider's answer holds no message")
             if "usage" in choice:
-                openai_usage.merge(seen, choice["usage"])
-    openai_usage.merge(seen, parsed.get("usage"))
-    usage = openai_usage.read(seen, wrote=_wrote(parsed))
+                merge_usage(seen, choice["usage"])
+    merge_usage(seen, parsed.get("usage"))
+    usage = read_usage(seen, wrote=_wrote(parsed))
     return answer(parsed, usage, viewed=viewed)
 
 

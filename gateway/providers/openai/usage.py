@@ -12,7 +12,7 @@ from gateway.exchange import Usage
 _MOST = 1 << 53
 
 
-def merge(seen: dict[str, Any], told: object) -> None:
+def merge_usage(seen: dict[str, Any], told: object) -> None:
     """Add what one answer or event tells to what was told before: the last number of each field."""
     for name, value in told.items() if isinstance(told, dict) else ():
         there = seen.get(name)
@@ -22,7 +22,7 @@ def merge(seen: dict[str, Any], told: object) -> None:
             seen[name] = value
 
 
-def read(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
+def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
     """Return the usage, or None where it is unknown; `wrote` says whether any output was seen.
 
     What the total holds beyond the input is output: some providers leave hidden reasoning out of

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from gateway.exchange import Body, Endpoint
-from gateway.providers.vocabulary import words
+from gateway.providers.walk import words
 
 
 class Treatment(Enum):

@@ -10,9 +10,9 @@ from openai import APIError
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.exchange import Endpoint
-from gateway.providers.openai_stream import render_stream, stream_end, stream_error
-from gateway.providers.openai_upstream import parse_answer
-from tests.gateway.providers.chunks import (
+from gateway.providers.openai.stream import render_stream, stream_end, stream_error
+from gateway.providers.openai.upstream import parse_answer
+from tests.gateway.providers.openai.chunks import (
     DONE,
     HEL,
     ROLE,

@@ -6,11 +6,7 @@ only where it is in `FIELDS` (of the API) or `SCHEMA_FIELDS` (of JSON Schema).
 
 from collections.abc import Mapping
 
-
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text as a set."""
-    return frozenset(text.split())
-
+from gateway.providers.walk import words
 
 FIELDS = words(
     # requests

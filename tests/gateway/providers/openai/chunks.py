@@ -6,7 +6,7 @@ from openai import OpenAI
 
 from gateway.exchange import Usage
 from gateway.providers import sse
-from gateway.providers.openai_stream import ChatStream
+from gateway.providers.openai.stream import ChatStream
 
 HEAD = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "m"}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}

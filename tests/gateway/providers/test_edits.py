@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.exchange import NESTED, Edit, Endpoint, Path, View
-from gateway.providers.leaves import answer_view, apply, view
-from tests.gateway.providers.bodies import ANSWER, get
+from gateway.providers.edits import apply
+from gateway.providers.openai.leaves import answer_view, view
+from tests.gateway.providers.openai.bodies import ANSWER, get
 
 
 def test_a_masked_token_of_the_log_probabilities_loses_its_bytes():

@@ -4,7 +4,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from gateway.providers.fault import BadAnswer
-from tests.gateway.providers.chunks import (
+from tests.gateway.providers.openai.chunks import (
     DONE,
     HEL,
     delta,

@@ -3,14 +3,14 @@
 import pytest
 
 from gateway.exchange import Usage
-from gateway.providers.openai_usage import merge, read
+from gateway.providers.openai.usage import merge_usage, read_usage
 
 
 def usage(*told, wrote=True):
     seen = {}
     for one in told:
-        merge(seen, one)
-    return read(seen, wrote=wrote)
+        merge_usage(seen, one)
+    return read_usage(seen, wrote=wrote)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """The OpenAI dialect, client side: a request body becomes a Call. Pure."""
 
 from gateway.exchange import Body, Call, Endpoint, View
-from gateway.providers import leaves, openai_fields, typed
+from gateway.providers import typed
 from gateway.providers.fault import BadRequest, TooDeep
-from gateway.providers.vocabulary import words
+from gateway.providers.openai import fields, leaves
+from gateway.providers.walk import words
 
 CHOICES_MAX = 128
 INPUTS_MAX = 2048
@@ -48,8 +49,8 @@ def _chat(body: Body, size: int) -> Call:
         tool_choice=_tool_choice(body),
         temperature=typed.number(body, "temperature"),
         user=typed.text(body, "user") or typed.text(body, "safety_identifier"),
-        unknown_fields=openai_fields.unknown(body, Endpoint.CHAT) + inner[0],
-        priced_fields=openai_fields.priced(body, Endpoint.CHAT) + inner[1],
+        unknown_fields=fields.unknown(body, Endpoint.CHAT) + inner[0],
+        priced_fields=fields.priced(body, Endpoint.CHAT) + inner[1],
     )
 
 
@@ -62,8 +63,8 @@ def _embeddings(body: Body, size: int) -> Call:
         size=size,
         view=_view(body, Endpoint.EMBEDDINGS),
         user=typed.text(body, "user"),
-        unknown_fields=openai_fields.unknown(body, Endpoint.EMBEDDINGS),
-        priced_fields=openai_fields.priced(body, Endpoint.EMBEDDINGS),
+        unknown_fields=fields.unknown(body, Endpoint.EMBEDDINGS),
+        priced_fields=fields.priced(body, Endpoint.EMBEDDINGS),
     )
 
 
@@ -149,7 +150,7 @@ def _tools(body: Body) -> tuple[str, ...]:
     names = []
     for index, tool in enumerate(typed.records(body.get("tools"), "tools")):
         kind = typed.name(tool.get("type"), f"tools[{index}].type")
-        if kind in openai_fields.CLIENT_TOOLS:
+        if kind in fields.CLIENT_TOOLS:
             inner = typed.record(tool.get(kind), f"tools[{index}].{kind}")
             names.append(typed.name(inner.get("name"), f"tools[{index}].{kind}.name"))
         else:
@@ -175,7 +176,7 @@ def _tool_choice(body: Body) -> str:
     if kind == "allowed_tools":
         mode = typed.record(choice.get(kind), f"{param}.{kind}").get("mode")
         return "required" if mode == "required" else "auto"
-    if kind in openai_fields.CLIENT_TOOLS:
+    if kind in fields.CLIENT_TOOLS:
         choice = typed.record(choice.get(kind), f"{param}.{kind}")
         kind = ""
     return "tool:" + typed.name(choice.get("name") or kind, f"{param}.name")
@@ -185,21 +186,21 @@ def _inner_fields(body: Body, messages: list[Body]) -> tuple[tuple[str, ...], tu
     """Return the unlisted fields inside messages, tools and options: the unknown, the priced."""
     found: set[str] = set()
     for message in messages:
-        if not openai_fields.MESSAGE.issuperset(message):
-            found |= _unlisted(message, openai_fields.MESSAGE, "messages")
+        if not fields.MESSAGE.issuperset(message):
+            found |= _unlisted(message, fields.MESSAGE, "messages")
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
-            found |= _unlisted(part, openai_fields.PART, "messages.content")
+            found |= _unlisted(part, fields.PART, "messages.content")
     for tool in body.get("tools") or ():
-        found |= _unlisted(tool, openai_fields.TOOL, "tools")
+        found |= _unlisted(tool, fields.TOOL, "tools")
         function = tool.get("function") or {}
-        found |= _unlisted(function, openai_fields.FUNCTION, "tools.function")
+        found |= _unlisted(function, fields.FUNCTION, "tools.function")
     if "stream_options" in body:
         options = body["stream_options"] or {}
-        found |= _unlisted(options, openai_fields.STREAM_OPTIONS, "stream_options")
+        found |= _unlisted(options, fields.STREAM_OPTIONS, "stream_options")
     if not found:
         return (), ()
-    priced = {name for name in found if name.rsplit(".", 1)[1] in openai_fields.PRICED_INSIDE}
+    priced = {name for name in found if name.rsplit(".", 1)[1] in fields.PRICED_INSIDE}
     return tuple(sorted(found - priced)), tuple(sorted(priced))
 
 

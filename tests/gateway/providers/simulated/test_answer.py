@@ -14,12 +14,12 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.exchange import Endpoint
 from gateway.providers.fault import BadAnswer
-from gateway.providers.openai import parse
-from gateway.providers.openai_stream import ChatStream
-from gateway.providers.openai_upstream import error_message, input_bound, parse_answer
-from gateway.providers.simulated import Simulation, simulate
-from gateway.providers.simulated_speech import example, tokens
-from tests.gateway.providers.chunks import sdk
+from gateway.providers.openai.client import parse
+from gateway.providers.openai.stream import ChatStream
+from gateway.providers.openai.upstream import error_message, input_bound, parse_answer
+from gateway.providers.simulated.answer import Simulation, simulate
+from gateway.providers.simulated.speech import example, tokens
+from tests.gateway.providers.openai.chunks import sdk
 
 ASK = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "How are  you?"}]
 SCHEMA = {

@@ -7,8 +7,8 @@ from openai.types.chat import ChatCompletion
 
 from gateway.exchange import Endpoint, Usage
 from gateway.providers.fault import BadAnswer
-from gateway.providers.openai import parse
-from gateway.providers.openai_upstream import error_message, input_bound, parse_answer, request
+from gateway.providers.openai.client import parse
+from gateway.providers.openai.upstream import error_message, input_bound, parse_answer, request
 
 BODY = {"model": "public", "messages": [{"role": "user", "content": "hé"}]}
 LOCAL = "http://127.0.0.1:9001/v1"

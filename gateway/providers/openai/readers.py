@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from gateway.exchange import NESTED, Body, Path
-from gateway.providers import document, vocabulary
+from gateway.providers import document
+from gateway.providers.openai import vocabulary
 from gateway.providers.walk import Grammar, Sheet, Walk, place
 
 _TYPE_AND_TEXT = 2

@@ -8,7 +8,8 @@ import re
 from typing import Any, NamedTuple
 
 from gateway.exchange import Body, Endpoint
-from gateway.providers import document, leaves
+from gateway.providers import document
+from gateway.providers.openai import leaves
 
 _TOKEN = re.compile(r"\s*\S{1,8}|\s+")
 _MESSAGE_TOKENS = 4

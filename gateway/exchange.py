@@ -28,7 +28,15 @@ class Endpoint(StrEnum):
     """What a client can ask for; the values are the `call.endpoint` fact."""
 
     CHAT = "chat.completions"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    IMAGES = "images.generations"
+    SPEECH = "audio.speech"
+    TRANSCRIPTIONS = "audio.transcriptions"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "messages.count_tokens"
     MODELS = "models"
 
 

@@ -44,6 +44,14 @@ def count(body: Body, name: str, most: int) -> int | None:
     return value
 
 
+def whole(body: Body, name: str) -> int | None:
+    """Return a whole number; None where it is absent or null."""
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise BadRequest(f"{name} must be a whole number", name)
+    return value
+
+
 def record(value: object, param: str) -> Body:
     """Return an object; an empty one for null."""
     if value is None:

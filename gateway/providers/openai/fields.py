@@ -65,7 +65,7 @@ PRICED_INSIDE = frozenset({"prompt_cache_breakpoint", "cache_control"})
 """Fields of messages, parts and tools that make the provider charge for a cache write."""
 
 _UNSET: tuple[Any, ...] = (None, False, "", [], {})
-_FREE_OF_CHARGE: Mapping[str, tuple[Any, ...]] = {
+FREE_OF_CHARGE: Mapping[str, tuple[Any, ...]] = {
     "service_tier": ("auto", "default"),
     "modalities": (["text"],),
     "prompt_cache_retention": ("in_memory",),
@@ -109,4 +109,4 @@ def references(body: Body, endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def _costs(name: str, value: object) -> bool:
-    return value is not None and value not in _FREE_OF_CHARGE.get(name, ())
+    return value is not None and value not in FREE_OF_CHARGE.get(name, ())

@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from gateway.exchange import Answer, Body, Call, Endpoint, UpstreamRequest, Usage, View
+from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage, View
+from gateway.providers.dialect import Errand, Target
 from gateway.providers.fault import BadAnswer, TooDeep
 from gateway.providers.openai import leaves
 from gateway.providers.openai.usage import merge_usage, read_usage
@@ -25,44 +26,46 @@ _TOOL_TOKENS = 64
 _MESSAGE_MAX = 500
 
 
-def request(  # noqa: PLR0913  an HTTP request has that many parts, each given by name
-    *,
-    base_url: str,
-    secret: str | None,
-    call_body: Body,
-    model: str,
-    endpoint: Endpoint,
-    max_output_tokens: int | None,
-    stream: bool,
-    request_id: str,
-) -> UpstreamRequest:
-    """Return the HTTP request that carries a judged body to a provider.
+def outgoing(endpoint: Endpoint, body: Body, target: Target) -> Outgoing:
+    """Return what goes upstream for a body of this dialect.
 
-    No header of the client's is known here, so none can travel. The cap goes into each cap field
-    that the client used; where it used none, into `max_completion_tokens` for OpenAI and Azure
-    OpenAI, whose newer models know no other, and into `max_tokens` for every other server. A
-    stream always asks for usage; what is no stream carries no field of one.
+    The cap goes into each cap field that the client used; where it used none, into
+    `max_completion_tokens` for OpenAI and Azure OpenAI, whose newer models know no other, and into
+    `max_tokens` for every other server. A stream always asks for usage; what is no stream carries
+    no field of one.
     """
-    body = {**call_body, "model": model}
-    if max_output_tokens is not None and endpoint is Endpoint.CHAT:
-        used = [name for name in _CAPS if body.get(name) is not None]
-        for name in used or [_cap_field(base_url)]:
-            body[name] = max_output_tokens
-    body.pop("stream", None)
-    options = body.pop("stream_options", None) or {}
-    if stream:
-        body["stream"] = True
-        body["stream_options"] = {**options, "include_usage": True}
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "user-agent": "gatehouse",
-        "x-request-id": request_id,
-    }
-    if secret:
-        headers["authorization"] = f"Bearer {secret}"
-    url = base_url.rstrip("/") + _PATHS[endpoint]
-    return UpstreamRequest(url, headers, orjson.dumps(body))
+    sent = {**body, "model": target.model}
+    if endpoint is Endpoint.CHAT:
+        used = [name for name in _CAPS if sent.get(name) is not None]
+        for name in used or [_cap_field(target.base_url)]:
+            sent[name] = target.cap
+    sent.pop("stream", None)
+    options = sent.pop("stream_options", None) or {}
+    if target.stream:
+        sent["stream"] = True
+        sent["stream_options"] = {**options, "include_usage": True}
+    return Outgoing(endpoint, sent)
+
+
+class OpenAiWire:
+    """How OpenAI, and the many servers that speak as it does, are reached over HTTP."""
+
+    def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
+        """Return the HTTP request that carries what goes upstream."""
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if errand.stream else "application/json",
+            "user-agent": "gatehouse",
+            "x-request-id": errand.request_id,
+        }
+        if errand.secret:
+            headers["authorization"] = f"Bearer {errand.secret}"
+        url = errand.base_url.rstrip("/") + _PATHS[outgoing.operation]
+        return UpstreamRequest(url, headers, orjson.dumps(outgoing.body))
+
+    def error_message(self, raw: bytes) -> str:
+        """Return what a provider says went wrong."""
+        return error_message(raw)
 
 
 def input_bound(body_bytes: int, call: Call) -> int:
@@ -122,7 +125,8 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         view = leaves.answer_view(body) if viewed else UNVIEWED
     except TooDeep as error:
         raise BadAnswer(str(error)) from error
-    return Answer(body, usage, first_finish(finishes), tuple(names), view)
+    size = answer_bytes(body) if viewed else 0
+    return Answer(body, usage, first_finish(finishes), tuple(names), view, size)
 
 
 def answer_bytes(body: Body) -> int:
@@ -175,11 +179,14 @@ def _printable(text: str) -> str:
     return " ".join(shown.split())[:_MESSAGE_MAX]
 
 
-def _cap_field(base_url: str) -> str:
+def is_openai(base_url: str) -> bool:
+    """Tell whether OpenAI or Azure OpenAI is there, to which what others added is unknown."""
     url = base_url + "/"
-    if url.startswith(_OPENAI_HOSTS) or _AZURE_HOST in url:
-        return "max_completion_tokens"
-    return "max_tokens"
+    return url.startswith(_OPENAI_HOSTS) or _AZURE_HOST in url
+
+
+def _cap_field(base_url: str) -> str:
+    return "max_completion_tokens" if is_openai(base_url) else "max_tokens"
 
 
 def _check_list(body: Body, name: str) -> list[Body]:

@@ -35,14 +35,24 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
         given = max(given or 0, total - taken)
     if not taken or given is None or (wrote and not given):
         return None
-    cached = _cached(seen)
-    return Usage(taken, given, cached if cached <= taken else 0)
+    cached, thought = _cached(seen), _reasoning(seen)
+    return Usage(
+        taken,
+        given,
+        cached if cached <= taken else 0,
+        reasoning_tokens=thought if thought <= given else 0,
+    )
 
 
 def _cached(seen: Mapping[str, Any]) -> int:
     details = seen.get("prompt_tokens_details")
     told = _count(details, "cached_tokens") if isinstance(details, dict) else None
     return told or _count(seen, "prompt_cache_hit_tokens") or 0
+
+
+def _reasoning(seen: Mapping[str, Any]) -> int:
+    details = seen.get("completion_tokens_details")
+    return (_count(details, "reasoning_tokens") if isinstance(details, dict) else None) or 0
 
 
 def _count(seen: Mapping[str, Any], *names: str) -> int | None:

@@ -6,9 +6,16 @@ from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
 
 from gateway.exchange import Endpoint, Usage
+from gateway.providers.dialect import Errand, Target
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai.client import parse
-from gateway.providers.openai.upstream import error_message, input_bound, parse_answer, request
+from gateway.providers.openai.upstream import (
+    OpenAiWire,
+    error_message,
+    input_bound,
+    outgoing,
+    parse_answer,
+)
 
 BODY = {"model": "public", "messages": [{"role": "user", "content": "hé"}]}
 LOCAL = "http://127.0.0.1:9001/v1"
@@ -25,7 +32,10 @@ def upstream(body=BODY, **fields):
         "request_id": "op-1",
         **fields,
     }
-    return request(call_body=body, **settings)
+    base_url, model, stream = settings["base_url"], settings["model"], settings["stream"]
+    target = Target(model, base_url, settings["max_output_tokens"], stream)
+    errand = Errand(base_url, model, settings["secret"], stream, settings["request_id"], 0.0)
+    return OpenAiWire().request(outgoing(settings["endpoint"], body, target), errand)
 
 
 def sent(*args, **fields):
@@ -85,8 +95,7 @@ def test_the_cap_is_always_sent_under_a_name_that_is_understood(base_url, given,
     assert {name: body[name] for name in body if name.startswith("max_")} == expected
 
 
-def test_no_cap_is_invented():
-    assert "max_tokens" not in sent(max_output_tokens=None)
+def test_what_makes_no_tokens_has_no_cap():
     assert sent(endpoint=Endpoint.EMBEDDINGS) == {**BODY, "model": "real"}
 
 

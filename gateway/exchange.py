@@ -73,8 +73,8 @@ class View:
     the seam between them. Characters in no segment (the names and line ends that stand between
     short strings) are of no body, and edits pass them by. `uninspected` names what cannot be read,
     once for each: "image", "audio", "file", "reference" (what the provider keeps or fetches),
-    "tokens" (numbers instead of text), "json" (arguments of no single meaning), "other" (parts of
-    an unknown type).
+    "tokens" (numbers instead of text), "json" (arguments of no single meaning), "encrypted" (what
+    only the provider can read), "other" (parts of an unknown type).
     """
 
     leaves: tuple[Leaf, ...]

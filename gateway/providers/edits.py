@@ -5,10 +5,11 @@ from typing import Any
 
 from gateway.exchange import NESTED, Body, Edit, Path, View
 from gateway.providers import document
+from gateway.providers.anthropic import vocabulary as anthropic
 from gateway.providers.openai import fields, vocabulary
 from gateway.providers.walk import spelled
 
-_RESERVED = vocabulary.FIELDS | fields.CHAT.keys() | fields.EMBEDDINGS.keys()
+_RESERVED = vocabulary.FIELDS | fields.CHAT.keys() | fields.EMBEDDINGS.keys() | anthropic.FIELDS
 
 
 def apply(body: Body, view: View, edits: Sequence[Edit]) -> Body:

@@ -1,10 +1,10 @@
 """The OpenAI dialect, client side: a request body becomes a Call. Pure."""
 
-from gateway.exchange import Body, Call, Endpoint, View
+from gateway.exchange import Body, Call, Endpoint
 from gateway.providers import typed
-from gateway.providers.fault import BadRequest, TooDeep
+from gateway.providers.fault import BadRequest
 from gateway.providers.openai import fields, leaves
-from gateway.providers.walk import words
+from gateway.providers.walk import inspected, words
 
 CHOICES_MAX = 128
 INPUTS_MAX = 2048
@@ -38,7 +38,7 @@ def _chat(body: Body, size: int) -> Call:
         model=typed.name(body.get("model"), "model"),
         body=body,
         size=size,
-        view=_view(body, Endpoint.CHAT),
+        view=inspected(leaves.view, body, Endpoint.CHAT),
         stream=stream,
         include_usage=include_usage,
         n=typed.count(body, "n", CHOICES_MAX) or 1,
@@ -61,25 +61,11 @@ def _embeddings(body: Body, size: int) -> Call:
         model=typed.name(body.get("model"), "model"),
         body=body,
         size=size,
-        view=_view(body, Endpoint.EMBEDDINGS),
+        view=inspected(leaves.view, body, Endpoint.EMBEDDINGS),
         user=typed.text(body, "user"),
         unknown_fields=fields.unknown(body, Endpoint.EMBEDDINGS),
         priced_fields=fields.priced(body, Endpoint.EMBEDDINGS),
     )
-
-
-def _view(body: Body, endpoint: Endpoint) -> View:
-    """Return the inspection view; a NUL is refused, since no record could hold the string."""
-    try:
-        view = leaves.view(body, endpoint)
-    except TooDeep as error:
-        raise BadRequest(str(error)) from error
-    for leaf in view.leaves:
-        if "\0" in leaf.text:
-            raise BadRequest("the character U+0000 is not accepted", leaf.place)
-    if "\0" in body["model"]:
-        raise BadRequest("the character U+0000 is not accepted", "model")
-    return view
 
 
 def _messages(body: Body) -> list[Body]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.exchange import NESTED, Edit, Endpoint, Path, View
+from gateway.providers.anthropic import leaves as anthropic
 from gateway.providers.edits import apply
 from gateway.providers.openai.leaves import answer_view, view
 from tests.gateway.providers.openai.bodies import ANSWER, get
@@ -45,7 +46,18 @@ def test_two_keys_that_become_the_same_stay_two():
     assert apply(body, found, edits)["metadata"] == {"[M]": 1, "[M]_2": 2, "[M]_3": 3}
 
 
-@pytest.mark.parametrize("field", ["model", "stream", "previous_response_id", "models"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "model",
+        "stream",
+        "previous_response_id",
+        "models",
+        "system",
+        "stop_sequences",
+        "mcp_servers",
+    ],
+)
 def test_a_key_never_becomes_a_field_of_the_api_by_being_edited(field):
     body = {"messages": [], field[:2] + "a@b" + field[2:]: "x"}
     found = view(body, Endpoint.CHAT)
@@ -100,10 +112,50 @@ BODIES = st.builds(
 )
 
 
+CLAUDE_BODIES = st.builds(
+    lambda texts, value, results: {
+        "system": [{"type": "text", "text": text, "cache_control": None} for text in texts],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": text} for text in results]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "short"},
+                    {"type": "tool_use", "id": "t", "name": "f", "input": {"i": value}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t",
+                        "content": [{"type": "text", "text": text} for text in results],
+                    },
+                    {"type": "document", "source": {"type": "text", "data": "written"}},
+                ],
+            },
+        ],
+        "unknown": value,
+    },
+    st.lists(st.text(max_size=6), max_size=4),
+    JSON,
+    st.lists(st.text(max_size=6), max_size=3),
+)
+
+
 @given(BODIES, st.data())
 def test_apply_replaces_what_is_edited_and_nothing_else(body, data):
+    assert_only_edits_are_made(body, view(body, Endpoint.CHAT), data)
+
+
+@given(CLAUDE_BODIES, st.data())
+def test_apply_replaces_what_is_edited_in_the_anthropic_dialect_too(body, data):
+    assert_only_edits_are_made(body, anthropic.view(body, Endpoint.MESSAGES), data)
+
+
+def assert_only_edits_are_made(body, found: View, data) -> None:
     before = copy.deepcopy(body)
-    found = view(body, Endpoint.CHAT)
     edits = data.draw(edits_of(found))
     edited = apply(body, found, edits)
     assert body == before

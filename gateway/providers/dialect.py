@@ -184,5 +184,8 @@ class Wire(Protocol):
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request. No header of the client's is known here, so none can travel."""
 
+    def listing(self, errand: Errand) -> UpstreamRequest:
+        """Return the request without a body whose answer shows that the credential works."""
+
     def error_message(self, raw: bytes) -> str:
         """Return what the provider says went wrong, printable and short, "" for nothing."""

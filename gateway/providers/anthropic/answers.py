@@ -37,7 +37,8 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         view = leaves.answer_view(body) if viewed else UNVIEWED
     except TooDeep as error:
         raise BadAnswer(str(error)) from error
-    return Answer(body, usage, finish(body.get("stop_reason")), tuple(names), view)
+    size = answer_bytes(body) if viewed else 0
+    return Answer(body, usage, finish(body.get("stop_reason")), tuple(names), view, size)
 
 
 def finish(reason: object) -> str:

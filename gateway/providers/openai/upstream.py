@@ -57,15 +57,23 @@ class OpenAiWire:
             "accept": "text/event-stream" if errand.stream else "application/json",
             "user-agent": "gatehouse",
             "x-request-id": errand.request_id,
+            **_authorization(errand),
         }
-        if errand.secret:
-            headers["authorization"] = f"Bearer {errand.secret}"
         url = errand.base_url.rstrip("/") + _PATHS[outgoing.operation]
         return UpstreamRequest(url, headers, orjson.dumps(outgoing.body))
+
+    def listing(self, errand: Errand) -> UpstreamRequest:
+        """Return the request for the models."""
+        url = errand.base_url.rstrip("/") + "/models"
+        return UpstreamRequest(url, {"accept": "application/json", **_authorization(errand)}, b"")
 
     def error_message(self, raw: bytes) -> str:
         """Return what a provider says went wrong."""
         return error_message(raw)
+
+
+def _authorization(errand: Errand) -> dict[str, str]:
+    return {"authorization": f"Bearer {errand.secret}"} if errand.secret else {}
 
 
 def input_bound(body_bytes: int, call: Call) -> int:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.exchange import Endpoint
 from gateway.providers.anthropic.client import parse
+from gateway.providers.anthropic.fields import COUNT_TOKENS, MESSAGES
 from gateway.providers.fault import BadRequest
+from gateway.providers.openai.fields import Treatment
 from tests.gateway.providers.anthropic.bodies import REQUEST
 
 USER = {"role": "user", "content": "hi"}
@@ -252,6 +254,156 @@ def test_a_body_that_is_too_deep_is_refused():
     for fields in ({"odd": deep}, says({**USE, "input": {"x": deep}}), says({"type": deep[0]})):
         with pytest.raises(BadRequest):
             ask(**fields)
+
+
+# What a field of each class is set to, to see that it is treated so.
+SET = {"service_tier": "priority", "speed": "fast", "inference_geo": "us"}
+
+
+@pytest.mark.parametrize("field", [name for name in MESSAGES if MESSAGES[name] is Treatment.PRICED])
+def test_case_15_a_priced_field_is_named(field):
+    assert ask(**{field: SET.get(field, {"x": "y"})}).priced_fields == (field,)
+    assert ask(**{field: None}).priced_fields == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"service_tier": "auto"},
+        {"service_tier": "standard_only"},
+        {"speed": "standard"},
+        {"inference_geo": "global"},
+    ],
+)
+def test_case_15_a_priced_field_that_costs_nothing_as_it_is_set_is_not_named(fields):
+    assert ask(**fields).priced_fields == ()
+
+
+CACHE = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        (CACHE, "cache_control"),
+        ({"system": [{"type": "text", "text": "s", **CACHE}]}, "system.cache_control"),
+        (says({"type": "text", "text": "x", **CACHE}), "messages.content.cache_control"),
+        (says({**USE, **CACHE}), "messages.content.cache_control"),
+        (
+            says({**RESULT, "content": [{"type": "text", "text": "x", **CACHE}]}),
+            "messages.content.content.cache_control",
+        ),
+        (
+            says(
+                {
+                    "type": "document",
+                    "source": {"type": "content", "content": [{"type": "text", **CACHE}]},
+                }
+            ),
+            "messages.content.source.content.cache_control",
+        ),
+        ({"tools": [tool(**CACHE)]}, "tools.cache_control"),
+    ],
+)
+def test_case_15_to_write_a_cache_is_priced_wherever_it_is_asked_for(fields, named):
+    call = ask(**fields)
+    assert (call.priced_fields, call.unknown_fields) == ((named,), ())
+    counted = count(**fields)
+    assert (counted.priced_fields, counted.unknown_fields) == ((), ())
+    assert ask(system=[{"type": "text", "text": "s", "cache_control": None}]).priced_fields == ()
+
+
+@pytest.mark.parametrize("call", [ask, count])
+@pytest.mark.parametrize(
+    "field", [name for name in MESSAGES if MESSAGES[name] is Treatment.BY_REFERENCE]
+)
+def test_case_15_a_field_by_reference_is_uninspected(field, call):
+    if call is count and field not in COUNT_TOKENS:
+        assert count(**{field: "x"}).unknown_fields == (field,)
+        return
+    assert call(**{field: "x"}).view.uninspected == ("reference",)
+    for unset in (None, False, "", [], {}):
+        assert call(**{field: unset}).view.uninspected == ()
+
+
+@pytest.mark.parametrize(
+    "field", [name for name in MESSAGES if MESSAGES[name] is Treatment.HARMLESS]
+)
+def test_case_15_a_harmless_field_travels_without_a_word(field):
+    call = ask(**{field: "x"})
+    assert (call.unknown_fields, call.priced_fields, call.view.uninspected) == ((), (), ())
+    assert call.body[field] == "x"
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (None, ()),
+        ("custom", ()),
+        ("bash_20250124", ("reference",)),
+        ("web_search_20250305", ("reference",)),
+        ("mcp_toolset", ("reference",)),
+    ],
+)
+def test_case_15_a_tool_that_the_provider_knows_is_uninspected(kind, named):
+    assert ask(tools=[tool(type=kind)]).view.uninspected == named
+
+
+@pytest.mark.parametrize(
+    ("block", "kinds"),
+    [
+        ({"type": "image", "source": {"type": "base64", "data": "A"}}, ("image",)),
+        ({"type": "image", "source": {"type": "url", "url": "u"}}, ("image", "reference")),
+        ({"type": "image", "source": {"type": "file", "file_id": "f"}}, ("image", "reference")),
+        ({"type": "document", "source": {"type": "base64", "data": "A"}}, ("file",)),
+        ({"type": "document", "source": {"type": "url", "url": "u"}}, ("file", "reference")),
+        ({"type": "document", "source": {"type": "file", "file_id": "f"}}, ("file", "reference")),
+        ({"type": "document", "source": {"type": "text", "data": "t"}}, ()),
+        ({"type": "document", "source": {"type": "content", "content": "t"}}, ()),
+        ({"type": "document", "source": {}}, ("other",)),
+        ({"type": "container_upload", "file_id": "f"}, ("reference",)),
+        ({"type": "redacted_thinking", "data": "A" * 40}, ("encrypted",)),
+        ({"type": "redacted_thinking", "data": "in the clear"}, ()),
+        ({"type": "redacted_thinking"}, ()),
+        ({"type": "hologram"}, ("other",)),
+    ],
+)
+def test_what_a_block_hides_is_named(block, kinds):
+    assert ask(**says(block)).view.uninspected == kinds
+    assert ask(**says({**RESULT, "content": [block]})).view.uninspected == kinds
+
+
+def test_case_15_an_unlisted_field_is_unknown_and_travels():
+    call = ask(brand_new={"x": 1}, another=None)
+    assert call.unknown_fields == ("brand_new", "another")
+    assert call.body["brand_new"] == {"x": 1}
+
+
+def test_case_15_unlisted_fields_inside_are_named_by_where_they_stand():
+    text = {"type": "text", "text": "x", "p": 1, "citations": [{"type": "char_location", "q": 2}]}
+    call = ask(
+        messages=[{"role": "user", "content": [text, text], "weight": 0}],
+        system=[{"type": "text", "text": "x", "r": None}],
+        tools=[tool(y=2, input_schema={"any": {"thing": 1}}, input_examples=[{"z": 1}])],
+        thinking={"type": "enabled", "turbo": True},
+        output_config={"format": {"type": "json_schema", "schema": {"s": 1}, "t": 1}},
+        metadata={"user_id": "u", "team": "t"},
+        tool_choice={"type": "auto", "v": 1},
+        diagnostics={"previous_message_id": None, "w": 1},
+    )
+    assert call.unknown_fields == (
+        "diagnostics.w",
+        "messages.content.citations.q",
+        "messages.content.p",
+        "messages.weight",
+        "metadata.team",
+        "output_config.format.t",
+        "system.r",
+        "thinking.turbo",
+        "tool_choice.v",
+        "tools.y",
+    )
+    assert call.priced_fields == ()
 
 
 def test_a_parsed_body_is_what_any_json_reader_made_of_it():

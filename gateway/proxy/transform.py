@@ -47,8 +47,7 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
     """Return the judged body in the dialect of the deployment."""
     route, deployment = judgement.route, judgement.deployment
     interpreter = between(call.endpoint, deployment.dialect)
-    if interpreter is None:
-        raise unserved(call, route.name)
+    assert interpreter is not None  # noqa: S101  (`decide` tries no other deployment)
     target = Target(deployment.model, deployment.base_url, cap, call.stream)
     try:
         outgoing = interpreter.outgoing(call, body, target)
@@ -63,16 +62,6 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
             param=name,
         )
     return outgoing
-
-
-def unserved(call: Call, model: str) -> BadRequest:
-    """Return the refusal of an endpoint that none of a model's providers has."""
-    return BadRequest(
-        "invalid_request",
-        f"{model} is not served at the endpoint {call.endpoint.value}.",
-        "GET /v1/models lists the models.",
-        param="model",
-    )
 
 
 def _redacted(call: Call, findings: tuple[Finding, ...], redact: Redact, hash_key: bytes) -> Body:

@@ -61,7 +61,7 @@ BROKEN = {
         'found "openia" did you mean "openai"?',
     ),
     "a later dialect": (
-        whole("providers: [{name: p, dialect: §anthropic, base_url: 'https://a.example'}]\n"),
+        whole("providers: [{name: p, dialect: §gemini, base_url: 'https://a.example'}]\n"),
         "anthropic is not available in this version available: openai, simulated",
     ),
     "a name in capitals": (

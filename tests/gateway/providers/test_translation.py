@@ -136,3 +136,16 @@ def test_where_both_speak_alike_what_the_provider_said_passes_as_it_is(endpoint,
     rendered = native.render(gathered, keep_usage=True)
     assert spoken(endpoint, accumulated(endpoint, rendered)) == spoken(endpoint, whole.body)
     assert orjson.loads(told.whole) == whole.body
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_what_a_message_says_of_its_usage_at_the_beginning_is_not_what_it_used(collect):
+    told = SCENES["anthropic", "words"].stream
+    silent = told.replace(b',"usage":{"output_tokens":30}', b"")
+    assert silent != told
+    native = MessageStream(collect=collect, limit=LIMIT)
+    native.feed(silent)
+    reader = CHATS["anthropic"].reader(LIMIT)
+    reader.feed(silent)
+    assert (native.done, native.usage) == (True, None)
+    assert (reader.done, reader.usage) == (True, None)

@@ -59,12 +59,17 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it."""
+    """A public model name and the deployments that serve it.
+
+    With `drop_unsupported`, fields that a deployment cannot honour are left out, and named in the
+    answer; else they are refused.
+    """
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
+    drop_unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Provider(models.Model):
 
     class Dialect(models.TextChoices):
         OPENAI = "openai"
+        ANTHROPIC = "anthropic"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

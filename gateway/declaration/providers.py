@@ -22,7 +22,7 @@ from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, fault
 
 KEYS = ("name", "dialect", "base_url", "allow_private", "credential")
-LATER_DIALECTS = ("anthropic", "azure", "bedrock", "gemini")
+LATER_DIALECTS = ("azure-openai", "bedrock", "gemini")
 URL_MAX = 400
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway import routing
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
+from gateway.providers.dialects import between
 from gateway.proxy import facts, metrics
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import Forbidden, NotFound
+from gateway.proxy.errors import BadRequest, Forbidden, NotFound
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import Effect, RouteTo
@@ -28,11 +30,11 @@ async def decide(head: Head, call: Call, principal: Principal, at: datetime, dra
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     scan = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
-    candidates = routing.order(route.deployments, draw)
+    candidates = routing.order(_serving(call, route), draw)
     first = judge(slots, scan, principal, route, candidates[0])
     other = _routed(first, principal)
     if other is not None:
-        route, candidates = other, routing.order(other.deployments, draw)
+        route, candidates = other, routing.order(_serving(call, other), draw)
         first = judge(slots, scan, principal, route, candidates[0])
     return Case(call, slots, scan, route, tuple(candidates), first)
 
@@ -71,6 +73,19 @@ def _route(model: str, principal: Principal) -> Route:
         "model_not_found",
         f"There is no model {model[:120]!r} here.",
         "GET /v1/models lists what this key may call.",
+        param="model",
+    )
+
+
+def _serving(call: Call, route: Route) -> Sequence[Deployment]:
+    """Return the deployments whose provider can be asked what the client asks for."""
+    able = [found for found in route.deployments if between(call.endpoint, found.dialect)]
+    if able:
+        return able
+    raise BadRequest(
+        "invalid_request",
+        f"{route.name} is not served at the endpoint {call.endpoint.value}.",
+        "GET /v1/models lists the models.",
         param="model",
     )
 

@@ -27,7 +27,7 @@ from gateway.proxy import (
     transform,
 )
 from gateway.proxy.attempt import AttemptFailed
-from gateway.proxy.errors import Forbidden, Refusal, Unavailable, fault
+from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage
@@ -83,8 +83,8 @@ async def _serve(passage: Passage, open_call: OpenCall) -> None:
         try:
             judgement = decide.judgement(case, principal, deployment)
             permitted = transform.enforce(case, judgement, principal.tenant.hash_key)  # 6
-        except Forbidden as denial:
-            failure = failure or denial  # this deployment is out; another may be permitted
+        except (Forbidden, BadRequest) as denial:
+            failure = failure or denial  # this deployment is out; another may do
             continue
         try:
             reservation = await _admit(passage, judgement, permitted)  # 7 and 8
@@ -144,8 +144,9 @@ async def _attempt(
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
     try:
-        upstream = forward.forward(permitted, secret, reservation.operation, worker.pools)  # 9
-        async with upstream as response:
+        async with forward.forward(  # 9
+            permitted, secret, reservation.operation, worker.pools, now_s=worker.now_s()
+        ) as response:
             await send(passage, judgement, permitted, reservation, response, outcome)  # 10
     except AttemptFailed as failed:
         outcome.failure, outcome.again = failed.refusal, failed.again

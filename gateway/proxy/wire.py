@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any, cast
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
+from gateway.proxy import refusing
 from gateway.proxy.errors import BodyTimeout, HeadersTooLarge, Refusal, TooLarge
 
 Scope = MutableMapping[str, Any]
@@ -75,6 +75,7 @@ class Reply:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
+        self._path: str = scope["path"]
         self._at_once: AtOnce | None = scope.get(AT_ONCE)
         self.begun = False
         self.ended = False
@@ -111,8 +112,12 @@ class Reply:
 
     async def refuse(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send a refusal in the client's dialect."""
-        body = orjson.dumps(refusal.body())
+        body = refusing.whole(self._path, refusal)
         await self.whole(refusal.status, [JSON_TYPE, NO_STORE, *refusal.headers(), *headers], body)
+
+    async def fail(self, refusal: Refusal) -> None:
+        """End a stream that has begun with a well-formed error."""
+        await self.end(refusing.stream_end(self._path, refusal))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
+from oauth2_provider.forms import AllowForm
 from oauth2_provider.views.base import AuthorizationView, RevokeTokenView, TokenView
 from oauth2_provider.views.introspect import IntrospectTokenView
 
@@ -22,6 +24,8 @@ from audit.rest.fields import unfit
 from gateway.access import public, signed_in
 from gateway.middleware import content_security_policy
 from gateway.models import OAuthApplication
+from gateway.oauth.events import REFUSE, note_oauth
+from gateway.oauth.redirects import form_target
 from gateway.selectors import token_application
 from tenants import sign_in as attempts
 from tenants.sign_in import Pace
@@ -68,14 +72,33 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # untyped
 
     template_name = "gateway/oauth_consent.html"
 
+    def form_valid(self, form: AllowForm) -> HttpResponseBase:
+        """Send the person back with their answer; a refusal is an event, too."""
+        asked = form.cleaned_data
+        application = OAuthApplication.objects.filter(client_id=asked["client_id"]).first()
+        uri = asked.get("redirect_uri") or ""
+        if application is None or not application.redirect_uri_allowed(uri):
+            raise BadRequest("this is no answer to a question of ours")
+        if not asked.get("allow"):
+            told = {"scopes": sorted(set(asked["scope"].split()) & set(application.scopes))}
+            note_oauth(self.request.actor, REFUSE, application, told)
+        answer: HttpResponseBase = super().form_valid(form)
+        return answer
+
+    def redirect(self, redirect_to: str, application: OAuthApplication | None) -> HttpResponseBase:
+        """Send the person to the application, by the schemes that it may use."""
+        if application is None:  # the question was faulty, but it says who asks
+            client_id = self.request.GET.get("client_id", "")
+            application = OAuthApplication.objects.filter(client_id=client_id).first()
+        answer: HttpResponseBase = super().redirect(redirect_to, application)
+        return answer
+
     def render_to_response(self, context: dict[str, Any], **terms: Any) -> HttpResponseBase:
         """Return the page; its form leads to the application, which the policy must allow."""
         page: HttpResponseBase = super().render_to_response(context, **terms)
         if "application" in context and "error" not in context:
-            parts = urlsplit(context["redirect_uri"])  # validated: one of the application's own
-            page["Content-Security-Policy"] = content_security_policy(
-                f"{parts.scheme}://{parts.netloc}"
-            )
+            target = form_target(context["redirect_uri"])  # one of the application's own
+            page["Content-Security-Policy"] = content_security_policy(target)
         return page
 
 
@@ -107,6 +130,8 @@ def _for_programs(answer: Answer) -> Answer:
         if answered.status_code == HTTPStatus.OK:
             attempts.clear(subject)
         answered["Cache-Control"] = "no-store"
+        if answered.content:  # the library names no type where it refuses late
+            answered["Content-Type"] = "application/json"
         return answered
 
     return bounded

@@ -3,8 +3,7 @@
 import base64
 import datetime
 import hashlib
-import re
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
@@ -23,15 +22,18 @@ from gateway.tasks import forget_tokens
 from gateway.views import oauth
 from tenants.models import SignInPace, Tenant
 from tests.gateway.call_records import World
+from tests.gateway.oauth.person import (
+    CALLBACK,
+    code_of,
+    consent,
+    exchange,
+    post,
+    question,
+    signed_in,
+)
 from tests.management import FORM, Api, application, ask_token, for_people, owner_of_all
 
 pytestmark = pytest.mark.usefixtures("db")
-
-CALLBACK = "https://client.example/callback"
-VERIFIER = "v" * 64
-CHALLENGE = (
-    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
-)
 
 
 @pytest.fixture(autouse=True)
@@ -43,59 +45,6 @@ def rested():
 @pytest.fixture
 def world(unique):
     return World(unique)
-
-
-def post(address, client=None, **fields):
-    sent = urlencode({name: value for name, value in fields.items() if value is not None})
-    return (client or Client()).post(address, sent, content_type=FORM)
-
-
-def question(made, **changes):
-    wanted = {
-        "response_type": "code",
-        "client_id": made.client_id,
-        "redirect_uri": CALLBACK,
-        "scope": "apps:read apps:write",
-        "state": "s7",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        **changes,
-    }
-    kept = {name: value for name, value in wanted.items() if value is not None}
-    return f"/o/authorize/?{urlencode(kept)}"
-
-
-def consent(client, address, **button):
-    page = client.get(address)
-    assert page.status_code == 200, page.content
-    hidden = dict(
-        re.findall(r'type="hidden" name="([a-z_]+)"(?: value="([^"]*)")?', page.content.decode())
-    )
-    return client.post("/o/authorize/", {**hidden, **button})
-
-
-def code_of(answer):
-    assert answer.status_code == 302, answer.content
-    return parse_qs(urlsplit(answer["Location"]).query)["code"][0]
-
-
-def exchange(made, secret, code, **changes):
-    fields = {
-        "grant_type": "authorization_code",
-        "client_id": made.client_id,
-        "client_secret": secret or None,
-        "code": code,
-        "redirect_uri": CALLBACK,
-        "code_verifier": VERIFIER,
-        **changes,
-    }
-    return post("/o/token/", **fields)
-
-
-def signed_in(user):
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_an_application_acts_as_itself_with_its_roles(world):
@@ -130,7 +79,7 @@ def test_what_is_stored_opens_nothing(world):
     assert stored.token == ""
     assert stored.token_checksum == hashlib.sha256(token.encode()).hexdigest()
     assert OAuthApplication.objects.get(pk=made.pk).client_secret.startswith("argon2")
-    event = Event.objects.get(object_id=str(made.pk))
+    event = Event.objects.get(object_id=str(made.pk), action="oauth_application.create")
     assert "client_secret" not in event.after
     assert secret not in str(event.after)
     assert Api(token=stored.token_checksum).get("apps/").status_code == 401

@@ -23,6 +23,7 @@ from policies.api import Attachments, Policies
 from tenants.api.budgets import Budgets
 from tenants.api.limits import Limits
 from tenants.api.members import Members
+from tenants.api.people import People
 from tenants.api.tenants import Tenants
 from tenants.api.usage import Usage
 
@@ -39,6 +40,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "limits": Limits,
     "members": Members,
     "oauth-applications": Applications,
+    "people": People,
     "policies": Policies,
     "prices": Prices,
     "providers": Providers,

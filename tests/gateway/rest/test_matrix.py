@@ -127,6 +127,7 @@ class Acme:
             ),
             "members": Membership.objects.get(user=alice),
             "oauth-applications": application(tenant, "auditor")[0],
+            "people": alice,
             "policies": policy,
             "prices": Price.objects.create(
                 route=route,

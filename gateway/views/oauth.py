@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 from oauth2_provider.forms import AllowForm
 from oauth2_provider.views.base import AuthorizationView, RevokeTokenView, TokenView
 from oauth2_provider.views.introspect import IntrospectTokenView
@@ -26,6 +26,7 @@ from gateway.middleware import content_security_policy
 from gateway.models import OAuthApplication
 from gateway.oauth.events import REFUSE, note_oauth
 from gateway.oauth.redirects import form_target
+from gateway.rest.methods import methods
 from gateway.selectors import token_application
 from tenants import sign_in as attempts
 from tenants.sign_in import Pace
@@ -46,6 +47,10 @@ class Introspection(IntrospectTokenView):  # type: ignore[misc]  # untyped
     """Says what a token is good for, to applications of the token's tenant and of the platform."""
 
     http_method_names = ("post",)
+
+    def unauthenticated_response(self, _request: HttpRequest, _asked: Any) -> HttpResponse:
+        """Refuse an application that has not proven itself (RFC 7662, section 2.3)."""
+        return _unknown_client("The application is unknown, or its secret is wrong.")
 
     def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Answer for the token in the body."""
@@ -116,7 +121,7 @@ def _for_programs(answer: Answer) -> Answer:
             # With the address, so that nobody elsewhere can use up what an application may try.
             subject = attempts.subject("oauth application", f"{client_of(request)} {address}")
         except NoClientError:
-            return _error("invalid_client", "Say once who asks.", HTTPStatus.UNAUTHORIZED)
+            return _unknown_client("Say once who asks.")
         now = timezone.now()
         attempts.forget(now)
         wait_s = attempts.take(
@@ -138,13 +143,13 @@ def _for_programs(answer: Answer) -> Answer:
 
 
 token = public("an application's secret, or a person's code, is the permission")(
-    csrf_exempt(require_POST(_for_programs(TokenView.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(TokenView.as_view())))
 )
 revoke = public("whoever has a token and its application's secret may end it")(
-    csrf_exempt(require_POST(_for_programs(RevokeTokenView.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(RevokeTokenView.as_view())))
 )
 introspect = public("an application's secret is the permission")(
-    csrf_exempt(require_POST(_for_programs(Introspection.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(Introspection.as_view())))
 )
 
 
@@ -171,6 +176,12 @@ def client_of(request: HttpRequest) -> str:
     if len(said) != 1 or next(unfit(list(said)), None) is not None:
         raise NoClientError
     return said.pop()
+
+
+def _unknown_client(description: str) -> HttpResponse:
+    answer = _error("invalid_client", description, HTTPStatus.UNAUTHORIZED)
+    answer["WWW-Authenticate"] = 'Basic realm="gatehouse"'
+    return answer
 
 
 def _error(code: str, description: str, status: HTTPStatus) -> HttpResponse:

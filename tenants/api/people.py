@@ -35,7 +35,9 @@ class PersonShown(serializers.ModelSerializer[User]):
     """A person, with their roles in the tenants whose members may be read."""
 
     is_installation_owner = serializers.BooleanField(source="is_superuser", read_only=True)
-    last_sign_in_at = serializers.DateTimeField(source="last_login", read_only=True)
+    last_sign_in_at = serializers.DateTimeField(
+        source="last_login", read_only=True, allow_null=True
+    )
     memberships = serializers.SerializerMethodField()
 
     class Meta:

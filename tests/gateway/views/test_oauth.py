@@ -176,8 +176,12 @@ def test_a_secret_may_stand_in_the_header(world):
 @pytest.mark.parametrize("address", ["/o/token/", "/o/revoke/", "/o/introspect/"])
 def test_what_is_no_request_is_refused(address, body, content_type, status):
     answer = Client().post(address, body, content_type=content_type)
-    assert answer.status_code in (status, 403 if address == "/o/introspect/" else status)
-    assert Client().get(address).status_code == 405
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/json"
+    assert "error" in answer.json()
+    wrong = Client().get(address)
+    assert (wrong.status_code, wrong["Allow"]) == (405, "POST")
+    assert wrong["Content-Type"] == "application/problem+json"
 
 
 def test_guessing_secrets_has_its_pace(world, monkeypatch):
@@ -350,4 +354,6 @@ def test_a_token_is_explained_to_its_tenant_and_the_platform_only(world, unique)
     assert ask(*application(World(unique).tenant, "auditor")).json() == {"active": False}
     assert ask(made, secret, "unheard-of").json() == {"active": False}
     assert ask(made, secret, "").status_code == 400
-    assert ask(made, "wrong").status_code == 403
+    refused = ask(made, "wrong")
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert refused["WWW-Authenticate"].startswith("Basic")

@@ -10,6 +10,8 @@ from django.http.response import HttpResponseBase
 from audit.rest.problems import Problem, plain
 from gateway.access import P, View
 
+SAFE = frozenset({"GET", "HEAD"})
+
 
 def methods(*allowed: str) -> Callable[[View[P]], View[P]]:
     """Refuse every other method than these."""
@@ -26,6 +28,8 @@ def methods(*allowed: str) -> Callable[[View[P]], View[P]]:
             )
             return plain(problem, str(request.META.get("REQUEST_ID", "")))
 
+        # What writes nothing needs no proof of origin to be refused as what it is.
+        checked.csrf_exempt = SAFE.issuperset(allowed) or getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]
         return checked
 
     return bound

@@ -184,7 +184,7 @@ class Program:
 
     def remove(self):
         """Take everything back, the last first; what is gone already stays so."""
-        for noun, verb, state in (("keys", "revoke", "active"), ("jobs", "cancel", "pending")):
+        for noun, verb, state in (("keys", "revoke", "active"), ("jobs", "cancel", "queued")):
             if self.send("GET", self.address(noun), [200]).json()["state"] == state:
                 self.send("POST", f"{self.address(noun)}{verb}/", [200], json={})
         for noun in (

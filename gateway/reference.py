@@ -168,7 +168,8 @@ class _Reader:
         schema = {**self._followed(part), **part}
         bounds = [text.format(schema[name]) for name, text in BOUNDS.items() if name in schema]
         said = "" if schema.get("type") == "object" else schema.get("description", "")
-        return " ".join(each for each in (said, "; ".join(bounds)) if each)
+        bound = "; ".join(bounds)
+        return f"{said} ({bound})" if said and bounds else said or bound
 
     def _curl(
         self, line: str, parameters: list[Schema], media: str, body: Schema, *takes_token: bool

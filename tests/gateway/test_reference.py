@@ -6,7 +6,7 @@ import shlex
 import pytest
 from django.test import Client
 
-from gateway.reference import Field, nouns
+from gateway.reference import DEPTH_MAX, Field, nouns
 from gateway.views.schema import document
 from tests.gateway.call_records import World
 from tests.gateway.views.reading import body, signed_in, text
@@ -159,6 +159,23 @@ def test_a_form_is_sent_as_one():
     assert '--user "$CLIENT_ID:$CLIENT_SECRET"' in ask.curl
     assert ask.curl.endswith("--data-urlencode 'word=…'")
     assert "Bearer" not in ask.curl
+
+
+def test_what_holds_itself_is_read_to_a_depth():
+    tree = {"type": "object", "properties": {"inner": {"$ref": "#/components/schemas/Tree"}}}
+    body = {"content": {"application/json": {"schema": tree}}}
+    grow = {
+        "operationId": "grow",
+        "description": "Grow.",
+        "tags": ["trees"],
+        "security": [],
+        "requestBody": body,
+        "responses": {"200": {"description": ""}},
+    }
+    small = {"paths": {"/t/": {"post": grow}}, "components": {"schemas": {"Tree": tree}}}
+    ((operation,),) = (noun.operations for noun in nouns(small))
+    assert len(operation.fields) == DEPTH_MAX + 1
+    assert operation.fields[1].name == "inner.inner"
 
 
 def test_the_whole_document_is_read():

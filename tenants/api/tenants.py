@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Choice, Text, Texts
 from audit.rest.filters import Filters, Word, one_of
-from audit.rest.resource import Resource
+from audit.rest.stored import ChangedResource
 from tenants.changes import tenant_change
 from tenants.models import Tenant
 from tenants.selectors import tenants_visible
@@ -69,7 +69,7 @@ class TenantFilters(Filters):
     state = one_of(Tenant.State.choices)
 
 
-class Tenants(Resource):
+class Tenants(ChangedResource):
     """Organisations or divisions, isolated from one another."""
 
     model = Tenant

@@ -46,6 +46,8 @@ INLINE_BYTES = 64 * 1024
 
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
+UNBUFFERED = (b"x-accel-buffering", b"no")
+"""Tells NGINX not to hold a stream back."""
 NO_STORE = (b"cache-control", b"no-store")
 
 

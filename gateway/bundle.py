@@ -150,6 +150,7 @@ class Bundle:
     policies: Mapping[str, PolicyText]
     platform_policies: tuple[str, ...]
     tenant_policies: tuple[str, ...]
+    cors_origins: tuple[str, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -54,10 +54,6 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
 
 def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
     """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedMedia(
-            "unsupported_media_type", "Compressed bodies are not read.", "Send plain JSON."
-        )
     if not headers.get(b"content-type", b"application/json").startswith(b"application/json"):
         raise UnsupportedMedia(
             "unsupported_media_type", "The body must be JSON.", "Send application/json."
@@ -136,7 +132,7 @@ def _endpoint(path: str, method: str) -> Endpoint:
                 f"These can: {', '.join(PATHS)}.",
             )
         raise NotFound("not_found", "There is no such endpoint.", f"There are {', '.join(PATHS)}.")
-    if method != found[0]:
+    if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
         raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
     return found[1]
 

@@ -15,6 +15,7 @@ from functools import partial
 from gateway.exchange import Attempt, Endpoint, Judgement, Permitted, Reservation
 from gateway.proxy import (
     authenticate,
+    cors,
     decide,
     deliver,
     forward,
@@ -46,13 +47,13 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     principal = trail.principal = await authenticate.authenticate(  # 2
         head, worker.directory, worker.peppers, worker.now_s()
     )
+    reply.cors = cors.headers(headers, principal.tenant.bundle.cors_origins)
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
         await reply.whole(200, [JSON_TYPE, NO_STORE], models.listed(scope["path"], principal))
         return
     trail.mark("authenticate")
-    declared = headers.get(b"content-length")
-    trail.raw = await read_body(receive, declared, config.max_body_bytes)
+    trail.raw = await read_body(receive, headers, config.max_body_bytes)
     trail.mark("body")
     call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
     parse.check_tags(head, principal.tenant.bundle.tags)

@@ -38,6 +38,7 @@ class TenantShown(serializers.ModelSerializer[Tenant]):
             "tags",
             "pii_countries",
             "pii_phone_regions",
+            "cors_origins",
             "revision",
             "published_revision",
             "publish_error",
@@ -54,6 +55,7 @@ class TenantUpdate(Change):
     tags = Texts(required=False, each_max=63)
     pii_countries = Texts(required=False, each_max=2)
     pii_phone_regions = Texts(required=False, each_max=2)
+    cors_origins = Texts(required=False, each_max=255)
 
 
 class TenantCreate(TenantUpdate):

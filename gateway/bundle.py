@@ -30,7 +30,11 @@ class SealedCredential:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What tokens cost from `effective_from` on."""
+    """What tokens cost from `effective_from` on.
+
+    Input that is read from a cache, or written to one, costs as other input where nothing is said
+    of it.
+    """
 
     currency: str
     input_pico: int
@@ -38,6 +42,7 @@ class Price:
     cached_input_pico: int | None
     request_pico: int
     effective_from: int
+    cache_write_pico: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

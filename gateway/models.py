@@ -139,6 +139,7 @@ class Price(models.Model):
     input_pico = models.PositiveBigIntegerField()
     output_pico = models.PositiveBigIntegerField()
     cached_input_pico = models.PositiveBigIntegerField(null=True, blank=True)
+    cache_write_pico = models.PositiveBigIntegerField(null=True, blank=True)
     request_pico = models.PositiveBigIntegerField(default=0)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=120)

@@ -236,6 +236,7 @@ def _price(row: Price) -> bundle.Price:
         input_pico=row.input_pico,
         output_pico=row.output_pico,
         cached_input_pico=row.cached_input_pico,
+        cache_write_pico=row.cache_write_pico,
         request_pico=row.request_pico,
         effective_from=int(row.effective_from.timestamp()),
     )

@@ -112,6 +112,7 @@ def _row(of: Route | Deployment, price: bundle.Price, source: str) -> Price:
         input_pico=price.input_pico,
         output_pico=price.output_pico,
         cached_input_pico=price.cached_input_pico,
+        cache_write_pico=price.cache_write_pico,
         request_pico=price.request_pico,
         effective_from=_instant(price.effective_from),
         source=source,

@@ -8,7 +8,7 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui lint assets assets-check openapi bench bench-overload lock clean
+.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload lock clean
 
 run:
 	@.ci/install requirements/embedded.txt
@@ -33,6 +33,12 @@ test-ui:
 	@.ci/install requirements/dev.txt
 	@.ci/assets install
 	@$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
+
+# Programs of other makers before a running gateway: the official SDKs of Node, and NGINX.
+test-clients:
+	@.ci/install requirements/dev.txt
+	@npm ci --prefix tests/clients --silent
+	@$(BIN)/python -m pytest tests/clients $(PYTEST_ARGS)
 
 # What pages load is built here and committed, so that whoever runs Gatehouse needs no Node.
 assets:

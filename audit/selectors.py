@@ -14,6 +14,9 @@ from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
 
 PAGE = 50
 PATIENCE_MS = 4000
+RECORDED_FIRST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+RECORDED_LAST = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
+"""Nothing is recorded outside: days are reckoned within, whatever instant is asked for."""
 QUERY_CANCELED = "57014"
 # How many calls have an outcome is not to be estimated: the planner would rather read and sort all.
 ALONG_THE_INDEX = "SET LOCAL enable_sort = off"
@@ -142,7 +145,7 @@ def _call_keys(
         "tenants": list(tenant_ids),
         "since": wanted.since,
         "until": wanted.until,
-        "first_day": None if wanted.since is None else _day(wanted.since - day_ahead),
+        "first_day": None if wanted.since is None else _day(wanted.since) - day_ahead,
         "last_day": _day(min(ends)) if ends else None,
         "before": before,
         "id": identity,
@@ -166,7 +169,8 @@ def _call_keys(
 
 
 def _day(instant: datetime.datetime) -> datetime.date:
-    return instant.astimezone(datetime.UTC).date()
+    within = min(max(instant, RECORDED_FIRST), RECORDED_LAST)
+    return within.astimezone(datetime.UTC).date()
 
 
 def partitions_ahead(today: datetime.date) -> int:

@@ -30,7 +30,11 @@ class SealedCredential:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What tokens cost from `effective_from` on."""
+    """What tokens cost from `effective_from` on.
+
+    Input that is read from a cache, or written to one, costs as other input where nothing is said
+    of it.
+    """
 
     currency: str
     input_pico: int
@@ -38,6 +42,7 @@ class Price:
     cached_input_pico: int | None
     request_pico: int
     effective_from: int
+    cache_write_pico: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,18 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it."""
+    """A public model name and the deployments that serve it.
+
+    With `drop_unsupported`, fields that a deployment cannot honour are left out, and named in the
+    answer; else they are refused.
+    """
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
     plan: Plan = Plan()
+    drop_unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ class Bundle:
     policies: Mapping[str, PolicyText]
     platform_policies: tuple[str, ...]
     tenant_policies: tuple[str, ...]
+    cors_origins: tuple[str, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -28,8 +28,20 @@ class Endpoint(StrEnum):
     """What a client can ask for; the values are the `call.endpoint` fact."""
 
     CHAT = "chat.completions"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    IMAGES = "images.generations"
+    SPEECH = "audio.speech"
+    TRANSCRIPTIONS = "audio.transcriptions"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "messages.count_tokens"
     MODELS = "models"
+
+
+GENERATING = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES})
+"""The endpoints whose answers are made of tokens that a cap bounds."""
 
 
 class Head(NamedTuple):
@@ -61,8 +73,8 @@ class View:
     the seam between them. Characters in no segment (the names and line ends that stand between
     short strings) are of no body, and edits pass them by. `uninspected` names what cannot be read,
     once for each: "image", "audio", "file", "reference" (what the provider keeps or fetches),
-    "tokens" (numbers instead of text), "json" (arguments of no single meaning), "other" (parts of
-    an unknown type).
+    "tokens" (numbers instead of text), "json" (arguments of no single meaning), "encrypted" (what
+    only the provider can read), "other" (parts of an unknown type).
     """
 
     leaves: tuple[Leaf, ...]
@@ -104,11 +116,17 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; cached input is part of the input."""
+    """Tokens as the provider counted them.
+
+    Input that was read from a cache, or written to one, is part of the input; reasoning is part of
+    the output.
+    """
 
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +140,18 @@ class UpstreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer of a provider, inspected or not. `usage` is None where it was not told."""
+    """A whole answer of a provider in the client's dialect, inspected or not.
+
+    `usage` is None where it was not told. `view` and `text_bytes`, the bytes of text in all of it,
+    are empty where no rule looks at answers.
+    """
 
     body: Body
     usage: Usage | None
     finish: str
     tool_calls: tuple[str, ...]
     view: View
+    text_bytes: int = 0
 
 
 class Judgement(NamedTuple):
@@ -154,12 +177,22 @@ class Case(NamedTuple):
     first: Judgement
 
 
+class Outgoing(NamedTuple):
+    """What goes upstream. `operation` is what the provider is asked for, in its own dialect;
+    `left_out` are the client's fields that it cannot honour."""
+
+    operation: Endpoint
+    body: Body
+    left_out: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Permitted:
     """A call that may go to one deployment. Only `transform.enforce` makes one.
 
-    `body` is what was judged, after every obligation; `cap` is the output limit per choice that is
-    sent upstream whether the client asked for one or not.
+    `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
+    dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
+    not.
     """
 
     call: Call
@@ -167,6 +200,7 @@ class Permitted:
     cap: int
     route: Route
     deployment: Deployment
+    outgoing: Outgoing
 
 
 @dataclass(frozen=True, slots=True)

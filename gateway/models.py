@@ -4,11 +4,13 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from oauth2_provider.models import AbstractApplication
 
+from gateway.oauth.redirects import is_safe
 from tenants.models import SLUG, Role, Tenant, User
 
 MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
@@ -28,6 +30,7 @@ class Provider(models.Model):
 
     class Dialect(models.TextChoices):
         OPENAI = "openai"
+        ANTHROPIC = "anthropic"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -164,6 +167,7 @@ class Price(models.Model):
     input_pico = models.PositiveBigIntegerField()
     output_pico = models.PositiveBigIntegerField()
     cached_input_pico = models.PositiveBigIntegerField(null=True, blank=True)
+    cache_write_pico = models.PositiveBigIntegerField(null=True, blank=True)
     request_pico = models.PositiveBigIntegerField(default=0)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=120)
@@ -214,6 +218,18 @@ class OAuthApplication(AbstractApplication):  # type: ignore[misc]  # untyped
                 condition=Q(tenant__isnull=False) | Q(roles=[]), name="oauth_platform_has_no_roles"
             ),
         ]
+
+    def clean(self) -> None:
+        """Refuse an address without TLS that is not on the person's own machine."""
+        super().clean()
+        if not all(is_safe(uri) for uri in self.redirect_uris.split()):
+            raise ValidationError(
+                {"redirect_uris": "http is for 127.0.0.1 and [::1] alone: use https elsewhere"}
+            )
+
+    def get_allowed_schemes(self) -> list[str]:
+        """Return the schemes of where a person may be sent back to (`clean` bounds http)."""
+        return ["https", "http"]
 
     def is_usable(self, request: Any) -> bool:
         """Return whether its tenant is still there; asked before every grant."""

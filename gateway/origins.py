@@ -20,7 +20,10 @@ def base_url(text: str, *, allow_private: bool) -> str:
 
     Clear-text http, local names and private addresses take `allow_private`.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise OriginError("the host of the base URL is not a host") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise OriginError("a base URL begins with https:// (or http://) and a host")
     if parts.username is not None or parts.password is not None:

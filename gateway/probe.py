@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from gateway import credentials
 from gateway.envelope import EnvelopeError
 from gateway.models import Provider
 from gateway.origins import is_public
+from gateway.providers.dialect import Errand
+from gateway.providers.dialects import WIRES
 
 TIMEOUT_S = 5.0
 _SNIPPET = 200
@@ -31,7 +34,7 @@ class Probe:
 
 
 def probe(provider: Provider) -> Probe:
-    """Return how the provider answers `GET <base URL>/models` with its credential, within 5 s.
+    """Return how the provider answers a request for its models with its credential, within 5 s.
 
     The name is resolved once, refused where it is not public, and connected to by that address, so
     that a second answer of the name server cannot lead elsewhere. Redirects are not followed.
@@ -49,18 +52,18 @@ def probe(provider: Provider) -> Probe:
 
 
 def _ask(provider: Provider, secret: str | None) -> Probe:
-    parts = urlsplit(f"{provider.base_url}/models")
+    wanted = WIRES[provider.dialect].listing(
+        Errand(provider.base_url, "", secret, stream=False, request_id="", now_s=time.time())
+    )
+    parts = urlsplit(wanted.url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = _resolve(host, port, allow_private=provider.allow_private)
     pinned = f"[{address}]" if ":" in address else address
-    headers = {"host": parts.netloc, "accept": "application/json"}
-    if secret is not None:
-        headers["authorization"] = f"Bearer {secret}"
     request = httpx.Request(
         "GET",
-        f"{parts.scheme}://{pinned}:{port}{parts.path}",
-        headers=headers,
+        parts._replace(netloc=f"{pinned}:{port}").geturl(),
+        headers={"host": parts.netloc, **wanted.headers},
         extensions={"sni_hostname": host, "timeout": httpx.Timeout(TIMEOUT_S).as_dict()},
     )
     try:

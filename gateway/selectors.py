@@ -236,6 +236,7 @@ def _price(row: Price) -> bundle.Price:
         input_pico=row.input_pico,
         output_pico=row.output_pico,
         cached_input_pico=row.cached_input_pico,
+        cache_write_pico=row.cache_write_pico,
         request_pico=row.request_pico,
         effective_from=int(row.effective_from.timestamp()),
     )
@@ -249,12 +250,14 @@ def applications_visible(actor: Actor) -> QuerySet[OAuthApplication]:
 
 
 def token_application(token: str) -> OAuthApplication | None:
-    """Return the application that an access token was issued to, expired or not."""
+    """Return the application that an access token was issued to, expired or not.
+
+    None where the token can be good no more: its person may not sign in, or its tenant is gone.
+    """
     checksum = hashlib.sha256(token.encode()).hexdigest()
     found = get_access_token_model().objects.filter(token_checksum=checksum)
-    row = found.select_related("application").first()
-    application: OAuthApplication | None = None if row is None else row.application
-    return application
+    row = found.select_related("user", "application__tenant").first()
+    return None if row is None or bearer(row, "") is None else row.application
 
 
 def bearer(token: AbstractAccessToken, source: str) -> Actor | None:

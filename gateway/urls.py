@@ -22,6 +22,7 @@ from gateway.views import (
     people,
     policies,
     providers,
+    reference,
     schema,
     setup,
     sign_in,
@@ -33,6 +34,8 @@ from gateway.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("api/docs/", reference.page, name="reference"),
+    path("api/docs/<slug:noun>/", reference.show, name="reference_noun"),
     path("api/schema/", schema.schema, name="schema"),
     path("api/v1/downloads/<str:token>", downloads.download, name="download"),
     path("api/v1/", include(router.urls())),

@@ -19,6 +19,10 @@ SLUG = RegexValidator(
     SLUG_PATTERN,
     "a name is 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
 )
+ORIGIN_PATTERN = r"\A(?:\*|https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::\d{1,5})?)\Z"
+ORIGIN = RegexValidator(
+    ORIGIN_PATTERN, "an origin is https://host, http://host:port, or * for every one"
+)
 MAX_MICROS = 2**52
 """Counters are Lua doubles: above this an integer is no longer exact."""
 
@@ -94,6 +98,9 @@ class Tenant(models.Model):
     tags = ArrayField(models.CharField(max_length=63, validators=[SLUG]), default=list, blank=True)
     pii_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     pii_phone_regions = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    cors_origins = ArrayField(
+        models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
+    )
     revision = models.PositiveBigIntegerField(default=1)
     published_revision = models.PositiveBigIntegerField(default=0)
     publish_error = models.TextField(blank=True, default="")

@@ -104,8 +104,8 @@ def produce(body: dict[str, Any], behaviour: Behaviour, size: int) -> Production
     """Return what a chat request brings forth; a word is a token, a byte at least one word."""
     cap = body.get("max_completion_tokens") or body.get("max_tokens")
     if behaviour.echo:
-        content = [str(one["content"]) for one in body["messages"] if one["role"] == "user"][-1]
-        words = split(content)
+        said = [one["content"] for one in body["messages"] if one["role"] == "user"][-1]
+        words = split(said if isinstance(said, str) else "".join(part["text"] for part in said))
     elif behaviour.content is not None:
         words = split(behaviour.content)
     else:

@@ -21,6 +21,7 @@ from tests.mock_dialect import (
     named,
     produce,
 )
+from tests.mock_messages import message, message_error, message_events
 
 
 @dataclass
@@ -87,6 +88,28 @@ async def chat(request: web.Request) -> web.StreamResponse:
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
     return await _streamed(request, entry, pieces, behaviour)
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """Answer a chat as Anthropic does."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour, message_error(behaviour.message, behaviour.status))
+    production = produce(entry.body, behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await _misbehave(request, behaviour)
+    if not entry.stream:
+        return _whole(entry, message(entry.model, production, behaviour.usage), behaviour)
+    pieces = message_events(entry.model, production, behaviour.usage)
+    return await _streamed(request, entry, pieces, behaviour)
+
+
+async def count_tokens(request: web.Request) -> web.StreamResponse:
+    """Count the tokens of a chat, which costs nothing."""
+    entry, behaviour = await _received(request)
+    return _whole(entry, {"input_tokens": max(1, entry.bytes // 4)}, behaviour)
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
@@ -178,14 +201,14 @@ async def _partly(request: web.Request, kind: str, whole: bytes, mode: str) -> w
     return response
 
 
-def _refusal(behaviour: Behaviour) -> web.Response:
+def _refusal(behaviour: Behaviour, body: bytes | None = None) -> web.Response:
     after = behaviour.retry_after
     if after is None and behaviour.status == 429:
         after = 1
     headers = {} if after is None or after < 0 else {"retry-after": str(after)}
-    body = error(behaviour.message, behaviour.status)
+    told = body or error(behaviour.message, behaviour.status)
     return web.Response(
-        status=behaviour.status, body=body, content_type="application/json", headers=headers
+        status=behaviour.status, body=told, content_type="application/json", headers=headers
     )
 
 
@@ -298,6 +321,8 @@ def application() -> web.Application:
     app[BOOKS] = Books()
     app.router.add_post("/v1/chat/completions", chat)
     app.router.add_post("/v1/embeddings", embeddings)
+    app.router.add_post("/v1/messages", messages)
+    app.router.add_post("/v1/messages/count_tokens", count_tokens)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/_books", books_read)
     app.router.add_delete("/_books", forget)

@@ -1,5 +1,6 @@
 """Exports of the management API: evidence as files, written by a job, read by signed addresses."""
 
+import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -28,11 +29,19 @@ def _words(known: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(word, word) for word in known]
 
 
+class StoredInstant(serializers.DateTimeField):
+    """An instant that is stored as text, shown as every other one is."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the instant in the spelling of this API."""
+        return super().to_representation(datetime.datetime.fromisoformat(value))
+
+
 class WantedShown(Shown):
     """What an export holds; what is empty asks for all."""
 
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField()
+    since = StoredInstant()
+    until = StoredInstant()
     kinds = serializers.ListField(child=serializers.CharField())
     formats = serializers.ListField(child=serializers.CharField())
     apps = serializers.ListField(child=serializers.UUIDField())

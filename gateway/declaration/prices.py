@@ -16,7 +16,14 @@ from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 from tenants.money import per_million_text, pico_per_token
 
-KEYS = ("currency", "input_per_million", "output_per_million", "cached_input_per_million", "from")
+KEYS = (
+    "currency",
+    "input_per_million",
+    "output_per_million",
+    "cached_input_per_million",
+    "cache_write_per_million",
+    "from",
+)
 SOURCE = "declarative file"
 _EXAMPLE = '"0.15"'
 
@@ -29,6 +36,7 @@ class PriceEntry:
     input_pico: int
     output_pico: int
     cached_input_pico: int | None
+    cache_write_pico: int | None
     since: datetime.datetime | None
     spot: Spot
 
@@ -41,6 +49,8 @@ class PriceEntry:
         }
         if self.cached_input_pico is not None:
             said["cached_input_per_million"] = per_million_text(self.cached_input_pico)
+        if self.cache_write_pico is not None:
+            said["cache_write_per_million"] = per_million_text(self.cache_write_pico)
         return said
 
 
@@ -53,6 +63,7 @@ def read(node: Node) -> PriceEntry | None:
         input_pico=keys.required("input_per_million", rate, 0),
         output_pico=keys.required("output_per_million", rate, 0),
         cached_input_pico=keys.optional("cached_input_per_million", rate, None),
+        cache_write_pico=keys.optional("cache_write_per_million", rate, None),
         since=keys.optional("from", values.instant, None),
         spot=spot_of(keys, KEYS),
     )
@@ -77,6 +88,7 @@ def apply(session: Session, of: Route | Deployment, entry: PriceEntry | None) ->
         cached_input_pico=entry.cached_input_pico,
         request_pico=0,
         effective_from=int(since.timestamp()),
+        cache_write_pico=entry.cache_write_pico,
     )
     with session.at(entry.spot):
         price_set(actor=session.actor, of=of, price=price, source=SOURCE)
@@ -94,6 +106,8 @@ def describe(of: Route | Deployment | None) -> Plain:
     }
     if row.cached_input_pico is not None:
         said["cached_input_per_million"] = per_million_text(row.cached_input_pico)
+    if row.cache_write_pico is not None:
+        said["cache_write_per_million"] = per_million_text(row.cache_write_pico)
     return {**said, "from": instant_text(row.effective_from)}
 
 

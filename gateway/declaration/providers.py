@@ -31,7 +31,7 @@ KEYS = (
     "credential",
     "spare_credentials",
 )
-LATER_DIALECTS = ("anthropic", "azure", "bedrock", "gemini")
+LATER_DIALECTS = ("azure-openai", "bedrock", "gemini")
 URL_MAX = 400
 
 

@@ -6,13 +6,13 @@ from gateway.providers.fault import BadRequest
 _LONGEST = 256
 
 
-def text(body: Body, name: str) -> str:
+def text(body: Body, name: str, param: str = "") -> str:
     """Return a short string; "" where it is absent or null."""
-    value = body.get(name)
+    value, param = body.get(name), param or name
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise BadRequest(f"{name} must be a string of at most {_LONGEST} characters", name)
+        raise BadRequest(f"{param} must be a string of at most {_LONGEST} characters", param)
     return value
 
 
@@ -44,6 +44,14 @@ def count(body: Body, name: str, most: int) -> int | None:
     return value
 
 
+def whole(body: Body, name: str) -> int | None:
+    """Return a whole number; None where it is absent or null."""
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise BadRequest(f"{name} must be a whole number", name)
+    return value
+
+
 def record(value: object, param: str) -> Body:
     """Return an object; an empty one for null."""
     if value is None:
@@ -53,15 +61,16 @@ def record(value: object, param: str) -> Body:
     return value
 
 
-def records(value: object, param: str) -> list[Body]:
-    """Return a list of objects; an empty one for null."""
+def records(value: object, param: str, step: str = "[{}]") -> list[Body]:
+    """Return a list of objects; an empty one for null. `step` is how a dialect writes an index."""
     if value is None:
         return []
     if not isinstance(value, list):
         raise BadRequest(f"{param} must be a list", param)
     for index, item in enumerate(value):
         if not isinstance(item, dict):
-            raise BadRequest(f"{param}[{index}] must be an object", f"{param}[{index}]")
+            at = param + step.format(index)
+            raise BadRequest(f"{at} must be an object", at)
     return value
 
 

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
-from gateway.exchange import Body, Path, Segment, View
+from gateway.exchange import Body, Endpoint, Path, Segment, View
 from gateway.providers import document
-from gateway.providers.fault import TooDeep
+from gateway.providers.fault import BadRequest, TooDeep
 from policies.detectors.finding import Leaf
 
 _DEEPEST = 2 * document.DEPTH + 8
 _LONG_NUMBER = 1_000_000
 _NOTHING: frozenset[str] = frozenset()
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
 
 
 class Sheet:
@@ -164,3 +169,23 @@ def is_silent(value: object) -> bool:
 def spelled(value: object) -> str:
     """Return how a string, or a whole number, is read."""
     return value if isinstance(value, str) else str(int(cast("float", value)))
+
+
+def inspected(
+    read: Callable[[Body, Endpoint], View], body: Body, endpoint: Endpoint, joint: str = "/"
+) -> View:
+    """Return the inspection view of a request, as `read` gathers it.
+
+    Refused (BadRequest) are a body that is too deep, and a NUL, since no record could hold it.
+    `joint` is what stands between the steps of a place where a dialect names one.
+    """
+    try:
+        view = read(body, endpoint)
+    except TooDeep as error:
+        raise BadRequest(str(error)) from error
+    for leaf in view.leaves:
+        if "\0" in leaf.text:
+            raise BadRequest("the character U+0000 is not accepted", leaf.place.replace("/", joint))
+    if "\0" in body["model"]:
+        raise BadRequest("the character U+0000 is not accepted", "model")
+    return view

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Head
 from gateway.pricing import bound_pico, price_at
+from gateway.providers.dialects import between
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import Forbidden
+from gateway.proxy.errors import BadRequest, Forbidden, Refusal
 from gateway.proxy.keyring import NONE
 from gateway.proxy.stations import Stations
 from gateway.routing.order import Standing, in_region, order
@@ -27,8 +28,11 @@ class Choosing(NamedTuple):
 def candidates(
     route: Route, head: Head, call: Call, principal: Principal, choosing: Choosing
 ) -> tuple[Deployment, ...]:
-    """Return the deployments of a route in the order of trial; none where its region has none."""
-    deployments, plan = route.deployments, route.plan
+    """Return the deployments of a route in the order of trial.
+
+    None where its region has none, or none can be asked what the client asks for.
+    """
+    deployments, plan = serving(call, route.deployments), route.plan
     if plan.regional:
         deployments = of_region(deployments, head)
     if len(deployments) < 2:  # noqa: PLR2004  (one needs no order)
@@ -46,8 +50,22 @@ def of_region(deployments: tuple[Deployment, ...], head: Head) -> tuple[Deployme
     return deployments if region is None else in_region(deployments, region)
 
 
-def not_served(head: Head) -> Forbidden:
-    """Return the refusal of a call for whose region there is no deployment."""
+def serving(call: Call, deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
+    """Return those whose provider can be asked what the client asks for."""
+    if all(between(call.endpoint, deployment.dialect) for deployment in deployments):
+        return deployments
+    return tuple(found for found in deployments if between(call.endpoint, found.dialect))
+
+
+def not_served(head: Head, call: Call, route: Route) -> Refusal:
+    """Return the refusal of a call that no deployment of its model can serve."""
+    if not serving(call, route.deployments):
+        return BadRequest(
+            "invalid_request",
+            f"{route.name} is not served at the endpoint {call.endpoint.value}.",
+            "GET /v1/models lists the models.",
+            param="model",
+        )
     return Forbidden(
         "region_not_served",
         f"No deployment of this model is in the region {dict(head.tags).get(REGION_TAG)!r}.",

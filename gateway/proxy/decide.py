@@ -61,7 +61,7 @@ def _candidates(
 ) -> tuple[Deployment, ...]:
     found = candidates(route, head, call, principal, choosing)
     if not found:
-        raise not_served(head)
+        raise not_served(head, call, route)
     return found
 
 

@@ -6,14 +6,14 @@ import contextlib
 import orjson
 
 from gateway.exchange import Answer, Judgement, Permitted, Reservation
-from gateway.providers import openai_stream
+from gateway.providers.dialect import AnswerStream
 from gateway.providers.fault import TooLarge
 from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
-from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, Reply
+from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
 
 LAST_WORD_S = 1.0
 
@@ -30,7 +30,7 @@ async def whole(
     trail = passage.trail
     raw = await response.read()
     trail.upstream_ended()
-    answer = inspect_answer.parse(permitted.call, raw, passage.principal)
+    answer = inspect_answer.parse(permitted, raw, trail, passage.principal)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, outcome)
@@ -59,7 +59,7 @@ async def stream(
     Reads to the end even when the client is gone: what is produced is paid for, so it is metered.
     """
     reply, trail = passage.reply, passage.trail
-    events = inspect_answer.stream_of(permitted.call, passage.principal)
+    events = inspect_answer.stream_of(permitted, trail, passage.principal)
     try:
         async for chunk in response.chunks():
             data = events.feed(chunk)
@@ -80,14 +80,13 @@ async def stream(
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, answer, outcome)
-        pieces = openai_stream.render_stream(visible, keep_usage=permitted.call.include_usage)
-        tail = b"".join(pieces)
+        tail = inspect_answer.rendered(permitted, visible)
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)
 
 
-def _check_whole(events: openai_stream.ChatStream) -> None:
+def _check_whole(events: AnswerStream) -> None:
     """Raise AttemptFailed unless the provider brought its stream to an end."""
     if events.failed is not None:
         raise _failed(events.failed)
@@ -100,7 +99,7 @@ async def broken(reply: Reply, refusal: Refusal, decision_id: str | None) -> Non
     refusal.decision_id = decision_id
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORD_S):
-            await reply.end(openai_stream.stream_error(refusal.body()["error"]))
+            await reply.fail(refusal)
 
 
 async def _inspected(
@@ -120,7 +119,7 @@ async def _inspected(
 
 async def _begin(passage: Passage, permitted: Permitted, reservation: Reservation) -> None:
     await passage.reply.begin(
-        200, [STREAM_TYPE, *headers.of_answer(passage, permitted, reservation)]
+        200, [STREAM_TYPE, UNBUFFERED, *headers.of_answer(passage, permitted, reservation)]
     )
 
 

@@ -11,10 +11,11 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Protocol, cast
 
-import orjson
-
+from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
-from gateway.providers import openai_upstream, simulated
+from gateway.providers.dialect import Errand
+from gateway.providers.dialects import WIRES
+from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
 from gateway.proxy.keyring import credential_refused
@@ -34,7 +35,7 @@ MOST_ERROR_BYTES = 64 * 1024
 
 
 def forward(
-    permitted: Permitted, secret: str | None, request_id: str, pools: Pools
+    permitted: Permitted, secret: str | None, request_id: str, pools: Pools, *, now_s: float
 ) -> AbstractAsyncContextManager["UpstreamResponse"]:
     """Send a permitted call to its deployment; the context holds the connection.
 
@@ -42,7 +43,8 @@ def forward(
     """
     if permitted.deployment.dialect == "simulated":
         return _Simulated(permitted, pools.timeouts.unless(permitted.deployment.timeouts))
-    return _Exchange(permitted, secret, request_id, pools)
+    request = _request(permitted, secret, request_id, now_s)
+    return _Exchange(request, permitted.deployment, secret, pools)
 
 
 class UpstreamResponse(Protocol):
@@ -63,13 +65,14 @@ class _Exchange:
     """One HTTP exchange with a provider."""
 
     def __init__(
-        self, permitted: Permitted, secret: str | None, request_id: str, pools: Pools
+        self, request: UpstreamRequest, deployment: Deployment, secret: str | None, pools: Pools
     ) -> None:
-        self._private = permitted.deployment.allow_private
+        self._private = deployment.allow_private
+        self._wire = WIRES[deployment.dialect]
         self._secret = secret
         self._pools = pools
-        self._timeouts = pools.timeouts.unless(permitted.deployment.timeouts)
-        self._request = _request(permitted, secret, request_id)
+        self._timeouts = pools.timeouts.unless(deployment.timeouts)
+        self._request = request
         self._response: Response | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
@@ -156,32 +159,34 @@ class _Exchange:
             raw = await response.read(MOST_ERROR_BYTES)
         except Broken:
             raw = b""
-        message = openai_upstream.error_message(raw)
+        message = self._wire.error_message(raw)
         if self._secret:
             message = message.replace(self._secret, "***")
         return status_failure(response.status, response.headers, message)
 
 
-def _request(permitted: Permitted, secret: str | None, request_id: str) -> UpstreamRequest:
+def _request(
+    permitted: Permitted, secret: str | None, request_id: str, now_s: float
+) -> UpstreamRequest:
     """Return what goes to the deployment: made of the judged value and nothing else."""
-    return openai_upstream.request(
-        base_url=permitted.deployment.base_url,
-        secret=secret,
-        call_body=permitted.body,
-        model=permitted.deployment.model,
-        endpoint=permitted.call.endpoint,
-        max_output_tokens=permitted.cap,
-        stream=permitted.call.stream,
-        request_id=request_id,
+    deployment = permitted.deployment
+    errand = Errand(
+        deployment.base_url,
+        deployment.model,
+        secret,
+        permitted.call.stream,
+        request_id,
+        now_s,
     )
+    return WIRES[deployment.dialect].request(permitted.outgoing, errand)
 
 
 class _Simulated:
     """The built-in provider: no network, the same path."""
 
     def __init__(self, permitted: Permitted, timeouts: Timeouts) -> None:
-        body = orjson.loads(_request(permitted, None, "").body)
-        self._plan = simulated.simulate(permitted.call.endpoint, body, permitted.deployment.model)
+        sent = permitted.outgoing
+        self._plan = simulated.simulate(sent.operation, sent.body, permitted.deployment.model)
         self._timeouts = timeouts
         self.headers: Mapping[str, str] = {}
 
@@ -196,7 +201,7 @@ class _Simulated:
             )
         if self._plan.status != HTTPStatus.OK:
             raw = b"".join(chunk for _, chunk in self._plan.chunks)
-            raise status_failure(self._plan.status, {}, openai_upstream.error_message(raw))
+            raise status_failure(self._plan.status, {}, WIRES["simulated"].error_message(raw))
         return self
 
     async def __aexit__(

@@ -8,15 +8,17 @@ import asyncio
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from gateway.exchange import Answer, Call, Judgement
-from gateway.providers import openai_stream, openai_upstream
+from gateway.exchange import Answer, Judgement, Permitted
+from gateway.providers.dialect import AnswerStream, Interpreter, Passing
+from gateway.providers.dialects import between
+from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, TooLarge
-from gateway.providers.leaves import apply
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
 from gateway.proxy.obligations import denied, redaction_edits
+from gateway.proxy.trail import Trail
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, RouteTo
@@ -35,31 +37,46 @@ class Inspected(NamedTuple):
     refusal: Forbidden | None = None
 
 
-def parse(call: Call, raw: bytes, principal: Principal) -> Answer:
+def interpreter(permitted: Permitted) -> Interpreter:
+    """Return who stands between the client and the deployment of a permitted call."""
+    found = between(permitted.call.endpoint, permitted.deployment.dialect)
+    assert found is not None  # noqa: S101  (`transform.enforce` permits no other)
+    return found
+
+
+def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) -> Answer:
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
-        return openai_upstream.parse_answer(
-            call.endpoint, raw, viewed=principal.app.policy.answer_rules
+        return interpreter(permitted).answer(
+            raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
 
 
-def stream_of(call: Call, principal: Principal) -> openai_stream.ChatStream:
+def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
-    return openai_stream.ChatStream(
-        keep_usage=call.include_usage,
-        collect=principal.app.policy.answer_rules,
-        limit=MOST_ANSWER_BYTES,
+    return interpreter(permitted).stream(
+        Passing(
+            collect=principal.app.policy.answer_rules,
+            limit=MOST_ANSWER_BYTES,
+            keep_usage=permitted.call.include_usage,
+            created_s=int(trail.at.timestamp()),
+        )
     )
 
 
-def gathered(stream: openai_stream.ChatStream) -> Answer:
+def gathered(stream: AnswerStream) -> Answer:
     """Return the whole answer that a stream brought."""
     try:
         return stream.assemble()
     except (BadAnswer, TooLarge) as fault:
         raise unreadable(f"could not be read: {fault}") from None
+
+
+def rendered(permitted: Permitted, answer: Answer) -> bytes:
+    """Return an inspected answer as the stream that the client waits for."""
+    return interpreter(permitted).render(answer, keep_usage=permitted.call.include_usage)
 
 
 async def inspect(
@@ -75,7 +92,7 @@ async def inspect(
     scan = NOTHING
     if policy.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
-    bound = facts.of_answer(judgement, answer, openai_upstream.answer_bytes(answer.body), scan)
+    bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
     decision = policy.decide("answer", bound, scan.failed | request_scan.failed)
     if decision.effect is not Effect.PERMIT:
         return Inspected(answer, scan, decision, bound, denied(decision))

@@ -8,9 +8,17 @@ from collections.abc import Sequence
 import orjson
 
 from gateway.bundle import Budget, Price
-from gateway.exchange import Attempt, BudgetLine, Endpoint, Head, LimitLine, Permitted, Reservation
+from gateway.exchange import (
+    GENERATING,
+    Attempt,
+    BudgetLine,
+    Head,
+    LimitLine,
+    Permitted,
+    Reservation,
+)
 from gateway.pricing import bound_pico, price_at
-from gateway.providers import openai_upstream
+from gateway.providers.openai.upstream import input_bound
 from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal
@@ -201,10 +209,10 @@ def _wanted(
     permitted: Permitted, principal: Principal, price: Price | None, attempt: Attempt
 ) -> Reservation:
     call, size = permitted.call, _size(permitted)
-    output = call.n * permitted.cap if call.endpoint is Endpoint.CHAT else 0
+    output = call.n * permitted.cap if call.endpoint in GENERATING else 0
     bound = 0
     if price is not None:
-        bound = bound_pico(openai_upstream.input_bound(size, call), output, price)
+        bound = bound_pico(input_bound(size, call), output, price)
         if micros_from_pico(bound) > MAX_MICROS:
             raise BadRequest("invalid_request", "The call could cost more than can be counted.")
     return Reservation(

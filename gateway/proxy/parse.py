@@ -5,7 +5,8 @@ import re
 
 from gateway.environment import Network
 from gateway.exchange import Body, Call, Endpoint, Head
-from gateway.providers import document, openai
+from gateway.providers import document
+from gateway.providers.dialects import PARSERS
 from gateway.providers.fault import BadRequest as DialectFault
 from gateway.proxy.errors import (
     BadRequest,
@@ -20,11 +21,14 @@ from gateway.proxy.wire import Scope
 PATHS: dict[str, tuple[str, Endpoint]] = {
     "/v1/chat/completions": ("POST", Endpoint.CHAT),
     "/v1/embeddings": ("POST", Endpoint.EMBEDDINGS),
+    "/v1/messages": ("POST", Endpoint.MESSAGES),
+    "/v1/messages/count_tokens": ("POST", Endpoint.COUNT_TOKENS),
     "/v1/models": ("GET", Endpoint.MODELS),
 }
 UNGOVERNED = (
     "/v1/responses", "/v1/completions", "/v1/moderations", "/v1/images", "/v1/audio",
-    "/v1/messages", "/v1/realtime", "/v1/files", "/v1/batches", "/v1/assistants", "/v1/threads",
+    "/v1/messages/batches", "/v1/realtime", "/v1/files", "/v1/batches", "/v1/assistants",
+    "/v1/threads",
     "/v1/fine_tuning", "/v1/uploads", "/v1/vector_stores", "/v1/evals", "/v1/containers",
 )  # fmt: skip
 CLIENT_ID = re.compile(r"\A[A-Za-z0-9._:-]{1,128}\Z")
@@ -50,16 +54,12 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
 
 def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
     """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedMedia(
-            "unsupported_media_type", "Compressed bodies are not read.", "Send plain JSON."
-        )
     if not headers.get(b"content-type", b"application/json").startswith(b"application/json"):
         raise UnsupportedMedia(
             "unsupported_media_type", "The body must be JSON.", "Send application/json."
         )
     try:
-        parsed = openai.parse(head.endpoint, _document(raw), len(raw))
+        parsed = PARSERS[head.endpoint](head.endpoint, _document(raw), len(raw))
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if parsed.messages > most_messages:
@@ -132,7 +132,7 @@ def _endpoint(path: str, method: str) -> Endpoint:
                 f"These can: {', '.join(PATHS)}.",
             )
         raise NotFound("not_found", "There is no such endpoint.", f"There are {', '.join(PATHS)}.")
-    if method != found[0]:
+    if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
         raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
     return found[1]
 

@@ -16,6 +16,7 @@ from typing import cast
 from gateway.exchange import Attempt, Endpoint, Head, Judgement, Permitted
 from gateway.proxy import (
     authenticate,
+    cors,
     decide,
     deliver,
     forward,
@@ -50,6 +51,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     principal = trail.principal = await authenticate.authenticate(  # 2
         head, worker.directory, worker.peppers, worker.now_s()
     )
+    reply.cors = cors.headers(headers, principal.tenant.bundle.cors_origins)
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
         await reply.whole(200, [JSON_TYPE, NO_STORE], models.listed(scope["path"], principal))
@@ -69,7 +71,7 @@ async def _decided(
     """Read, parse and decide a call whose caller is known."""
     config = worker.config
     head, principal = cast("Head", trail.head), cast("Principal", trail.principal)  # known by now
-    trail.raw = await read_body(receive, headers.get(b"content-length"), config.max_body_bytes)
+    trail.raw = await read_body(receive, headers, config.max_body_bytes)
     trail.mark("body")
     call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
     parse.check_tags(head, principal.tenant.bundle.tags)
@@ -127,7 +129,7 @@ async def _try(
     try:
         try:
             permitted = _permitted(passage, target)
-        except Forbidden as denial:
+        except (Forbidden, BadRequest) as denial:
             return Outcome(denied=True, failure=denial)
         try:
             trial = await _admit(passage, *permitted)  # 7 and 8
@@ -234,7 +236,9 @@ async def _attempt(
     began_s = trail.clock()
     worker.stations.began(deployment)
     try:
-        upstream = forward.forward(permitted, secret.text, reservation.operation, worker.pools)  # 9
+        upstream = forward.forward(  # 9
+            permitted, secret.text, reservation.operation, worker.pools, now_s=worker.now_s()
+        )
         async with within(deployment.timeouts), upstream as response:
             latency_s = trail.clock() - began_s
             worker.stations.answered(deployment, secret, response.headers, latency_s)

@@ -52,6 +52,8 @@ def admitted(
         "redacted": permitted.body is not decided.case.call.body,
         "timings_us": dict(decided.trail.marks),
     }
+    if permitted.outgoing.left_out:
+        body["left_out"] = [facts.plain_name(name) for name in permitted.outgoing.left_out]
     return _record("admitted", decided, "", None, body, at)
 
 
@@ -80,7 +82,13 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
         "timings_us": decided.trail.marks,
     }
     if usage is not None:
-        body["usage"] = [usage.input_tokens, usage.output_tokens, usage.cached_input_tokens]
+        body["usage"] = [
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+        ]
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:

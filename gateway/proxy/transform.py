@@ -2,16 +2,22 @@
 
 from typing import assert_never
 
-from gateway.exchange import Body, Call, Case, Judgement, Permitted
-from gateway.providers.leaves import apply
-from gateway.proxy.errors import Forbidden
+from gateway.exchange import Body, Call, Case, Judgement, Outgoing, Permitted
+from gateway.providers.dialect import Target
+from gateway.providers.dialects import between
+from gateway.providers.edits import apply
+from gateway.providers.fault import BadRequest as DialectFault
+from gateway.proxy.errors import BadRequest, Forbidden
 from gateway.proxy.obligations import denied, redaction_edits
 from policies.detectors.finding import Finding
 from policies.pdp.decision import CapOutputTokens, Effect, Redact, RouteTo
 
 
 def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
-    """Apply every obligation, or raise Forbidden. This is the only maker of Permitted."""
+    """Apply every obligation, or raise Forbidden. This is the only maker of Permitted.
+
+    BadRequest tells of what the deployment cannot honour: another may be able to.
+    """
     decision, call = judgement.decision, case.call
     if decision.effect is not Effect.PERMIT:
         raise denied(decision)
@@ -33,7 +39,29 @@ def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
                     )
             case _:
                 assert_never(obligation)
-    return Permitted(call, body, cap, judgement.route, judgement.deployment)
+    outgoing = _outgoing(judgement, call, body, cap)
+    return Permitted(call, body, cap, judgement.route, judgement.deployment, outgoing)
+
+
+def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoing:
+    """Return the judged body in the dialect of the deployment."""
+    route, deployment = judgement.route, judgement.deployment
+    interpreter = between(call.endpoint, deployment.dialect)
+    assert interpreter is not None  # noqa: S101  (`decide` tries no other deployment)
+    target = Target(deployment.model, deployment.base_url, cap, call.stream)
+    try:
+        outgoing = interpreter.outgoing(call, body, target)
+    except DialectFault as fault:
+        raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
+    if outgoing.left_out and not route.drop_unsupported:
+        name = outgoing.left_out[0]
+        raise BadRequest(
+            "invalid_request",
+            f"{route.name} is served by {deployment.provider}, which cannot honour {name!r}.",
+            "Leave the field out, choose another model, or have the route drop such fields.",
+            param=name,
+        )
+    return outgoing
 
 
 def _redacted(call: Call, findings: tuple[Finding, ...], redact: Redact, hash_key: bytes) -> Body:

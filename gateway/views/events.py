@@ -20,6 +20,7 @@ from audit.actor import Actor
 from audit.models import Event
 from audit.selectors import events_visible
 from gateway.access import requires
+from gateway.event_words import sentence
 from gateway.pages import Crumb, or_404, tenant_chosen
 from tenants.models import Tenant
 from tenants.permissions import tenants_where
@@ -112,6 +113,7 @@ def show(request: HttpRequest, actor: Actor, event_id: int) -> HttpResponse:
     content = {
         "crumbs": [Crumb("Audit events", reverse("events"))],
         "event": event,
+        "sentence": sentence(event.actor, event.action, event.object_kind, event.object_name),
         "differences": _differences(event.before, event.after),
         "json": orjson.dumps(_as_json(event), option=orjson.OPT_INDENT_2).decode(),
     }

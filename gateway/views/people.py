@@ -27,7 +27,7 @@ from gateway.pages import (
     tenants_for,
 )
 from tenants.models import Membership, Role, Tenant, User
-from tenants.permissions import MATRIX, TENANT_ACTIONS, tenants_where
+from tenants.permissions import MATRIX, TENANT_ACTIONS, given_by, tenants_where
 from tenants.selectors import members_visible
 from tenants.services.people import membership_grant, membership_revoke, user_create
 
@@ -241,11 +241,11 @@ def _accesses(found: Sequence[Membership]) -> list[Access]:
 
 
 def _given_by(memberships: Sequence[Membership]) -> list[tuple[str, str]]:
-    sources: dict[str, list[str]] = {}
-    for membership in memberships:
-        for action in MATRIX[membership.role]:
-            sources.setdefault(action, []).append(_label(membership))
-    return [(action, ", ".join(roles)) for action, roles in sorted(sources.items())]
+    granted = given_by(membership.role for membership in memberships)
+    return [
+        (each.action, ", ".join(str(Role(role).label).lower() for role in each.roles))
+        for each in granted
+    ]
 
 
 def _matrix() -> list[MatrixRow]:

@@ -50,7 +50,21 @@ class SettingsForm(ReasonForm):
     pii_phone_regions = WordsField(
         label="Regions of telephone numbers", required=False, max_length=200
     )
-    field_order = ("name", "timezone", "tags", "pii_countries", "pii_phone_regions", "reason")
+    cors_origins = WordsField(
+        label="Origins of browsers",
+        required=False,
+        max_length=2000,
+        help_text="Pages that may read answers: https://app.example, or * for all.",
+    )
+    field_order = (
+        "name",
+        "timezone",
+        "tags",
+        "pii_countries",
+        "pii_phone_regions",
+        "cors_origins",
+        "reason",
+    )
 
 
 class NewTenantForm(SettingsForm):
@@ -116,6 +130,7 @@ def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpRespon
         "tags": ", ".join(tenant.tags),
         "pii_countries": ", ".join(tenant.pii_countries),
         "pii_phone_regions": ", ".join(tenant.pii_phone_regions),
+        "cors_origins": ", ".join(tenant.cors_origins),
     }
     form = SettingsForm(given(request), initial=initial)
     page = FormPage(f"Settings of {tenant.name}", "Save", _address(tenant), _crumbs(tenant))

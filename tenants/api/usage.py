@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Body, Choice, Count, Identity, Recorded, Text
 from audit.rest.pages import SIZE_MAX
-from tenants.api.belonging import OfTenant
+from tenants.api.belonging import Naming
 from tenants.models import Tenant, UsageRollup
 from tenants.permissions import require
 from tenants.usage.reading import COUNTS, UsageWanted, usage_by, usage_series
@@ -110,7 +110,7 @@ class BreakdownAsked(UsageAsked):
     limit = Count(required=False, min_value=1, max_value=SIZE_MAX, default=LINES)
 
 
-class Usage(OfTenant):
+class Usage(Naming):
     """What was used."""
 
     model = UsageRollup
@@ -121,8 +121,6 @@ class Usage(OfTenant):
         "list": Access("usage.read", "usage:read"),
         "breakdown": Access("usage.read", "usage:read"),
     }
-
-    retrieve = None  # type: ignore[assignment]  # no address names a piece of usage
 
     @classmethod
     def listings(cls) -> frozenset[str]:

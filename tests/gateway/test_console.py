@@ -101,6 +101,7 @@ def every_screen(world):
     found += ["/members/grant", f"/events/{Event.objects.latest('id').id}"]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
+    found += ["/api/docs/", "/api/docs/budgets/", "/api/docs/oauth/"]
     found += [f"/jobs/{export.job_id}/cancel", "/jobs", f"/budgets/{plain.id}"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]

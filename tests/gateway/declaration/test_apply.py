@@ -51,6 +51,7 @@ models:
       input_per_million: "0.15"
       output_per_million: "0.60"
       cached_input_per_million: "0.075"
+      cache_write_per_million: "0.2"
       from: 2026-01-01
     max_output_tokens: 16384
     default_max_output_tokens: 2048
@@ -181,6 +182,7 @@ def test_a_file_brings_about_what_it_says(site):
         (site.name("careful"), app),
     }
     price = own_price(Route.objects.get(name=site.name("small")))
+    assert price.cache_write_pico == 200_000
     assert (price.input_pico, price.output_pico, price.cached_input_pico) == (
         150_000,
         600_000,

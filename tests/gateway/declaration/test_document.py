@@ -61,8 +61,8 @@ BROKEN = {
         'found "openia" did you mean "openai"?',
     ),
     "a later dialect": (
-        whole("providers: [{name: p, dialect: §anthropic, base_url: 'https://a.example'}]\n"),
-        "anthropic is not available in this version available: openai, simulated",
+        whole("providers: [{name: p, dialect: §gemini, base_url: 'https://a.example'}]\n"),
+        "gemini is not available in this version available: openai, anthropic, simulated",
     ),
     "a name in capitals": (
         whole("providers: [{name: §Open AI, dialect: simulated}]\n"),

@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from gateway.bundle import Deployment, Route
-from gateway.exchange import Call, Endpoint, Permitted, View
+from gateway.exchange import Call, Endpoint, Outgoing, Permitted, View
 from gateway.models import Provider
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.forward import forward
@@ -267,14 +267,15 @@ def permitted(host, port, *, allow_private):
     base_url = f"http://{host}:{port}/v1"
     deployment = Deployment("d", "p", "openai", base_url, allow_private, "mock", 1, 0, "", (), None)
     call = Call(Endpoint.CHAT, "m", body, 60, View((), (), ()))
-    return Permitted(call, body, 5, Route("m", 10, 10, (deployment,)), deployment)
+    outgoing = Outgoing(Endpoint.CHAT, {**body, "model": "mock", "max_tokens": 5})
+    return Permitted(call, body, 5, Route("m", 10, 10, (deployment,)), deployment, outgoing)
 
 
 async def send(call, request_id="one"):
     """Forward a call as a worker does; return the answer's bytes."""
     pools = Pools(Timeouts(1, 1, 1, 2))
     try:
-        async with forward(call, None, request_id, pools) as response:
+        async with forward(call, None, request_id, pools, now_s=0.0) as response:
             return await response.read()
     finally:
         await pools.close()

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from gateway.exchange import Endpoint
-from gateway.providers.vocabulary import words
+from gateway.providers.walk import words
 from tests import books, estate
 from tests.stack import Gateway, eventually
 

@@ -1,0 +1,1 @@
+"""The OpenAI dialect, on both sides."""

@@ -1,0 +1,65 @@
+"""What a provider says it will charge: tokens, wherever and however often it says so. Pure.
+
+A count of nothing is no count: a zero never replaces a number, and where no number of input
+tokens was ever told, usage is unknown. Unknown is never free; the caller settles the full bound.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.exchange import Usage
+
+_MOST = 1 << 53
+
+
+def merge_usage(seen: dict[str, Any], told: object) -> None:
+    """Add what one answer or event tells to what was told before: the last number of each field."""
+    for name, value in told.items() if isinstance(told, dict) else ():
+        there = seen.get(name)
+        if isinstance(value, dict) and isinstance(there, dict):
+            seen[name] = {**there, **{key: number for key, number in value.items() if number}}
+        elif value or name not in seen:
+            seen[name] = value
+
+
+def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
+    """Return the usage, or None where it is unknown; `wrote` says whether any output was seen.
+
+    What the total holds beyond the input is output: some providers leave hidden reasoning out of
+    the output they tell, and charge for it.
+    """
+    taken = _count(seen, "prompt_tokens", "input_tokens")
+    given = _count(seen, "completion_tokens", "output_tokens")
+    total = _count(seen, "total_tokens")
+    if taken and total:
+        given = max(given or 0, total - taken)
+    if not taken or given is None or (wrote and not given):
+        return None
+    cached, thought = _cached(seen), _reasoning(seen)
+    return Usage(
+        taken,
+        given,
+        cached if cached <= taken else 0,
+        reasoning_tokens=thought if thought <= given else 0,
+    )
+
+
+def _cached(seen: Mapping[str, Any]) -> int:
+    details = seen.get("prompt_tokens_details")
+    told = _count(details, "cached_tokens") if isinstance(details, dict) else None
+    return told or _count(seen, "prompt_cache_hit_tokens") or 0
+
+
+def _reasoning(seen: Mapping[str, Any]) -> int:
+    details = seen.get("completion_tokens_details")
+    return (_count(details, "reasoning_tokens") if isinstance(details, dict) else None) or 0
+
+
+def _count(seen: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = seen.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:
+            return value
+    return None

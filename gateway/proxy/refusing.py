@@ -1,0 +1,44 @@
+"""A refusal in the client's own dialect, so that its SDK raises what it usually raises."""
+
+from typing import Any
+
+import orjson
+
+from gateway.providers import sse
+from gateway.proxy.errors import Refusal
+
+_ANTHROPIC_PATHS = ("/v1/messages",)
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    501: "api_error",
+    502: "api_error",
+    503: "overloaded_error",
+    504: "api_error",
+}
+
+
+def whole(path: str, refusal: Refusal) -> bytes:
+    """Return the body of an answer that refuses."""
+    return orjson.dumps(_anthropic(refusal) if _is_anthropic(path) else refusal.body())
+
+
+def stream_end(path: str, refusal: Refusal) -> bytes:
+    """Return the end of a stream that failed: the error as SDKs look for it, and the end mark."""
+    if _is_anthropic(path):
+        return sse.encode(orjson.dumps(_anthropic(refusal)), b"error")
+    return sse.encode(orjson.dumps(refusal.body())) + sse.encode(b"[DONE]")
+
+
+def _is_anthropic(path: str) -> bool:
+    return path.startswith(_ANTHROPIC_PATHS)
+
+
+def _anthropic(refusal: Refusal) -> dict[str, Any]:
+    told = {name: value for name, value in refusal.body()["error"].items() if name != "param"}
+    told["type"] = _ANTHROPIC_TYPES.get(refusal.status, "invalid_request_error")
+    return {"type": "error", "error": told}

@@ -61,15 +61,17 @@ class Plan:
     """How a route chooses among its deployments, and what is done where they fail.
 
     `strategy` is one of routing/order.py. `sticky` keeps a user to a deployment, `regional` a call
-    to the region that its tag `region` names. `retries` are those beyond the first attempt at each
-    deployment; `hedge_after_ms`, if not 0, is when a second attempt is sent beside a silent first.
-    `fallbacks` are public model names; a call that would not fit into `context_tokens` (0: not
-    known) does not fall back to this route.
+    to the region that its tag `region` names. With `drop_unsupported`, fields that a deployment
+    cannot honour are left out and named in the answer, else they are refused. `retries` are those
+    beyond the first attempt at each deployment; `hedge_after_ms`, if not 0, is when a second
+    attempt is sent beside a silent first. `fallbacks` are public model names; a call that would not
+    fit into `context_tokens` (0: not known) does not fall back to this route.
     """
 
     strategy: str = "weighted"
     sticky: bool = False
     regional: bool = False
+    drop_unsupported: bool = False
     retries: int = 0
     hedge_after_ms: int = 0
     context_tokens: int = 0
@@ -100,18 +102,13 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it.
-
-    With `drop_unsupported`, fields that a deployment cannot honour are left out, and named in the
-    answer; else they are refused.
-    """
+    """A public model name and the deployments that serve it."""
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
     plan: Plan = Plan()
-    drop_unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Route(models.Model):
     strategy = models.CharField(max_length=16, choices=Strategy.choices, default=Strategy.WEIGHTED)
     sticky = models.BooleanField(default=False)
     regional = models.BooleanField(default=False)
+    drop_unsupported = models.BooleanField(default=False)
     retries = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(5)])
     hedge_after_ms = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(60_000)])
     context_tokens = models.PositiveIntegerField(default=0)

@@ -167,6 +167,7 @@ def _plan(row: Route) -> bundle.Plan:
         strategy=row.strategy,
         sticky=row.sticky,
         regional=row.regional,
+        drop_unsupported=row.drop_unsupported,
         retries=row.retries,
         hedge_after_ms=row.hedge_after_ms,
         context_tokens=row.context_tokens,

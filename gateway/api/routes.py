@@ -41,6 +41,7 @@ class RouteShown(serializers.ModelSerializer[Route]):
             "strategy",
             "sticky",
             "regional",
+            "drop_unsupported",
             "retries",
             "hedge_after_ms",
             "context_tokens",
@@ -58,6 +59,7 @@ class RouteUpdate(Change):
     strategy = Choice(Route.Strategy.choices, required=False)
     sticky = Flag(required=False)
     regional = Flag(required=False)
+    drop_unsupported = Flag(required=False)
     retries = Whole(required=False, max_value=5)
     hedge_after_ms = Whole(required=False, max_value=60_000)
     context_tokens = Whole(required=False, max_value=CAP_MAX)

@@ -15,6 +15,7 @@ KEYS = (
     "strategy",
     "sticky",
     "regional",
+    "drop_unsupported",
     "retries",
     "hedge_after_ms",
     "context_tokens",
@@ -32,6 +33,7 @@ class PlanEntry:
     strategy: str
     sticky: bool
     regional: bool
+    drop_unsupported: bool
     retries: int
     hedge_after_ms: int
     context_tokens: int
@@ -43,6 +45,7 @@ class PlanEntry:
             "strategy": self.strategy,
             "sticky": self.sticky,
             "regional": self.regional,
+            "drop_unsupported": self.drop_unsupported,
             "retries": self.retries,
             "hedge_after_ms": self.hedge_after_ms,
             "context_tokens": self.context_tokens,
@@ -61,6 +64,7 @@ def read(keys: Fields) -> PlanEntry:
         strategy=keys.optional("strategy", fields.choice(Route.Strategy.values), "weighted"),
         sticky=keys.optional("sticky", fields.flag, default=False),
         regional=keys.optional("regional", fields.flag, default=False),
+        drop_unsupported=keys.optional("drop_unsupported", fields.flag, default=False),
         retries=keys.optional("retries", fields.whole(0, RETRIES_MAX), 0),
         hedge_after_ms=keys.optional("hedge_after_ms", fields.whole(0, HEDGE_MAX), 0),
         context_tokens=keys.optional("context_tokens", fields.whole(0, CONTEXT_MAX), 0),

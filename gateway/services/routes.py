@@ -23,6 +23,7 @@ class RouteFields(TypedDict, total=False):
     strategy: str
     sticky: bool
     regional: bool
+    drop_unsupported: bool
     retries: int
     hedge_after_ms: int
     context_tokens: int

@@ -45,6 +45,11 @@ class PlanForm(ReasonForm):
         required=False,
         help_text="A call that declares it is served there or not at all.",
     )
+    drop_unsupported = forms.BooleanField(
+        label="Leave out what a provider cannot honour",
+        required=False,
+        help_text="Such fields are named in the answer; else they are refused.",
+    )
     retries = forms.IntegerField(
         min_value=0, max_value=5, help_text="After all deployments failed at no cost."
     )

@@ -322,6 +322,25 @@ def test_what_a_provider_cannot_honour_is_refused_by_its_name(
     assert books.entries(mock, house) == []
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_route_can_leave_out_what_a_provider_cannot_honour_and_tells(gateway, mock, stream):
+    at = estate.provider(mock.base_url, dialect="anthropic")
+    route = estate.route((at, "mock-echo"), price=books.PRICE, drop_unsupported=True)
+    house = estate.estate(route)
+    answer = gateway.chat(
+        house.secret, house.model, seed=7, logprobs=True, presence_penalty=0.5, stream=stream
+    )
+    assert answer.status_code == 200
+    assert answer.headers["x-gatehouse-left-out"] == "logprobs, seed, presence_penalty"
+    (entry,) = books.entries(mock, house)
+    assert not {"seed", "logprobs", "presence_penalty"} & set(entry["body"])
+    assert books.record(house, "admitted").body["left_out"] == [
+        "logprobs",
+        "seed",
+        "presence_penalty",
+    ]
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "code"),
     [

@@ -51,7 +51,7 @@ def wait_s(circuit: Circuit, now_s: float) -> float:
 
 def began(circuit: Circuit, now_s: float) -> Circuit:
     """Return the circuit after a call was sent: in a half-open one that is the probe."""
-    if not circuit.trips:
+    if not circuit.trips or now_s < circuit.until_s:  # it was chosen before the circuit opened
         return circuit
     return circuit._replace(probing_until_s=now_s + PROBE_LASTS_S)
 

@@ -50,6 +50,8 @@ def test_defaults_are_the_published_ones(environ):
         config.upstream_idle_s,
         config.upstream_total_s,
     ) == (5, 60, 60, 600)
+    assert (config.max_in_flight, config.provider_in_flight) == (1024, 256)
+    assert (config.queue, config.queue_s) == (1024, 2)
     assert config.trusted_proxies == ()
     assert (config.metrics_token, config.kek_previous) == (None, None)
     assert (config.database_url, config.redis_url, config.broker_url) == ("", "", "")

@@ -1,9 +1,11 @@
 """A second attempt beside a silent first: its own hold, its own record, one answer."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tenants.services.keys import virtual_key_revoke
 from tests import books, estate
 from tests.mock_provider import start_mock_provider
 from tests.stack import Gateway, eventually
@@ -122,3 +124,15 @@ def test_who_hangs_up_on_two_attempts_pays_for_both(gateway, mock):
             next(answer.iter_bytes())
     ends = closed(house)
     assert [ends[number].body["charge"] for number in (1, 2)] == ["bound", "usage"]
+
+
+def test_case_18_a_revoked_key_ends_both_attempts(gateway, mock):
+    house = hedged(mock, "mock-hang", "mock-latency-3800")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(gateway.chat, house.secret, house.model)
+        eventually(lambda: len(books.records(house, "admitted")) == 2)
+        virtual_key_revoke(actor=estate.ACTOR, key=house.key)
+        answer = call.result()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "key_revoked")
+    assert {hold.posted_pico == hold.bound_pico for hold in books.holds(house).values()} == {True}
+    assert {end.code for end in closed(house).values()} == {"key_revoked"}

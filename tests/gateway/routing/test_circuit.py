@@ -77,7 +77,7 @@ def test_a_probe_that_tells_nothing_is_free_again_and_a_lost_one_after_a_while()
 
 def test_what_was_sent_before_it_opened_changes_nothing():
     circuit = opened()
-    assert succeeded(circuit, 101.0) == failed(circuit, 101.0) == circuit
+    assert succeeded(circuit, 101.0) == failed(circuit, 101.0) == began(circuit, 101.0) == circuit
 
 
 def test_what_begins_in_a_closed_circuit_is_no_probe():

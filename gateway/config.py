@@ -72,6 +72,7 @@ class Config:
     upstream_total_s: float
     redis_timeout_ms: int
     drain_s: float
+    usage_hours_days: int
 
     @property
     def base_url(self) -> str:
@@ -116,6 +117,7 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         upstream_total_s=read.seconds("GATEHOUSE_UPSTREAM_TOTAL_S", 600, 0.1, 86_400),
         redis_timeout_ms=read.whole("GATEHOUSE_REDIS_TIMEOUT_MS", 50, 1, 60_000),
         drain_s=read.seconds("GATEHOUSE_DRAIN_S", 30, 0, 3600),
+        usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")

@@ -400,8 +400,47 @@ class LedgerPosting(models.Model):
         return f"{self.budget_id} {self.delta_micros} micros"
 
 
-class UsageRollup(models.Model):
-    """What was used in an hour or a day of the tenant's calendar, by who, what and in which money.
+class PostingSum(models.Model):
+    """Postings added up, of transactions before the mark: what a budget's page need not add again.
+
+    `slot` is the quarter of an hour, counted from 1970 on, in which the call arrived.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    budget_id = models.UUIDField()
+    window_start = models.DateTimeField()
+    group = models.CharField(max_length=300, blank=True)
+    slot = models.IntegerField()
+    micros = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["budget_id", "window_start", "group", "slot"], name="posting_sum_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.budget_id} {self.micros} micros"
+
+
+class PostingMark(models.Model):
+    """How far postings are added up: all that transactions before `xid` wrote. One row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    xid = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(condition=Q(id=1), name="posting_mark_is_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"postings before transaction {self.xid}"
+
+
+class UsageFigures(models.Model):
+    """What was used in an hour or a day of the tenant's calendar, and in which money.
 
     Written by tenants/usage alone, whole windows at a time. A call is counted once, in the row of
     the currency that it was charged in (empty: nothing was charged); `denied`, `failed` and `lost`
@@ -420,8 +459,6 @@ class UsageRollup(models.Model):
     app_id = models.UUIDField(null=True)
     key_id = models.CharField(max_length=10)
     model = models.CharField(max_length=120)
-    user = models.CharField(max_length=200)
-    tags = ArrayField(models.CharField(max_length=300))
     currency = models.CharField(max_length=3)
     calls = models.BigIntegerField()
     refused = models.BigIntegerField()
@@ -438,20 +475,43 @@ class UsageRollup(models.Model):
     latency = ArrayField(models.BigIntegerField())
 
     class Meta:
-        indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["tenant_id", "granularity", "start"], name="usage_window"),
-        ]
+        abstract = True
 
     def __str__(self) -> str:
         return f"{self.granularity} {self.start}: {self.calls} calls"
 
 
+class UsageRollup(UsageFigures):
+    """What was used by who and for what: a row tells end users and tags apart, too."""
+
+    user = models.CharField(max_length=200)
+    tags = ArrayField(models.CharField(max_length=300))
+
+    class Meta:
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant_id", "granularity", "start"], name="usage_window"),
+        ]
+
+
+class UsageTotal(UsageFigures):
+    """The rollup's sums over end users and tags: few rows, which most pages are drawn from."""
+
+    class Meta:
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant_id", "granularity", "start"], name="usage_total_window"),
+        ]
+
+
 class UsageMark(models.Model):
-    """How far usage is rolled up: all that transactions before `xid` wrote, as of `at`. One row."""
+    """How far usage is rolled up: all that transactions before `xid` wrote, as of `at`. One row.
+
+    Hours that begin before `hours_since` have been deleted; their days are kept.
+    """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     xid = models.BigIntegerField()
     at = models.DateTimeField()
+    hours_since = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [

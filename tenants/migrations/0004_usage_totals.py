@@ -11,6 +11,7 @@ ALTER TABLE public.tenants_ledgerposting
   ADD COLUMN xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint;
 CREATE INDEX posting_xid ON public.tenants_ledgerposting
   USING brin (xid) WITH (pages_per_range = 32, autosummarize = on);
+ANALYZE public.tenants_ledgerposting;
 """
 FILL = """
 INSERT INTO public.tenants_usagetotal (granularity, tenant_id, start, app_id, key_id, model,

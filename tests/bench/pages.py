@@ -4,6 +4,7 @@ Times are taken over HTTP from a web worker of its own. Queries are counted in t
 answers the same addresses with the same code.
 """
 
+import datetime
 import statistics
 import time
 from urllib.parse import urlencode
@@ -50,6 +51,10 @@ def _usage(tenant, since, until):
     for granularity in ("day", "hour"):
         query = urlencode({"tenant": tenant.pk, "granularity": granularity, **times})
         found[f"API: usage by the {granularity}"] = f"/api/v1/usage?{query}"
+    narrowed = urlencode(
+        {"tenant": tenant.pk, "granularity": "hour", "model": "demo-small", **times}
+    )
+    found["API: usage of a model by the hour"] = f"/api/v1/usage?{narrowed}"
     query = urlencode({"tenant": tenant.pk, "dimension": "user", **times})
     found["API: usage by user"] = f"/api/v1/usage/breakdown?{query}"
     return found
@@ -74,6 +79,7 @@ def _calls(tenant, since, until):
         "lost, of a model, 30 days": {
             "outcome": "lost", "model": "demo-large", "from": f"{since:%Y-%m-%dT%H:%M}",
         },
+        "denied, of an app": {"outcome": "denied", "app": "code-review"},
     }  # fmt: skip
     pages = {f"Calls, {name}": f"/calls?{urlencode(query)}" for name, query in asked.items()}
     query = urlencode({"tenant": tenant.pk})
@@ -153,4 +159,4 @@ def measure(email, span, rounds, server):
 def span(days):
     """Return the last days, in whole hours."""
     until = timezone.now().replace(minute=0, second=0, microsecond=0)
-    return until - timezone.timedelta(days=days), until
+    return until - datetime.timedelta(days=days), until

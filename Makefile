@@ -8,7 +8,8 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload lock clean
+.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload bench-control lock \
+	clean
 
 run:
 	@.ci/install requirements/embedded.txt
@@ -60,6 +61,11 @@ bench:
 bench-overload:
 	@.ci/install requirements/dev.txt
 	@$(BIN)/python -m tests.bench.overload
+
+# Rollup, exports and pages with a million calls; --data=FOLDER keeps them for the next time.
+bench-control:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m tests.bench.control_room $(BENCH_ARGS)
 
 # The full set first; the smaller ones then take its versions. UPGRADE=--upgrade moves them on.
 lock:

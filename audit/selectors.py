@@ -2,15 +2,18 @@
 
 import datetime
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from audit.actor import EVIDENCE_READERS, Actor
 from audit.models import Event, Export, Record
 from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
+from audit.record import day
 
 PAGE = 50
 PATIENCE_MS = 4000
@@ -21,13 +24,45 @@ QUERY_CANCELED = "57014"
 # How many calls have an outcome is not to be estimated: the planner would rather read and sort all.
 ALONG_THE_INDEX = "SET LOCAL enable_sort = off"
 
+RECENT = datetime.timedelta(days=3)
+KNOWN_MOST = 3000
+"""So many records that may tell an outcome are looked up one by one; more are met on the way."""
+
+WALKED = "FROM audit_record AS record"
+# Kept apart from the rest, so that no plan walks along the index after all.
+_EACH = """CROSS JOIN LATERAL (
+    SELECT * FROM audit_record AS of_call
+    WHERE of_call.day = known.day AND of_call.call_id = known.call_id OFFSET 0
+  ) AS record"""
+LISTED = f"FROM unnest(%(days)s::date[], %(ids)s::uuid[]) AS known (day, call_id) {_EACH}"
+# The conditions are those of the index record_told.
+TOLD = "(told.code <> '' OR told.kind = 'lost') AND told.kind = ANY(%(kinds)s)"
+KNOWN = f"""FROM (
+    SELECT DISTINCT day, call_id FROM audit_record AS told
+    WHERE told.tenant_id = tenant.id AND {TOLD}
+      AND (%(first_day)s::date IS NULL OR told.day >= %(first_day)s)
+      AND (%(last_day)s::date IS NULL OR told.day <= %(last_day)s)
+  ) AS known {_EACH}"""  # noqa: S608  (constants)
+COUNT_TOLD = f"""
+SELECT count(*) FROM (
+  SELECT FROM audit_record AS told WHERE told.tenant_id = ANY(%(tenants)s) AND {TOLD}
+    AND (%(first_day)s::date IS NULL OR told.day >= %(first_day)s)
+    AND (%(last_day)s::date IS NULL OR told.day <= %(last_day)s)
+  LIMIT {KNOWN_MOST + 1}
+) AS told
+"""  # noqa: S608  (constants)
+TOLD_BY = {
+    "denied": ("refused", "completed"), "failed": ("refused", "completed"), "lost": ("lost",),
+}  # fmt: skip
+"""The kinds of record without which no call ends so."""
+
 # A call is listed where its first record stands. Each tenant's calls are read along the index on
 # (tenant_id, at) and no further than a page, then merged. Values that ask for nothing ('' or NULL)
 # are literals when the statement is planned, so that their conditions are gone before it runs.
 CALLS = """
 SELECT found.day, found.call_id, found.at
 FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
-  SELECT day, call_id, at FROM audit_record AS record
+  SELECT record.day, record.call_id, record.at {source}
   WHERE record.tenant_id = tenant.id AND record.kind IN ('refused', 'admitted')
     AND (%(since)s::timestamptz IS NULL OR record.at >= %(since)s)
     AND (%(first_day)s::date IS NULL OR record.day >= %(first_day)s)
@@ -65,7 +100,10 @@ class TooBroadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CallsWanted:
-    """Which calls to list; what is left out asks for all. `until` and `before` are exclusive."""
+    """Which calls to list; what is left out asks for all. `until` and `before` are exclusive.
+
+    `among` names the only calls that can be wanted, where few are known to be.
+    """
 
     app_ids: Collection[uuid.UUID] | None = None
     model: str = ""
@@ -73,6 +111,7 @@ class CallsWanted:
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
     before: tuple[datetime.datetime, uuid.UUID] | None = None
+    among: Collection[uuid.UUID] | None = None
 
 
 def events_visible(actor: Actor) -> QuerySet[Event]:
@@ -156,16 +195,52 @@ def _call_keys(
         "withheld": list(WITHHELD),
         "last_word": list(LAST_WORD),
         "size": size,
+        "kinds": list(TOLD_BY.get(wanted.outcome, ())),
+        "ids": list(wanted.among or ()),
+        "days": [day(call_id) for call_id in wanted.among or ()],
     }
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"{ALONG_THE_INDEX}; SET LOCAL statement_timeout = {PATIENCE_MS}")
-            cursor.execute(CALLS, values)
-            return [(day, call_id) for day, call_id, _ in cursor.fetchall()]
+            is_rare = wanted.among is not None or wanted.outcome == "lost"
+            narrowed = not is_rare and bool(wanted.model or wanted.app_ids)
+            found = _recent(cursor, values) if narrowed else None
+            if found is None:
+                source = _source(cursor, wanted, values)
+                cursor.execute(CALLS.replace("{source}", source), values)
+                found = cursor.fetchall()
+            return [(filed, call_id) for filed, call_id, _ in found]
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED:
             raise TooBroadError from error
         raise
+
+
+def _recent(cursor: Any, values: Mapping[str, Any]) -> list[Any] | None:
+    """Return a page of the last days alone, or None where it might be another one.
+
+    To merge days by time, the first match of each is looked for: an old day that has none is read
+    to its end.
+    """
+    first = (values["last_day"] or _day(timezone.now())) - RECENT
+    if values["first_day"] is not None and values["first_day"] >= first:
+        return None
+    cursor.execute(CALLS.replace("{source}", WALKED), {**values, "first_day": first})
+    found: list[Any] = cursor.fetchall()
+    # What was filed before the first of these days was written before the second, at the latest.
+    is_whole = len(found) == values["size"] and _day(found[-1][-1]) > first
+    return found if is_whole else None
+
+
+def _source(cursor: Any, wanted: CallsWanted, values: Mapping[str, Any]) -> str:
+    """Return where calls are looked for: an outcome that is rare is not met by walking."""
+    if wanted.among is not None:
+        return LISTED
+    if wanted.outcome in TOLD_BY:
+        cursor.execute(COUNT_TOLD, values)
+        if cursor.fetchone()[0] <= KNOWN_MOST:
+            return KNOWN
+    return WALKED
 
 
 def _day(instant: datetime.datetime) -> datetime.date:

@@ -76,6 +76,7 @@ class Config:
     provider_in_flight: int
     queue: int
     queue_s: float
+    usage_hours_days: int
 
     @property
     def base_url(self) -> str:
@@ -124,6 +125,7 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         provider_in_flight=read.whole("GATEHOUSE_PROVIDER_IN_FLIGHT", 256, 1, 100_000),
         queue=read.whole("GATEHOUSE_QUEUE", 1024, 0, 100_000),
         queue_s=read.seconds("GATEHOUSE_QUEUE_S", 2, 0, 60),
+        usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")

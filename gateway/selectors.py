@@ -28,7 +28,7 @@ from gateway.models import (
     Route,
 )
 from policies.models import PolicyVersion
-from tenants.models import App, Role, Tenant
+from tenants.models import App, Hold, Role, Tenant
 from tenants.permissions import can, tenants_where
 from tenants.selectors import actor_of, owner_exists
 
@@ -141,7 +141,11 @@ def calls_visible(
     actor: Actor, tenants: Collection[Tenant], wanted: evidence.CallsWanted, size: int
 ) -> list[list[Record]]:
     """Return the records of calls of these tenants, as far as the actor may read them."""
-    return evidence.calls_page(_readable(actor, tenants), wanted, size)
+    ids = _readable(actor, tenants)
+    if wanted.outcome == "in_flight":  # each admission opened a hold, and what ends it closes that
+        holds = Hold.objects.filter(tenant_id__in=ids, state=Hold.State.OPEN)
+        wanted = replace(wanted, among=set(holds.values_list("call_id", flat=True)))
+    return evidence.calls_page(ids, wanted, size)
 
 
 def call_visible(actor: Actor, call_id: UUID) -> list[Record]:

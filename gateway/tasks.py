@@ -30,6 +30,7 @@ from gateway.services.prices import price_book_refresh
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
 from tenants.revisions import tenant_heard
+from tenants.usage.pruning import usage_prune
 from tenants.usage.rolling import usage_roll
 
 log = logging.getLogger(__name__)
@@ -130,9 +131,11 @@ def prune_jobs() -> None:
 @shared_task(name="gateway.roll_usage")
 def roll_usage() -> None:
     """Roll up what was used, wherever something was written since the last time."""
+    keep = datetime.timedelta(days=settings.GATEHOUSE.usage_hours_days)
     with alone("gateway.roll_usage") as mine:
         if mine:
             usage_roll()
+            usage_prune(timezone.now() - keep)
 
 
 @shared_task(name="gateway.look_after_providers")

@@ -27,7 +27,7 @@ FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
 WHERE inhparent = 'audit_record'::regclass ORDER BY 1
 """
 _RECORDS = """
-SELECT record.call_id, record.attempt, record.kind, record.code, {effect}, row_to_json(line)::text
+SELECT {of_call}row_to_json(line)::text
 FROM audit_record AS record CROSS JOIN LATERAL (
   SELECT record.day, record.call_id, record.attempt, record.kind, record.at, record.tenant_id,
     record.app_id, record.key_id, record.model, record.code, record.cost_micros, record.body
@@ -38,6 +38,8 @@ WHERE record.day = %(day)s AND record.tenant_id = %(tenant)s
   AND (%(model)s = '' OR record.model = %(model)s)
 ORDER BY record.call_id, record.attempt, record.kind
 """
+# Read where calls are chosen by them alone.
+_OF_CALL = "record.call_id, record.attempt, record.kind, record.code, {effect}, "
 _EFFECT = """CASE WHEN record.kind IN ('refused', 'admitted')
   THEN record.body -> 'decision' ->> 'effect' END"""
 _EVENTS_WANTED = """
@@ -88,7 +90,9 @@ class Rows:
         return self._records() if kind == "records" else self._events()
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        statement = _RECORDS.format(effect=_EFFECT if self._wanted.decision else "NULL")
+        effect = _EFFECT if self._wanted.decision else "NULL"
+        of_call = _OF_CALL.format(effect=effect) if self._wanted.asks_of_calls else ""
+        statement = _RECORDS.format(of_call=of_call)
         first, last = self._values["first"], self._values["last"]
         for (day,) in self._connection.execute(_DAYS).fetchall():
             if not first <= day <= last:

@@ -14,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 from audit.actor import Actor
 from audit.rest import pages, tags
 from audit.rest.access import Access, Caller
-from audit.rest.fields import REASON_MAX, Body, unfit
+from audit.rest.fields import REASON_MAX, Body, lists_of, unfit
 from audit.rest.problems import Problem
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -90,10 +90,12 @@ class Resource(GenericViewSet[Any]):
 
     def asked(self) -> dict[str, Any]:
         """Return the checked parameters of this read, or of a DELETE beside its reason."""
-        said = self.request.query_params.dict()
+        body, given = self.queries[self.action], self.request.query_params
+        many = lists_of(body)
+        said = {name: given.getlist(name) if name in many else given[name] for name in given}
         if self.request.method == "DELETE":
             said.pop("reason", None)
-        form = self.queries[self.action](data=said)
+        form = body(data=said)
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
@@ -125,11 +127,12 @@ class Resource(GenericViewSet[Any]):
     def _check_query(self, request: Request) -> None:
         if not self.action:  # no such method here: the answer says so
             return
-        known = {"reason"} if request.method == "DELETE" else set()
+        known, many = ({"reason"} if request.method == "DELETE" else set()), frozenset[str]()
         if self.action in self.listings():
             known = set(pages.PARAMETERS)
         if self.action in self.queries:
             known |= set(self.queries[self.action]().fields)
+            many = lists_of(self.queries[self.action])
         if self.action == "list":
             known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", {}))
         asked = dict(request.query_params.lists())
@@ -141,7 +144,7 @@ class Resource(GenericViewSet[Any]):
         faults += [
             {"field": name, "message": "this parameter stands twice"}
             for name, values in asked.items()
-            if len(values) > 1
+            if len(values) > 1 and name not in many
         ]
         faults += [
             {"field": name, "message": "this parameter is empty"}

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit import selectors
 from audit.selectors import CallsWanted, TooBroadError, calls_page
+from audit.services import partitions_create
 from tests.gateway.call_records import World
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -126,6 +127,47 @@ def test_each_outcome_can_be_asked_for(world):
         assert ids(world, CallsWanted(outcome=outcome)) == [call.id, *also]
 
 
+def test_few_calls_that_ended_so_are_looked_up_and_many_are_met(world, monkeypatch):
+    now = timezone.now()
+    made = [world.call(now - n * SECOND).admitted().lost() for n in range(4)]
+    world.call(now).admitted().completed(1, "upstream_error")
+    lost = CallsWanted(outcome="lost")
+    wanted = [
+        lost, replace(lost, since=now - 1.5 * SECOND), replace(lost, until=now - SECOND),
+        replace(lost, model="none"), replace(lost, app_ids=[]),
+    ]  # fmt: skip
+    looked_up = [ids(world, one) for one in wanted]
+    monkeypatch.setattr(selectors, "COUNT_TOLD", f"SELECT {selectors.KNOWN_MOST + 1}")
+    assert [ids(world, one) for one in wanted] == looked_up
+    assert [len(found) for found in looked_up] == [4, 2, 2, 0, 0]
+    assert looked_up[0] == [call.id for call in made]
+
+
+def test_a_page_of_the_last_days_is_the_page_of_all(world):
+    now, day = timezone.now(), datetime.timedelta(days=1)
+    partitions_create(first=(now - 10 * day).date(), last=now.date())
+    of_app = world.new_app("batch")
+    made = [
+        world.call(now - age, app=of_app).admitted().completed()
+        for age in (SECOND, 2 * SECOND, day, 2 * day, 6 * day, 9 * day)
+    ]
+    wanted = CallsWanted(app_ids=[of_app.id])
+    for size in range(1, 8):
+        assert ids(world, wanted, size=size) == [call.id for call in made[:size]]
+    last_week = replace(wanted, until=now - 3 * day, since=now - 8 * day)
+    assert ids(world, last_week) == [made[4].id]
+
+
+def test_calls_are_looked_for_only_among_those_that_are_known(world):
+    now = timezone.now()
+    one, other = (world.call(now - n * SECOND).admitted() for n in range(2))
+    in_flight = CallsWanted(outcome="in_flight")
+    assert ids(world, in_flight) == [one.id, other.id]
+    assert ids(world, replace(in_flight, among=[other.id])) == [other.id]
+    assert ids(world, replace(in_flight, among=[])) == []
+    assert ids(world, replace(in_flight, among=[one.id], until=now - SECOND)) == []
+
+
 def planned(world, **values):
     """Return the plan of a page, and the days whose calls it reads through."""
     empty = dict.fromkeys(("since", "until", "first_day", "last_day", "before", "id", "apps"))
@@ -133,7 +175,8 @@ def planned(world, **values):
     given = empty | {"tenants": [world.tenant.id], "size": 51} | values
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(selectors.ALONG_THE_INDEX)
-        cursor.execute(f"EXPLAIN {selectors.CALLS}", given)
+        walked = selectors.CALLS.replace("{source}", selectors.WALKED)
+        cursor.execute(f"EXPLAIN {walked}", given)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     return plan, re.findall(r"on audit_record_(\d{8}) record(?:_\d+)?\b", plan)
 

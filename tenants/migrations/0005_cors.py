@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0003_usage"),
+        ("tenants", "0004_usage_totals"),
     ]
 
     operations = [

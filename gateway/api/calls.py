@@ -152,12 +152,17 @@ class ExplanationShown(Shown):
 
 
 class CallFilters(Filters):
-    """Calls by tenant, app, model, outcome and time."""
+    """Calls by tenant, app, model, outcome, time, and why they were refused or redacted.
+
+    `rule` is "policy / rule", the name of a limit or budget, or the code where none decided.
+    """
 
     tenant = Uuid()
     app = Uuid()
     model = Word()
     outcome = one_of([(name, name) for name in OUTCOMES])
+    rule = Word()
+    redaction = Word()
     since = Since()
     until = Since()
 
@@ -220,6 +225,8 @@ class Calls(Resource):
             app_ids=[asked["app"]] if asked["app"] else None,
             model=asked["model"],
             outcome=asked["outcome"],
+            rule=asked["rule"],
+            redaction=asked["redaction"],
             since=asked["since"],
             until=asked["until"],
             before=_position(request),

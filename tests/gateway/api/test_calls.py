@@ -42,6 +42,12 @@ def test_calls_are_filtered(world, auditor):
     assert len(auditor.get(f"calls/?app={world.app.id}").json()["results"]) == 2
     assert auditor.get("calls/?model=unheard-of").json()["results"] == []
     assert auditor.get("calls/?until=2020-01-01T00:00:00Z").json()["results"] == []
+    (_, house) = (layer.name for layer in world.layered)
+    rows = auditor.get(f"calls/?rule={house} / no-cards").json()["results"]
+    assert [row["id"] for row in rows] == [str(denied.id)]
+    mail = world.call().with_cards().admitted(redacted=True)
+    rows = auditor.get("calls/?redaction=EMAIL_ADDRESS").json()["results"]
+    assert [row["id"] for row in rows] == [str(mail.id)]
     for query in ("outcome=fine", "since=soon", "app=x", "colour=red"):
         assert auditor.get(f"calls/?{query}").status_code == 400
 

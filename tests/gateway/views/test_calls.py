@@ -107,6 +107,18 @@ def test_filters_are_in_the_address_and_in_the_form(world, client):
     assert "Clear" in text(answer)
 
 
+def test_marks_are_filters_too(world, client):
+    now = timezone.now()
+    cards = world.call(now).with_cards().refused()
+    mail = world.call(now - SECOND).with_cards().admitted(redacted=True).completed()
+    rule = client.get("/calls", {"rule": f"{world.layered[1].name} / no-cards"})
+    assert listed(rule) == [cards.id]
+    assert "no-cards" in body(rule)
+    assert listed(client.get("/calls", {"redaction": "EMAIL_ADDRESS"})) == [mail.id]
+    nothing = client.get("/calls", {"rule": "rpm", "redaction": "EMAIL_ADDRESS"})
+    assert "No call matches" in text(nothing)
+
+
 def test_times_are_read_in_the_tenants_zone(world, client):
     zone = calls.ZoneInfo("Europe/Berlin")
     day = timezone.now().astimezone(zone).replace(hour=0, minute=30, second=0, microsecond=0)

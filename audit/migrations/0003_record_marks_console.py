@@ -1,0 +1,51 @@
+"""What a record is found by: the cause of a refusal, and the kinds that were redacted.
+
+Neither function raises, whatever a body holds: an index must never keep evidence out. A body with
+an escaped U+0000, which no text can hold, is found by neither.
+"""
+
+from django.db import migrations
+
+MARKS = r"""
+CREATE FUNCTION public.audit_cause(code text, body json) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN code = '' OR strpos(body::text, '\u0000') > 0 THEN NULL
+    WHEN code = 'policy_denied' THEN coalesce(
+      nullif(body -> 'decision' -> 'determining' -> 0 ->> 1, '')
+        || ' / ' || nullif(body -> 'decision' -> 'determining' -> 0 ->> 2, ''), code)
+    ELSE coalesce(nullif(body ->> 'rule', ''), code) END
+$$;
+CREATE FUNCTION public.audit_redactions(body json) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN strpos(body::text, '\u0000') > 0 OR body ->> 'redacted' IS DISTINCT FROM 'true' THEN NULL
+    WHEN json_typeof(body -> 'facts' -> 'findings') = 'array' THEN ARRAY(
+      SELECT DISTINCT finding ->> 0
+      FROM json_array_elements(body -> 'facts' -> 'findings') AS finding ORDER BY 1)
+    ELSE '{}'::text[] END
+$$;
+CREATE INDEX record_cause ON public.audit_record
+  (tenant_id, audit_cause(code, body), call_id DESC) WHERE code <> '';
+CREATE INDEX record_redacted ON public.audit_record
+  (tenant_id, call_id DESC) WHERE audit_redactions(body) IS NOT NULL;
+CREATE INDEX record_redactions ON public.audit_record
+  USING gin (audit_redactions(body)) WHERE audit_redactions(body) IS NOT NULL;
+"""
+UNDO = """
+DROP INDEX public.record_redactions;
+DROP INDEX public.record_redacted;
+DROP INDEX public.record_cause;
+DROP FUNCTION public.audit_redactions(json);
+DROP FUNCTION public.audit_cause(text, json);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("audit", "0002_export_and_transaction_numbers"),
+    ]
+
+    operations = [
+        migrations.RunSQL(MARKS, UNDO),
+    ]

@@ -64,7 +64,7 @@ PLACES = (
         "Access",
         "membership.read",
         "member",
-        "add grant revoke",
+        "add grant revoke remove",
     ),
     Place(
         "tenants",
@@ -73,7 +73,7 @@ PLACES = (
         "Access",
         "tenant.read",
         "tenant",
-        "create edit suspend resume",
+        "create edit suspend resume remove",
         keeps_tenant=False,
     ),
     Place(
@@ -104,7 +104,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "model",
-        "create edit remove price deploy rank retire reprice",
+        "create edit remove price deploy rank retire reprice price_deployment reprice_deployment",
         keeps_tenant=False,
     ),
     Place("events", "Audit events", "event", "Evidence", "event.read", "event"),

@@ -55,7 +55,15 @@ PLACES = (
     Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview"),
     Place("usage", "Usage and cost", "usage", "Traffic", "usage.read", "usage", "table"),
     Place("calls", "Calls", "calls", "Traffic", "record.read", "call"),
-    Place("keys", "Keys", "key", "Access", "virtual_key.read", "key", "issue rotate revoke"),
+    Place(
+        "keys",
+        "Keys",
+        "key",
+        "Access",
+        "virtual_key.read",
+        "key",
+        "issue rotate revoke revoke_several",
+    ),
     Place("apps", "Apps", "app", "Access", "app.read", "app", "create edit suspend resume remove"),
     Place(
         "members",

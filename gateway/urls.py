@@ -23,6 +23,7 @@ from gateway.views import (
     policies,
     prices,
     providers,
+    revocations,
     schema,
     setup,
     sign_in,
@@ -34,6 +35,7 @@ from gateway.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("find", home.find, name="find"),
     path("api/schema/", schema.schema, name="schema"),
     path("api/v1/downloads/<str:token>", downloads.download, name="download"),
     path("api/v1/", include(router.urls())),
@@ -44,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("calls/<uuid:call_id>", calls.show, name="call"),
     path("keys", keys.page, name="keys"),
     path("keys/new", keys.issue, name="key_issue"),
+    path("keys/revoke", revocations.several, name="key_revoke_several"),
     path("keys/<uuid:key_id>", keys.show, name="key"),
     path("keys/<uuid:key_id>/rotate", keys.rotate, name="key_rotate"),
     path("keys/<uuid:key_id>/revoke", keys.revoke, name="key_revoke"),

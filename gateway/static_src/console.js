@@ -66,12 +66,45 @@ function openPalette() {
 
 function narrow(field) {
   const words = field.value.toLowerCase().split(/\s+/);
-  const rows = all("li", one("#palette"));
-  for (const row of rows) {
+  for (const row of all("[data-places] li", one("#palette"))) {
     const text = row.textContent.toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
   }
-  one("#palette p").hidden = rows.some((row) => !row.hidden);
+  one("#palette p").hidden = true;
+  search(field);
+}
+
+// Things are asked for once the typing pauses; an answer to what is typed no more is dropped.
+const DEBOUNCE_MS = 200;
+let waiting;
+let asking;
+
+function search(field) {
+  clearTimeout(waiting);
+  asking?.abort();
+  const list = one("[data-found]", one("#palette"));
+  const text = field.value.trim();
+  const settle = () => {
+    one("#palette p").hidden = Boolean(one("#palette li:not([hidden])"));
+  };
+  if (text.length < 2) { list.replaceChildren(); settle(); return; }
+  waiting = setTimeout(async () => {
+    asking = new AbortController();
+    try {
+      const answer = await fetch(`${list.dataset.found}?q=${encodeURIComponent(text)}`, {
+        headers: { accept: "text/html" }, signal: asking.signal, redirect: "error",
+      });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      list.replaceChildren(...all("li", found));
+      settle();
+      say(`${all("#palette li:not([hidden])").length} found`);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      list.replaceChildren();
+      settle();
+    }
+  }, DEBOUNCE_MS);
 }
 
 function step(event) {

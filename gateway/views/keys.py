@@ -60,10 +60,11 @@ SHOWN_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key in the list, and how it stands now."""
+    """A key in the list, how it stands now, and whether whoever looks may end it."""
 
     key: VirtualKey
     standing: Standing
+    may_revoke: bool
 
 
 class KeyFilter(forms.Form):
@@ -148,9 +149,10 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     content = {
         "form": form,
         "page": rows,
-        "rows": [Row(key, standing(key, now)) for key in rows],
+        "rows": [_row(actor, key, now) for key in rows],
         "tenant": tenant,
         "may_issue": tenants_where(actor, "virtual_key.issue") != frozenset(),
+        "may_revoke": tenants_where(actor, "virtual_key.revoke") != frozenset(),
         "is_filtered": any(request.GET.get(name) for name in form.fields),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
@@ -272,6 +274,11 @@ def revoke(request: HttpRequest, actor: Actor, key_id: uuid.UUID) -> HttpRespons
         return Done(said, back)
 
     return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _row(actor: Actor, key: VirtualKey, now: datetime.datetime) -> Row:
+    is_active = key.state == VirtualKey.State.ACTIVE
+    return Row(key, standing(key, now), is_active and can(actor, "virtual_key.revoke", key))
 
 
 def _key(actor: Actor, key_id: uuid.UUID) -> VirtualKey:

@@ -66,6 +66,7 @@ def every_screen(world):
         public_id=(tag := world.unique("")[-9:]),
         digest=tag.encode(),
     )
+    several = f"/keys/revoke?key={key.id}"
     budget = Budget.objects.create(
         **owner, name="month", limit_micros=9, currency="USD", window="month", group_by=["app"]
     )
@@ -101,7 +102,7 @@ def every_screen(world):
         f"/deployments/{deployment}/{verb}" for verb in ("edit", "remove", "price", "withdraw")
     ]
     found += [f"/members/{member.user_id}/tenants/{world.tenant.id}/remove"]
-    found += ["/members/grant", f"/events/{Event.objects.latest('id').id}"]
+    found += [several, "/members/grant", f"/events/{Event.objects.latest('id').id}"]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += [f"/jobs/{export.job_id}/cancel", "/jobs", f"/budgets/{plain.id}"]

@@ -88,7 +88,7 @@ def test_screens_with_figures_on_them(page, watch, world, axe):
 def test_what_opens_over_a_page(page, axe):
     page.goto("/apps")
     page.keyboard.press("Control+k")
-    palette = page.get_by_role("dialog", name="Go to a page")
+    palette = page.get_by_role("dialog", name="Go to a page or a thing")
     palette.wait_for()
     found = violations(page, axe)
     page.keyboard.type("budg")

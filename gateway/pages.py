@@ -132,9 +132,12 @@ def _plain(message: str) -> str:
     return next((said for name, said in CONSTRAINTS.items() if name in message), message)
 
 
-def listed(request: HttpRequest, rows: QuerySet[Row]) -> Page[Row]:
-    """Return the page of the rows that the address asks for, or the nearest there is."""
-    return Paginator(rows, PAGE).get_page(request.GET.get("page"))
+def listed(request: HttpRequest, rows: QuerySet[Row], name: str = "page") -> Page[Row]:
+    """Return the page of the rows that the address asks for, or the nearest there is.
+
+    A second list on a page has a name of its own in the address.
+    """
+    return Paginator(rows, PAGE).get_page(request.GET.get(name))
 
 
 def tenant_chosen(request: HttpRequest, actor: Actor) -> Tenant | None:

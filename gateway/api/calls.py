@@ -23,6 +23,7 @@ from audit.selectors import CallsWanted, TooBroadError
 from gateway import selectors
 from gateway.calls.explanation import explain
 from gateway.calls.story import read
+from gateway.services.calls import call_explain
 
 Shown = serializers.Serializer[Any]
 
@@ -205,6 +206,10 @@ class Calls(Resource):
         """Explain one call: the rules that decided, judged once more on the recorded facts."""
         records = self._records(address)
         explanation = explain(records, selectors.versions_recorded(records))
+        if self.actor.kind == "user":
+            tenants = selectors.call_tenants(self.actor)
+            (tenant,) = [each for each in tenants if each.id == explanation.call.tenant_id]
+            call_explain(actor=self.actor, tenant=tenant, call_id=explanation.call.id)
         return Response(ExplanationShown(explanation).data)
 
     def _records(self, address: dict[str, str]) -> Sequence[Record]:

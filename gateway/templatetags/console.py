@@ -11,7 +11,7 @@ from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from gateway import icons
+from gateway import event_words, icons
 from gateway.calls import wording
 from gateway.calls.story import Money
 from policies.pdp.request import FactValue
@@ -52,6 +52,12 @@ def count(number: int) -> str:
 def at(places: Mapping[str, str], name: str) -> str:
     """Return what stands under a name, or nothing."""
     return places.get(name, "")
+
+
+@register.filter
+def said(action: str) -> str:
+    """Return what an event's action means, where its name does not tell; else nothing."""
+    return event_words.SAID.get(action, "")
 
 
 @register.filter
@@ -136,3 +142,11 @@ def moment(at: datetime.datetime, zone: ZoneInfo = UTC) -> SafeString:
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname(),
     )
+
+
+@register.simple_tag(takes_context=True)
+def at_page(context: Mapping[str, Any], name: str, number: int) -> str:
+    """Return this page's address with another page of the list that is called so."""
+    query = context["request"].GET.copy()
+    query[name] = str(number)
+    return f"?{query.urlencode()}"

@@ -25,6 +25,7 @@ from gateway.access import requires
 from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
 from gateway.pages import Crumb
+from gateway.services.calls import call_explain
 from gateway.snippets import snippets
 from policies.models import PolicyVersion
 from policies.selectors import policies_visible
@@ -135,6 +136,8 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
         for tenant in selectors.call_tenants(actor)
         if tenant.id == explanation.call.tenant_id
     ]
+    if tenants:
+        call_explain(actor=actor, tenant=tenants[0], call_id=call_id)
     content = {
         "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,

@@ -32,6 +32,7 @@ from audit.outcome import OUTCOMES
 from audit.selectors import exports_visible
 from gateway.access import check, requires
 from gateway.downloads import FileAnswer, opened
+from gateway.event_words import KNOWN
 from gateway.export_words import words
 from gateway.models import Job
 from gateway.pages import (
@@ -50,7 +51,7 @@ from gateway.selectors import jobs_visible
 from gateway.services.exports import export_create, export_download
 from gateway.views.errors import explain
 from tenants.models import App, Tenant
-from tenants.permissions import ACTIONS, tenants_where
+from tenants.permissions import tenants_where
 
 INSTANTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
 CARRIED = ("tenant", "app", "model", "outcome", "rule", "redaction", "actions", "actor", "object")
@@ -123,7 +124,7 @@ class ExportForm(ReasonForm):
     def clean_actions(self) -> tuple[str, ...]:
         """Return the known actions that begin so."""
         begins = self.cleaned_data["actions"].strip()
-        found = tuple(sorted(name for name in ACTIONS if begins and name.startswith(begins)))
+        found = tuple(sorted(name for name in KNOWN if begins and name.startswith(begins)))
         if begins and not found:
             raise ValidationError("No action begins so.")
         return found[:LISTED_MAX]

@@ -79,7 +79,9 @@ def show(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResp
     content = {
         "crumbs": _crumbs(),
         "provider": provider,
-        "deployments": provider.deployments.select_related("route").order_by("route__name"),
+        "deployments": listed(
+            request, provider.deployments.select_related("route").order_by("route__name", "id")
+        ),
     }
     return render(request, "gateway/provider_show.html", content)
 

@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from audit.models import Event
 from tests.gateway.call_records import World
 from tests.management import Api
 
@@ -58,6 +59,8 @@ def test_a_call_is_shown_and_explained(world, auditor):
     assert (shown["outcome"], shown["app"]) == ("denied", world.app.name)
     told = auditor.get(f"calls/{call.id}/explain").json()
     assert told["call"] == shown
+    (event,) = Event.objects.filter(action="call.explain", object_id=str(call.id))
+    assert event.tenant_id == world.tenant.id
     (ruling,) = told["rulings"]
     deciding = [rule["rule"] for rule in ruling["rules"] if rule["determining"]]
     assert deciding == ["no-cards"]

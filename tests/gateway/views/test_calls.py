@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
+from audit.models import Event
 from audit.selectors import PAGE
 from gateway.views import calls
 from tenants.models import Membership, User
@@ -307,3 +308,18 @@ def test_what_clients_say_of_themselves_is_shown_as_text(world, client):
 
 def test_a_day_that_no_calendar_has_is_no_call(client):
     assert client.get(f"/calls/{uuid.UUID(int=(1 << 128) - 1)}").status_code == 404
+
+
+def test_reading_an_explanation_is_an_event_once(world, client):
+    call = world.call().with_cards().refused()
+    for _ in range(2):
+        assert client.get(f"/calls/{call.id}").status_code == 200
+    assert client.get("/calls").status_code == 200
+    (event,) = Event.objects.filter(tenant_id=world.tenant.id, action="call.explain")
+    assert (event.object_kind, event.object_id) == ("call", str(call.id))
+    assert event.actor.startswith("ann")
+    told = text(client.get("/events?action=call."))
+    assert "read why the call was decided so" in told
+    other = signed_in(world.person("owner"))
+    other.get(f"/calls/{call.id}")
+    assert Event.objects.filter(action="call.explain", object_id=str(call.id)).count() == 2

@@ -153,6 +153,16 @@ def test_a_deployment_has_a_price_of_its_own_from_a_day_on(world, platform):
     assert "None was set." in text(platform.post(withdraw, {}, follow=True))
 
 
+def test_what_a_provider_serves_is_paged(platform, provider, monkeypatch):
+    monkeypatch.setattr("gateway.pages.PAGE", 1)
+    one, two = sorted(
+        [estate.route((provider, "m")), estate.route((provider, "m"))], key=lambda each: each.name
+    )
+    told = text(platform.get(f"/providers/{provider.id}?page=2"))
+    assert two.name in told
+    assert one.name not in told
+
+
 def test_what_apps_use_is_not_removed(world, platform):
     route, _ = Route.objects.get_or_create(name="gpt-4o")
     answer = platform.post(f"/models/{route.id}/remove", {"reason": "x"})

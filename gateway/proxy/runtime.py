@@ -18,7 +18,7 @@ from gateway.proxy.evidence.writer import Evidence
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
-from gateway.proxy.store import feed
+from gateway.proxy.store import feed, roster
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
@@ -80,6 +80,7 @@ class Worker:
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
             spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
+            spawn(roster.attend(self.config.redis_url, self._seat(), time.time), name="roster"),
         ]
         for task in self._tasks:
             task.add_done_callback(_died)
@@ -97,6 +98,9 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pools.close()
         await self.loader.close()
+
+    def _seat(self) -> roster.Seat:
+        return roster.seat("web", self.config.role, time.time())
 
     def begin(self) -> Trail:
         """Return the trail of a call that arrives now."""

@@ -102,7 +102,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "provider",
-        "create edit credential forget test remove",
+        "create start edit credential forget test remove",
         keeps_tenant=False,
     ),
     Place(

@@ -27,6 +27,7 @@ from gateway.views import (
     schema,
     setup,
     sign_in,
+    start,
     system,
     tenants,
     theme,
@@ -95,6 +96,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("limits/<uuid:limit_id>/remove", limits.remove, name="limit_remove"),
     path("providers", providers.page, name="providers"),
     path("providers/new", providers.create, name="provider_create"),
+    path("providers/start", start.start, name="provider_start"),
     path("providers/<uuid:provider_id>", providers.show, name="provider"),
     path("providers/<uuid:provider_id>/edit", providers.edit, name="provider_edit"),
     path(

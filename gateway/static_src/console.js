@@ -16,7 +16,9 @@ async function copy(button) {
   setTimeout(() => { word.textContent = before; }, 1500);
 }
 
-// A new key is known everywhere within a second: until then it may be refused.
+// What is new is known everywhere within a second or two: until then a call may be refused.
+const NOT_YET = [401, 404, 503];
+
 async function testKey(button) {
   const told = document.getElementById(button.dataset.result);
   const secret = document.getElementById(button.dataset.testKey).textContent.trim();
@@ -32,7 +34,7 @@ async function testKey(button) {
   told.textContent = "Calling …";
   try {
     let answer = await fetch("/v1/chat/completions", request);
-    for (let left = 6; left > 0 && answer.status === 401; left -= 1) {
+    for (let left = 8; left > 0 && NOT_YET.includes(answer.status); left -= 1) {
       await new Promise((done) => { setTimeout(done, 500); });
       answer = await fetch("/v1/chat/completions", request);
     }

@@ -29,7 +29,10 @@ class FirstOwnerForm(forms.Form):
         widget=forms.EmailInput({"autocomplete": "username", "autofocus": True}),
     )
     name = forms.CharField(
-        label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "name"})
+        label="Name",
+        required=False,
+        max_length=120,
+        widget=forms.TextInput({"autocomplete": "name"}),
     )
     password = forms.CharField(
         label="Password",

@@ -102,7 +102,12 @@ def every_screen(world):
         f"/deployments/{deployment}/{verb}" for verb in ("edit", "remove", "price", "withdraw")
     ]
     found += [f"/members/{member.user_id}/tenants/{world.tenant.id}/remove"]
-    found += [several, "/members/grant", f"/events/{Event.objects.latest('id').id}"]
+    found += [
+        several,
+        "/providers/start",
+        "/members/grant",
+        f"/events/{Event.objects.latest('id').id}",
+    ]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += [f"/jobs/{export.job_id}/cancel", "/jobs", f"/budgets/{plain.id}"]

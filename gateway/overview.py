@@ -107,7 +107,9 @@ def _costs(total: Figures) -> tuple[str, ...]:
 
 
 def _tokens(total: Figures) -> tuple[str, ...]:
-    return f"{rounded(total.input_tokens)} in", f"{rounded(total.output_tokens)} out"
+    return _whole(f"{rounded(total.input_tokens)} in"), _whole(
+        f"{rounded(total.output_tokens)} out"
+    )
 
 
 def _all_tokens(one: Figures) -> int:
@@ -115,7 +117,12 @@ def _all_tokens(one: Figures) -> int:
 
 
 def _times(total: Figures) -> tuple[str, ...]:
-    return f"p50 {duration(total.p50_ms)}", f"p95 {duration(total.p95_ms)}"
+    return _whole(f"p50 {duration(total.p50_ms)}"), _whole(f"p95 {duration(total.p95_ms)}")
+
+
+def _whole(line: str) -> str:
+    """Return a line that is not broken where a tile is narrow."""
+    return line.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _why(meter: Meter, now: datetime.datetime) -> str:

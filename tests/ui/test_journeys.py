@@ -258,6 +258,27 @@ def test_rotate_and_revoke(page, hands, watch, gateway, house):
 
 
 @pytest.mark.usefixtures("owner")
+def test_revoke_several(page, hands, house):
+    from tenants.models import VirtualKey
+    from tenants.services.keys import virtual_key_issue
+    from tests.estate import ACTOR, pepper
+
+    names = ["one", "two", "three"]
+    for name in names:
+        virtual_key_issue(actor=ACTOR, app=house.app, name=name, pepper=pepper())
+    page.goto("/keys")
+    for name in names[:2]:
+        hands.tick(page.get_by_label(re.compile(f"^Choose {name} ")))
+    hands.press(button(page, "Revoke the chosen"))
+    page.get_by_text(re.compile(r"^two \(")).wait_for()
+    hands.type(field(page, "Reason"), "a leak")
+    hands.press(button(page, "Revoke 2 keys"))
+    page.get_by_text("2 keys revoked.").wait_for()
+    left = VirtualKey.objects.filter(tenant=house.tenant, state="active")
+    assert set(left.values_list("name", flat=True)) == {"three", "tests"}
+
+
+@pytest.mark.usefixtures("owner")
 def test_export_and_download(page, hands, gateway, house, tmp_path):
     from audit.models import Event, Export
     from gateway.jobs.run import run

@@ -1,5 +1,6 @@
 """The Celery application: messages are JSON, tasks are sent and found by name."""
 
+import atexit
 import os
 import threading
 import time
@@ -39,7 +40,14 @@ def worker_leaves(**_: Any) -> None:
 
 def _attend(kind: str) -> None:
     mine = roster.seat(kind, "background", time.time())
-    threading.Thread(target=_keep_signing, args=(mine,), name="roster", daemon=True).start()
+    thread = threading.Thread(target=_keep_signing, args=(mine,), name="roster", daemon=True)
+    thread.start()
+    atexit.register(_leave, thread)  # beat has no signal of its end
+
+
+def _leave(thread: threading.Thread) -> None:
+    _leaving.set()
+    thread.join(2 * roster.TIMEOUT_S)
 
 
 def _keep_signing(mine: roster.Seat) -> None:

@@ -16,23 +16,25 @@ from audit.outcome import OUTCOME_OF_LAST
 
 BY_RULE = """audit_cause(mark.code, mark.body) = %(rule)s AND mark.code <> ''
     AND (mark.kind = 'refused' OR mark.code = ANY(%(withheld)s))"""
-BY_REDACTION = """audit_redactions(mark.body) @> ARRAY[%(redaction)s]
-    AND audit_redactions(mark.body) IS NOT NULL"""
-AMONG_FEW = "(mark.day, mark.call_id) IN (SELECT * FROM unnest(%(days)s::date[], %(ids)s::uuid[]))"
+BY_REDACTION = """mark.kind = 'admitted' AND mark.body ->> 'redacted' = 'true'
+    AND audit_redactions(mark.body) @> ARRAY[%(redaction)s]"""
+BY_KIND = BY_REDACTION.replace("mark.body ->> 'redacted'", "lower(mark.body ->> 'redacted')")
+AMONG_FEW = "mark.day = ANY(%(days)s::date[]) AND mark.call_id = ANY(%(ids)s::uuid[])"
 # Where both are asked for, the rule leads, and the kind is looked up in the same call.
 ALSO_REDACTED = """EXISTS (SELECT FROM audit_record AS redacted
       WHERE redacted.day = mark.day AND redacted.call_id = mark.call_id
+        AND redacted.kind = 'admitted' AND redacted.body ->> 'redacted' = 'true'
         AND audit_redactions(redacted.body) @> ARRAY[%(redaction)s])"""
 
 Found = tuple[datetime.date, uuid.UUID]
 
 FEW = 1000
-BY_KIND = "SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"
+THROUGH_KINDS = "SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"
 ALONG_REDACTED = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 AS_BEFORE = "SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on"
 SOME = f"""
 SELECT mark.day, mark.call_id FROM audit_record AS mark
-WHERE mark.tenant_id = ANY(%(tenants)s::uuid[]) AND {BY_REDACTION}
+WHERE mark.tenant_id = ANY(%(tenants)s::uuid[]) AND {BY_KIND}
   AND (%(first_day)s::date IS NULL OR mark.day >= %(first_day)s)
   AND (%(last_day)s::date IS NULL OR mark.day <= %(last_day)s)
 LIMIT {FEW}
@@ -70,15 +72,16 @@ def find(cursor: CursorWrapper, values: dict[str, Any]) -> list[Found]:
     if values["rule"]:
         marks += [ALSO_REDACTED] if values["redaction"] else []
     else:
-        marks = [BY_REDACTION]
-        cursor.execute(BY_KIND)
+        cursor.execute(THROUGH_KINDS)
         cursor.execute(SOME, values)
         some = cursor.fetchall()
         cursor.execute(AS_BEFORE)
         if len(some) < FEW:
-            marks.append(AMONG_FEW)
-            given = values | {"days": [day for day, _ in some], "ids": [key for _, key in some]}
+            marks = [AMONG_FEW]
+            days = sorted({day for day, _ in some})
+            given = values | {"days": days, "ids": [call_id for _, call_id in some]}
         else:
+            marks = [BY_REDACTION]
             cursor.execute(ALONG_REDACTED)
     cursor.execute(statement(marks), given)
     found: list[Found] = cursor.fetchall()

@@ -43,7 +43,8 @@ _EFFECT = """CASE WHEN record.kind IN ('refused', 'admitted')
   THEN record.body -> 'decision' ->> 'effect' END"""
 _BY_RULE = """audit_cause(record.code, record.body) = %(rule)s
   AND (record.kind = 'refused' OR record.code = ANY(%(withheld)s))"""
-_BY_REDACTION = "audit_redactions(record.body) @> ARRAY[%(redaction)s]"
+_BY_REDACTION = """record.kind = 'admitted' AND record.body ->> 'redacted' = 'true'
+  AND audit_redactions(record.body) @> ARRAY[%(redaction)s]"""
 _EVENTS_WANTED = """
 FROM audit_event WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
   AND (%(actions)s::text[] IS NULL OR action = ANY(%(actions)s::text[]))

@@ -232,17 +232,12 @@ def remove(
     user, tenant = first.user, first.tenant
     for membership in found:
         check(actor, _revoking(membership), membership)
-    roles = ", ".join(map(_label, found))
     page = FormPage(
         title=f"Remove {user.email} from {tenant.name}",
         submit="Remove the person",
         back=_address(user),
         crumbs=[*_crumbs(), Crumb(user.email, _address(user))],
-        effects=(
-            f"At once {user.email} may do nothing in {tenant.name} any more; until now: {roles}.",
-            "What they did stays in the evidence, and keys that they issued go on working.",
-            "They may still sign in, and keep their roles in other tenants.",
-        ),
+        effects=_ends(found),
         is_dangerous=True,
     )
 
@@ -253,6 +248,17 @@ def remove(
         return Done(f"{user.email} is no longer a member of {tenant.name}.", reverse("members"))
 
     return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _ends(found: Sequence[Membership]) -> tuple[str, ...]:
+    """Say what the removal of a person from a tenant ends, and what it leaves."""
+    email, tenant = found[0].user.email, found[0].tenant.name
+    roles = ", ".join(map(_label, found))
+    return (
+        f"At once {email} may do nothing in {tenant} any more; until now: {roles}.",
+        "What they did stays in the evidence, and keys that they issued go on working.",
+        "They may still sign in, and keep their roles in other tenants.",
+    )
 
 
 def _revoking(membership: Membership) -> str:

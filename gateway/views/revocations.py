@@ -50,17 +50,14 @@ def several(request: HttpRequest, actor: Actor) -> HttpResponse:
         crumbs=[Crumb("Keys", reverse("keys"))],
         lead="Calls with them are refused within a second; those in flight are cut."
         " This cannot be undone: new keys have to be issued.",
-        effects=[
-            f"{key.name} ({key.public_id}) of {key.app.name}, {key.tenant.name}" for key in keys
-        ],
+        effects=list(map(_named, keys)),
         is_dangerous=True,
     )
 
-    def act(given_: Mapping[str, Any]) -> Done:
+    def act(filled_in: Mapping[str, Any]) -> Done:
+        why = filled_in["reason"]
         with transaction.atomic():
-            did = [
-                virtual_key_revoke(actor=actor, key=key, reason=given_["reason"]) for key in keys
-            ]
+            did = [virtual_key_revoke(actor=actor, key=key, reason=why) for key in keys]
         before = len(did) - sum(did)
         said = f"{_counted(sum(did))} revoked" + (f", {before} before." if before else ".")
         return Done(said, reverse("keys"))
@@ -84,6 +81,10 @@ def _chosen(actor: Actor, asked: QueryDict) -> list[VirtualKey]:
     if len(found) != len(wanted):
         raise Http404
     return found
+
+
+def _named(key: VirtualKey) -> str:
+    return f"{key.name} ({key.public_id}) of {key.app.name}, {key.tenant.name}"
 
 
 def _counted(number: int) -> str:

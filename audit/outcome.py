@@ -47,3 +47,17 @@ def outcome(kind: str, code: str) -> Outcome:
             return "permitted"
         return "denied" if code in WITHHELD else "failed"
     return "lost" if kind == "lost" else "in_flight"
+
+
+OUTCOME_OF_LAST = """(
+      SELECT CASE
+        WHEN last.kind = 'refused' AND last.code = ANY(%(outages)s) THEN 'failed'
+        WHEN last.kind = 'refused' THEN 'denied'
+        WHEN last.kind = 'lost' THEN 'lost'
+        WHEN last.kind = 'admitted' THEN 'in_flight'
+        WHEN last.code = '' THEN 'permitted'
+        WHEN last.code = ANY(%(withheld)s) THEN 'denied'
+        ELSE 'failed' END
+      FROM audit_record AS last WHERE last.day = {record}.day AND last.call_id = {record}.call_id
+      ORDER BY last.attempt DESC, array_position(%(last_word)s, last.kind::text) LIMIT 1)"""
+"""The same in SQL, of the call that a row named `{record}` belongs to."""

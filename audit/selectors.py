@@ -2,7 +2,8 @@
 
 import datetime
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,10 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from audit import marked
 from audit.actor import EVIDENCE_READERS, Actor
 from audit.models import Event, Export, Record
-from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
+from audit.outcome import LAST_WORD, OUTAGES, OUTCOME_OF_LAST, WITHHELD
 from audit.record import day
 
 PAGE = 50
@@ -62,7 +64,7 @@ TOLD_BY = {
 CALLS = """
 SELECT found.day, found.call_id, found.at
 FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
-  SELECT record.day, record.call_id, record.at {source}
+  SELECT record.day, record.call_id, record.at {{source}}
   WHERE record.tenant_id = tenant.id AND record.kind IN ('refused', 'admitted')
     AND (%(since)s::timestamptz IS NULL OR record.at >= %(since)s)
     AND (%(first_day)s::date IS NULL OR record.day >= %(first_day)s)
@@ -77,21 +79,11 @@ FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
       WHERE first.day = record.day AND first.call_id = record.call_id
         AND first.kind IN ('refused', 'admitted')
       ORDER BY first.attempt, first.kind LIMIT 1)
-    AND (%(outcome)s = '' OR %(outcome)s = (
-      SELECT CASE
-        WHEN last.kind = 'refused' AND last.code = ANY(%(outages)s) THEN 'failed'
-        WHEN last.kind = 'refused' THEN 'denied'
-        WHEN last.kind = 'lost' THEN 'lost'
-        WHEN last.kind = 'admitted' THEN 'in_flight'
-        WHEN last.code = '' THEN 'permitted'
-        WHEN last.code = ANY(%(withheld)s) THEN 'denied'
-        ELSE 'failed' END
-      FROM audit_record AS last WHERE last.day = record.day AND last.call_id = record.call_id
-      ORDER BY last.attempt DESC, array_position(%(last_word)s, last.kind::text) LIMIT 1))
+    AND (%(outcome)s = '' OR %(outcome)s = {outcome})
   ORDER BY record.at DESC, record.call_id DESC LIMIT %(size)s
 ) AS found
 ORDER BY found.at DESC, found.call_id DESC LIMIT %(size)s
-"""
+""".format(outcome=OUTCOME_OF_LAST.format(record="record"))  # noqa: S608  (a statement of ours)
 
 
 class TooBroadError(Exception):
@@ -102,12 +94,16 @@ class TooBroadError(Exception):
 class CallsWanted:
     """Which calls to list; what is left out asks for all. `until` and `before` are exclusive.
 
-    `among` names the only calls that can be wanted, where few are known to be.
+    `rule` is what refused a call or withheld its answer, as marked.py names it; `redaction` is a
+    kind that its request carried and was redacted for. `among` names the only calls that can be
+    wanted, where few are known to be.
     """
 
     app_ids: Collection[uuid.UUID] | None = None
     model: str = ""
     outcome: str = ""
+    rule: str = ""
+    redaction: str = ""
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
     before: tuple[datetime.datetime, uuid.UUID] | None = None
@@ -132,6 +128,18 @@ def event_page(
     if action:
         wanted &= Q(action=action)
     return list(events_visible(actor).filter(wanted)[:size])
+
+
+def events_named(events: QuerySet[Event], *, actor: str = "", thing: str = "") -> QuerySet[Event]:
+    """Return those of the events whose actor, and whose object, are named so.
+
+    An actor and an object's name are found by a part of them in any case, an object's id by all.
+    """
+    if actor:
+        events = events.filter(actor__icontains=actor)
+    if thing:
+        events = events.filter(Q(object_id=thing) | Q(object_name__icontains=thing))
+    return events
 
 
 def records_visible(actor: Actor) -> QuerySet[Record]:
@@ -176,11 +184,27 @@ def calls_page(
 def _call_keys(
     tenant_ids: Collection[uuid.UUID], wanted: CallsWanted, size: int
 ) -> list[tuple[datetime.date, uuid.UUID]]:
+    values = _values(tenant_ids, wanted, size)
+    with in_time(), connection.cursor() as cursor:
+        if wanted.rule or wanted.redaction:
+            return marked.find(cursor, values)
+        cursor.execute(ALONG_THE_INDEX)
+        is_rare = wanted.among is not None or wanted.outcome == "lost"
+        narrowed = not is_rare and bool(wanted.model or wanted.app_ids)
+        found = _recent(cursor, values) if narrowed else None
+        if found is None:
+            source = _source(cursor, wanted, values)
+            cursor.execute(CALLS.replace("{source}", source), values)
+            found = cursor.fetchall()
+        return [(filed, call_id) for filed, call_id, _ in found]
+
+
+def _values(tenant_ids: Collection[uuid.UUID], wanted: CallsWanted, size: int) -> dict[str, Any]:
     before, identity = wanted.before or (None, None)
     ends = [instant for instant in (wanted.until, before) if instant is not None]
     # A record is written on the day of its call's arrival, or soon after midnight.
     day_ahead = datetime.timedelta(days=1)
-    values = {
+    return {
         "tenants": list(tenant_ids),
         "since": wanted.since,
         "until": wanted.until,
@@ -191,6 +215,8 @@ def _call_keys(
         "model": wanted.model,
         "apps": None if wanted.app_ids is None else list(wanted.app_ids),
         "outcome": wanted.outcome,
+        "rule": wanted.rule,
+        "redaction": wanted.redaction,
         "outages": list(OUTAGES),
         "withheld": list(WITHHELD),
         "last_word": list(LAST_WORD),
@@ -199,17 +225,16 @@ def _call_keys(
         "ids": list(wanted.among or ()),
         "days": [day(call_id) for call_id in wanted.among or ()],
     }
+
+
+@contextmanager
+def in_time(patience_ms: int = PATIENCE_MS) -> Iterator[None]:
+    """Give each statement so long; raise TooBroadError for one that takes longer."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"{ALONG_THE_INDEX}; SET LOCAL statement_timeout = {PATIENCE_MS}")
-            is_rare = wanted.among is not None or wanted.outcome == "lost"
-            narrowed = not is_rare and bool(wanted.model or wanted.app_ids)
-            found = _recent(cursor, values) if narrowed else None
-            if found is None:
-                source = _source(cursor, wanted, values)
-                cursor.execute(CALLS.replace("{source}", source), values)
-                found = cursor.fetchall()
-            return [(filed, call_id) for filed, call_id, _ in found]
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {patience_ms}")
+            yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED:
             raise TooBroadError from error

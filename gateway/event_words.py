@@ -1,14 +1,26 @@
 """What somebody did, in words: what an audit event says to a reader. Pure."""
 
+from tenants.permissions import ACTIONS
+
 DONE = {
+    "call.explain": "read why the call was decided so",
+    "export.download": "read a file of the export",
+    "export.expire": "deleted the files, whose time was over",
     "oauth_consent.give": "allowed it to act for them",
     "oauth_consent.refuse": "did not allow it to act for them",
     "oauth_token.issue": "was issued a token",
     "oauth_token.reuse": "presented a refresh token twice: all of its family ended",
     "oauth_token.revoke": "ended a token",
+    "owner.create": "became the first owner, by the set-up link",
+    "session.close": "signed out",
+    "session.open": "signed in",
+    "session.refuse": "failed to sign in",
     "user.remove": "ended the access",
 }
 """Actions that their verb alone does not tell."""
+
+KNOWN = ACTIONS | frozenset(DONE)
+"""The actions that events can have: what somebody may do, and what needs no permission."""
 
 PAST = {
     "attach": "attached",

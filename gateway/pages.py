@@ -118,9 +118,12 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
             form.add_error(None, [f"{prefix}{message}" for message in told])
 
 
-def listed(request: HttpRequest, rows: QuerySet[Row]) -> Page[Row]:
-    """Return the page of the rows that the address asks for, or the nearest there is."""
-    return Paginator(rows, PAGE).get_page(request.GET.get("page"))
+def listed(request: HttpRequest, rows: QuerySet[Row], name: str = "page") -> Page[Row]:
+    """Return the page of the rows that the address asks for, or the nearest there is.
+
+    A second list on a page has a name of its own in the address.
+    """
+    return Paginator(rows, PAGE).get_page(request.GET.get(name))
 
 
 def tenant_chosen(request: HttpRequest, actor: Actor) -> Tenant | None:

@@ -112,6 +112,17 @@ def routes_visible(actor: Actor) -> QuerySet[Route]:
     return routes.filter(name__in=models_used(Tenant.objects.filter(id__in=ids)))
 
 
+def models_offered(actor: Actor) -> list[str]:
+    """Return the names of the models that the actor may give to an app: all, or none.
+
+    The platform offers each to every tenant; which of them an app lists is its tenant's affair, and
+    what they may be used for its policies'. So whoever makes apps chooses from all names.
+    """
+    if tenants_where(actor, "app.create") == frozenset():
+        return []
+    return list(Route.objects.order_by("name").values_list("name", flat=True))
+
+
 def models_used(tenants: QuerySet[Tenant]) -> set[str]:
     """Return the public model names that the apps of these tenants list."""
     lists = tenants.values_list("apps__models", flat=True)

@@ -57,7 +57,14 @@ _READS = frozenset(
     }
 )
 _EVIDENCE = frozenset(
-    {"event.read", "export.create", "export.download", "export.read", "record.read"}
+    {
+        "call.explain",
+        "event.read",
+        "export.create",
+        "export.download",
+        "export.read",
+        "record.read",
+    }
 )
 _JOBS = frozenset({"job.cancel", "job.create", "job.read"})
 _KEYS = frozenset({"virtual_key.issue", "virtual_key.revoke", "virtual_key.rotate"})

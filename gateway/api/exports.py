@@ -49,6 +49,10 @@ class WantedShown(Shown):
     outcome = serializers.CharField()
     decision = serializers.CharField()
     actions = serializers.ListField(child=serializers.CharField())
+    rule = serializers.CharField(default="")
+    redaction = serializers.CharField(default="")
+    actor = serializers.CharField(default="")
+    object = serializers.CharField(default="")
 
 
 class PartShown(Shown):
@@ -101,7 +105,8 @@ class AddressShown(Shown):
 class ExportCreate(Change):
     """Which evidence of a tenant: from `since` on and before `until`.
 
-    `apps`, `model`, `outcome` and `decision` choose calls, `actions` chooses events.
+    `apps`, `model`, `outcome`, `decision`, `rule` and `redaction` choose calls; `actions`, `actor`
+    and `object` choose events.
     """
 
     tenant = Identity()
@@ -114,6 +119,10 @@ class ExportCreate(Change):
     outcome = Choice(_words(OUTCOMES), required=False)
     decision = Choice(_words(DECISIONS), required=False)
     actions = Set(child=Text(max_length=60), required=False, max_length=LISTED_MAX)
+    rule = Text(required=False, max_length=200)
+    redaction = Text(required=False, max_length=80)
+    actor = Text(required=False, max_length=200)
+    object = Text(required=False, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a time that ends before it begins."""

@@ -22,7 +22,7 @@ from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.sharing import Sharing
 from gateway.proxy.stations import Stations
-from gateway.proxy.store import feed
+from gateway.proxy.store import feed, roster
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
@@ -90,6 +90,7 @@ class Worker:
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
             spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),
             spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
+            spawn(roster.attend(self.config.redis_url, self._seat(), time.time), name="roster"),
         ]
         for task in self._tasks:
             task.add_done_callback(_died)
@@ -107,6 +108,9 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pools.close()
         await self.loader.close()
+
+    def _seat(self) -> roster.Seat:
+        return roster.seat("web", self.config.role, time.time())
 
     def begin(self) -> Trail:
         """Return the trail of a call that arrives now."""

@@ -142,3 +142,11 @@ def moment(at: datetime.datetime, zone: ZoneInfo = UTC) -> SafeString:
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname(),
     )
+
+
+@register.simple_tag(takes_context=True)
+def at_page(context: Mapping[str, Any], name: str, number: int) -> str:
+    """Return this page's address with another page of the list that is called so."""
+    query = context["request"].GET.copy()
+    query[name] = str(number)
+    return f"?{query.urlencode()}"

@@ -3,7 +3,7 @@
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 
-from gateway.fields import RateField, SecondsField
+from gateway.fields import SecondsField
 from gateway.models import Provider, Route
 from gateway.pages import ReasonForm
 
@@ -107,28 +107,3 @@ class RankForm(ReasonForm):
     idle_s = SecondsField(label="Seconds between two chunks")
     total_s = SecondsField(label="Seconds in all")
     field_order = ("priority", "weight", *TIMEOUTS, "reason")
-
-
-class PriceForm(ReasonForm):
-    """What tokens cost from an instant on."""
-
-    currency = forms.RegexField(r"\A[A-Z]{3}\Z", max_length=3, initial="USD")
-    input_pico = RateField(label="Input, per million tokens", max_length=24)
-    output_pico = RateField(label="Output, per million tokens", max_length=24)
-    cached_input_pico = RateField(
-        label="Cached input, per million tokens", max_length=24, required=False
-    )
-    since = forms.DateTimeField(
-        label="From (UTC)",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        help_text="What was charged before stays as it was charged.",
-    )
-    field_order = (
-        "currency",
-        "input_pico",
-        "output_pico",
-        "cached_input_pico",
-        "since",
-        "reason",
-    )

@@ -102,6 +102,9 @@ def show(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResp
         "provider": provider,
         "circuits": circuits_of(deployments, timezone.now()),
         "spares": [one.label for one in credentials.in_use(provider) if one.label],
+        "deployments": listed(
+            request, provider.deployments.select_related("route").order_by("route__name", "id")
+        ),
     }
     return render(request, "gateway/provider_show.html", content)
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
+from audit import marked as marked_by
 from audit import selectors
 from audit.selectors import CallsWanted, TooBroadError, calls_page
 from audit.services import partitions_create
@@ -211,3 +212,111 @@ def test_a_search_that_takes_too_long_is_given_up(world, monkeypatch):
             ids(world)
     assert ids(world) == []
     connections["owner"].close()
+
+
+def house(world):
+    return world.layered[1].name
+
+
+@pytest.fixture
+def marked(world):
+    """Calls by what is to be found of them, newest first."""
+    now = timezone.now()
+    at = iter(now - n * SECOND for n in range(20))
+    found = {
+        "cards": world.call(next(at)).with_cards().refused().id,
+        "plain": world.call(next(at)).admitted().completed().id,
+        "mail": world.call(next(at)).with_cards().admitted(redacted=True).completed().id,
+        "tools": world.call(next(at)).admitted().answer_denied().id,
+        "rpm": world.call(next(at)).refused("rate_limit_exceeded", "Full.", rule="rpm").id,
+        "key": world.call(next(at)).refused("model_not_allowed", "No.").id,
+        "again": world.call(next(at)).with_cards().admitted(redacted=True).id,
+    }
+    retried = world.call(next(at)).with_cards().admitted(1, redacted=True)
+    retried.completed(1, "upstream_error").admitted(2, redacted=True).completed(2)
+    return found | {"retried": retried.id}
+
+
+def test_calls_are_found_by_the_rule_or_limit_that_refused_them(world, marked):
+    name = house(world)
+    for rule, expected in (
+        (f"{name} / no-cards", ["cards"]),
+        (f"{name} / no-tools-back", ["tools"]),
+        ("rpm", ["rpm"]),
+        ("model_not_allowed", ["key"]),
+        ("upstream_error", []),  # an attempt that failed refused nothing
+        ("no such rule", []),
+    ):
+        assert ids(world, CallsWanted(rule=rule)) == [marked[each] for each in expected]
+
+
+def test_calls_are_found_by_a_kind_that_was_redacted(world, marked):
+    mail = CallsWanted(redaction="EMAIL_ADDRESS")
+    assert ids(world, mail) == [marked["mail"], marked["again"], marked["retried"]]
+    assert ids(world, CallsWanted(redaction="IBAN_CODE")) == []
+    assert walk(world, 2, mail) == ids(world, mail)
+    both = CallsWanted(redaction="EMAIL_ADDRESS", rule=f"{house(world)} / no-cards")
+    assert ids(world, both) == []
+
+
+def test_marks_go_with_every_other_filter(world, marked, unique):
+    now, mail = timezone.now(), CallsWanted(redaction="EMAIL_ADDRESS")
+    assert ids(world, replace(mail, outcome="in_flight")) == [marked["again"]]
+    assert ids(world, replace(mail, model="gpt-4o")) == []
+    assert ids(world, replace(mail, app_ids=[world.app.id], since=now - 4.5 * SECOND)) == [
+        marked["mail"]
+    ]
+    until = replace(mail, until=now - 4.5 * SECOND)
+    assert ids(world, until) == [marked["again"], marked["retried"]]
+    other = World(unique)
+    theirs = other.call(now).with_cards().admitted(redacted=True).id
+    assert marked["mail"] in ids(world, mail)
+    assert theirs not in ids(world, mail)
+    assert theirs in ids(world, mail, tenants=[world.tenant.id, other.tenant.id])
+
+
+def test_an_odd_body_keeps_no_record_out():
+    odd = [
+        "{}",
+        "[]",
+        '"x"',
+        '{"redacted": true, "facts": {"findings": {"a": 1}}}',
+        '{"redacted": true, "facts": {"findings": ["x", [], [1]]}}',
+        '{"decision": {"determining": [["tenant"]]}}',
+    ]
+    with connection.cursor() as cursor:
+        for body in odd:
+            cursor.execute(
+                "SELECT audit_cause('policy_denied', %s::json), audit_cause('x', %s::json),"
+                " audit_redactions(%s::json)",
+                [body, body, body],
+            )
+            cause, other, _kinds = cursor.fetchone()
+            assert (cause, other) == ("policy_denied", "x")
+
+
+@pytest.mark.parametrize(
+    ("marks", "index"),
+    [
+        ([marked_by.BY_RULE], "audit_cause"),
+        ([marked_by.AMONG_FEW], "_pkey"),
+        ([marked_by.BY_REDACTION], "audit_record.*call_id.*idx"),
+    ],
+)
+def test_a_search_by_marks_reads_an_index(world, marks, index):
+    values = selectors._values([world.tenant.id], CallsWanted(rule="x", redaction="x"), 50)
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        values |= {"days": [timezone.now().date()], "ids": [uuid.uuid4()]}
+        cursor.execute(f"EXPLAIN {marked_by.statement(marks)}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert re.search(index, plan)
+    assert "Seq Scan on audit_record" not in plan
+
+
+def test_a_kind_of_many_calls_is_read_along_the_redacted_ones(world, marked, monkeypatch):
+    mail = CallsWanted(redaction="EMAIL_ADDRESS")
+    few = ids(world, mail)
+    monkeypatch.setattr(marked_by, "FEW", 1)
+    assert ids(world, mail) == few
+    assert walk(world, 1, mail) == few

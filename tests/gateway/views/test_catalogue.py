@@ -11,6 +11,7 @@ from audit.models import Event
 from gateway.models import Credential, Deployment, Price, Provider, Route
 from gateway.probe import Probe
 from gateway.proxy.store import circuits
+from gateway.selectors import own_line
 from gateway.services import providers as services
 from tenants.models import User
 from tests import estate
@@ -180,6 +181,47 @@ def test_how_a_model_is_routed_is_changed(platform, provider):
     )
     assert "the fastest" not in text(platform.get(f"/models/{route.id}"))
     assert "Latency" in text(platform.get(f"/models/{route.id}"))
+
+
+def test_a_deployment_has_a_price_of_its_own_from_a_day_on(world, platform):
+    provider = estate.simulated()
+    served = estate.route((provider, "one"), (provider, "two"), price=None)
+    one, two = served.deployments.order_by("model")
+    path = f"/deployments/{one.id}/price"
+    assert "for this deployment alone" in text(platform.get(path))
+    given = {
+        "currency": "EUR",
+        "input_pico": "1.25",
+        "output_pico": "5",
+        "since": "2026-01-01T00:00",
+    }
+    assert platform.post(path, given | {"input_pico": "x"}).status_code == 422
+    assert platform.post(path, given)["Location"] == f"/models/{served.id}"
+    later = given | {"input_pico": "9", "since": "2099-01-01T00:00"}
+    assert platform.post(path, later).status_code == 302
+    told = text(platform.get(f"/models/{served.id}"))
+    assert "EUR 1.25 / 5.00 its own" in told
+    assert f"one at {one.provider.name}" in told
+    assert not own_line(two)
+    event = Event.objects.filter(action="price.set").latest("id")
+    assert event.after["deployment"] == str(one.id)
+    assert signed_in(world.person("owner")).get(path).status_code == 403
+    withdraw = f"/deployments/{one.id}/withdraw"
+    assert withdraw in body(platform.get(f"/models/{served.id}"))
+    assert "or else the price book" in text(platform.get(withdraw))
+    platform.post(withdraw, {"reason": "the contract ended"})
+    assert "its own" not in text(platform.get(f"/models/{served.id}"))
+    assert "None was set." in text(platform.post(withdraw, {}, follow=True))
+
+
+def test_what_a_provider_serves_is_paged(platform, provider, monkeypatch):
+    monkeypatch.setattr("gateway.pages.PAGE", 1)
+    one, two = sorted(
+        [estate.route((provider, "m")), estate.route((provider, "m"))], key=lambda each: each.name
+    )
+    told = text(platform.get(f"/providers/{provider.id}?page=2"))
+    assert two.name in told
+    assert one.name not in told
 
 
 def test_what_apps_use_is_not_removed(world, platform):

@@ -1,7 +1,5 @@
 """What somebody did, in words: what an audit event says to a reader. Pure."""
 
-from tenants.permissions import ACTIONS
-
 DONE = {
     "call.explain": "read why the call was decided so",
     "export.download": "read a file of the export",
@@ -18,9 +16,6 @@ DONE = {
     "user.remove": "ended the access",
 }
 """Actions that their verb alone does not tell."""
-
-KNOWN = ACTIONS | frozenset(DONE)
-"""The actions that events can have: what somebody may do, and what needs no permission."""
 
 PAST = {
     "attach": "attached",

@@ -32,7 +32,7 @@ from audit.outcome import OUTCOMES
 from audit.selectors import exports_visible
 from gateway.access import check, requires
 from gateway.downloads import FileAnswer, opened
-from gateway.event_words import KNOWN
+from gateway.event_words import DONE
 from gateway.export_words import words
 from gateway.models import Job
 from gateway.pages import (
@@ -51,9 +51,11 @@ from gateway.selectors import jobs_visible
 from gateway.services.exports import export_create, export_download
 from gateway.views.errors import explain
 from tenants.models import App, Tenant
-from tenants.permissions import tenants_where
+from tenants.permissions import ACTIONS, tenants_where
 
 INSTANTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
+KNOWN = ACTIONS | frozenset(DONE)
+"""The actions that events can have: what somebody may do, and what needs no permission."""
 CARRIED = ("tenant", "app", "model", "outcome", "rule", "redaction", "actions", "actor", "object")
 
 

@@ -24,6 +24,7 @@ class Provider(models.Model):
     class Dialect(models.TextChoices):
         OPENAI = "openai"
         ANTHROPIC = "anthropic"
+        AZURE_OPENAI = "azure-openai"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

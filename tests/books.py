@@ -52,12 +52,12 @@ def record(house, kind):
     return found
 
 
-def served(*deployments):
+def served(*deployments, **terms):
     """Make a house under a hard budget whose one model has these deployments, first tried first.
 
-    Each is a base URL and the name of the model there.
+    Each is a base URL and the name of the model there; `terms` are those of the providers.
     """
-    found = {url: estate.provider(url) for url, _ in deployments}
+    found = {url: estate.provider(url, **terms) for url, _ in deployments}
     route = estate.route(*((found[url], model) for url, model in deployments), price=PRICE)
     return estate.estate(route, budgets=list(HARD))
 

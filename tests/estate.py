@@ -51,10 +51,10 @@ def pepper():
     return envelope.key_pepper(settings.GATEHOUSE.kek)
 
 
-def provider(base_url, secret="sk-upstream-canary"):
+def provider(base_url, secret="sk-upstream-canary", dialect="openai"):
     """Make a provider at a local address, with a credential."""
     made = provider_create(
-        actor=ACTOR, name=name("mock"), dialect="openai", base_url=base_url, allow_private=True
+        actor=ACTOR, name=name("mock"), dialect=dialect, base_url=base_url, allow_private=True
     )
     if secret:
         credential_set(actor=ACTOR, provider=made, secret=secret)

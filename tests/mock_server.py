@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -66,33 +67,33 @@ class Reset(Exception):
     """The connection has been reset, as the behaviour asked."""
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
-    """Answer a chat."""
-    entry, behaviour = await _received(request)
+async def chat(request: web.Request, prelude: Sequence[bytes] = ()) -> web.StreamResponse:
+    """Answer a chat; `prelude` are events that come before a stream's own."""
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     production = produce(entry.body, behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     if not entry.stream:
-        return _whole(entry, completion(entry.model, production, behaviour.usage), behaviour)
+        return whole(entry, completion(entry.model, production, behaviour.usage), behaviour)
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
-    return await _streamed(request, entry, pieces, behaviour)
+    return await streamed(request, entry, [*prelude, *pieces], behaviour)
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """Answer with a vector for each input."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     given = entry.body["input"]
     several = isinstance(given, list) and not isinstance(given[0], int)
     vector = "AACAPwAAAAA=" if entry.body.get("encoding_format") == "base64" else [1.0, 0.0]
     entry.input = max(1, entry.bytes // 4) if behaviour.billed else 0
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     items = range(len(given) if several else 1)
     answer: dict[str, Any] = {
         "object": "list",
@@ -101,32 +102,35 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
     }
     if behaviour.usage != "absent":
         answer["usage"] = {"prompt_tokens": entry.input, "total_tokens": entry.input}
-    return _whole(entry, answer, behaviour)
+    return whole(entry, answer, behaviour)
 
 
 async def models(request: web.Request) -> web.Response:
     """List one model."""
     model = {"id": "mock", "object": "model", "created": CREATED, "owned_by": "tests"}
-    return _json({"object": "list", "data": [model]})
+    return json({"object": "list", "data": [model]})
 
 
-async def _received(request: web.Request) -> tuple[Entry, Behaviour]:
-    """Write a request into the books, and find how it is to be answered."""
+async def received(
+    request: web.Request, model: str = "", *, stream: bool | None = None
+) -> tuple[Entry, Behaviour]:
+    """Write a request into the books, and find how it is to be answered; its model and whether it
+    is a stream stand in the body, unless they are given."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    entry = Entry(request.path, headers.get("x-request-id", ""), headers, len(raw), None)
+    entry = Entry(request.raw_path, headers.get("x-request-id", ""), headers, len(raw), None)
     books = request.app[BOOKS]
     books.entries.append(entry)
     entry.body = orjson.loads(raw)
-    entry.model = entry.body["model"]
-    entry.stream = bool(entry.body.get("stream"))
+    entry.model = model or entry.body["model"]
+    entry.stream = bool(entry.body.get("stream")) if stream is None else stream
     behaviour = books.behaviour(entry.model)
     entry.status = behaviour.status
     request["entry"] = entry
     return entry, behaviour
 
 
-async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
+async def misbehave(request: web.Request, behaviour: Behaviour) -> None:
     """Wait, hang for ever, or reset the connection, before a byte is answered."""
     if behaviour.mode == "hang":
         await asyncio.Event().wait()
@@ -140,18 +144,20 @@ async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
         raise Reset
 
 
-def _refusal(behaviour: Behaviour) -> web.Response:
+def refusal(behaviour: Behaviour, body: bytes = b"") -> web.Response:
+    """Refuse, with an error as OpenAI writes it unless another is given."""
     after = behaviour.retry_after
     if after is None and behaviour.status == 429:
         after = 1
     headers = {} if after is None else {"retry-after": str(after)}
-    body = error(behaviour.message, behaviour.status)
+    body = body or error(behaviour.message, behaviour.status, behaviour.code)
     return web.Response(
         status=behaviour.status, body=body, content_type="application/json", headers=headers
     )
 
 
-def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+def whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+    """Answer in one piece, as the behaviour has it."""
     entry.finished = behaviour.mode == "answer"
     if behaviour.mode == "garbage":
         return web.Response(text="<html>no JSON</html>", content_type="application/json")
@@ -161,10 +167,15 @@ def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Re
     return web.Response(body=body, content_type="application/json")
 
 
-async def _streamed(
-    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
+async def streamed(
+    request: web.Request,
+    entry: Entry,
+    pieces: list[bytes],
+    behaviour: Behaviour,
+    content_type: str = "text/event-stream",
 ) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    """Answer with a stream, as the behaviour has it."""
+    response = web.StreamResponse(headers={"content-type": content_type})
     await response.prepare(request)
     if behaviour.mode == "garbage":
         pieces = [pieces[0], b"data: <html>no JSON</html>\n\n", *pieces[1:]]
@@ -206,7 +217,7 @@ async def books_read(request: web.Request) -> web.Response:
         "input": sum(entry.input for entry in entries),
         "output": sum(entry.output for entry in entries),
     }
-    return _json({"requests": [vars(entry) for entry in entries], "totals": totals})
+    return json({"requests": [vars(entry) for entry in entries], "totals": totals})
 
 
 async def forget(request: web.Request) -> web.Response:
@@ -214,7 +225,7 @@ async def forget(request: web.Request) -> web.Response:
     books = request.app[BOOKS]
     books.entries.clear()
     books.behaviours.clear()
-    return _json({})
+    return json({})
 
 
 async def behave(request: web.Request) -> web.Response:
@@ -225,10 +236,11 @@ async def behave(request: web.Request) -> web.Response:
     if unknown:
         return web.Response(status=400, text=f"unknown: {sorted(unknown)}")
     request.app[BOOKS].behaviours[model] = Behaviour(**given)
-    return _json({})
+    return json({})
 
 
-def _json(value: Any) -> web.Response:
+def json(value: Any) -> web.Response:
+    """Answer with a value."""
     return web.Response(body=orjson.dumps(value), content_type="application/json")
 
 

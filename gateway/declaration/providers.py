@@ -10,6 +10,7 @@ from gateway.declaration.values import Named, Spot, spot_of
 from gateway.envelope import EnvelopeError
 from gateway.models import Credential, Provider
 from gateway.origins import OriginError, base_url
+from gateway.providers.dialects import VERSIONED
 from gateway.services.providers import (
     credential_remove,
     credential_set,
@@ -22,7 +23,7 @@ from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, fault
 
 KEYS = ("name", "dialect", "base_url", "allow_private", "credential")
-LATER_DIALECTS = ("azure-openai", "bedrock", "gemini")
+LATER_DIALECTS = ("bedrock", "gemini")
 URL_MAX = 400
 
 
@@ -67,7 +68,9 @@ def reader(environ: Mapping[str, str]) -> Read[ProviderEntry]:
         entry = ProviderEntry(
             name=keys.required("name", values.named(values.name), Named("", keys.at)),
             dialect=dialect,
-            base_url=keys.optional("base_url", _url_reader(allow_private=allow_private), ""),
+            base_url=keys.optional(
+                "base_url", _url_reader(dialect, allow_private=allow_private), ""
+            ),
             allow_private=allow_private,
             credential=keys.optional("credential", read_credential, None),
             spot=spot_of(keys, KEYS),
@@ -167,11 +170,11 @@ def _opened(stored: Credential) -> str | None:
         return None
 
 
-def _url_reader(*, allow_private: bool) -> Read[str]:
+def _url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
     def read(node: Node) -> str:
         text = fields.text(URL_MAX)(node).text
         try:
-            return base_url(text, allow_private=allow_private)
+            return base_url(text, allow_private=allow_private, versioned=dialect in VERSIONED)
         except OriginError as error:
             raise fault(node.at, str(error)) from None
 

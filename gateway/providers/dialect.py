@@ -178,6 +178,14 @@ class Chat(Protocol):
         """Return the reader of one stream, whose events are of at most `limit` bytes."""
 
 
+class Meaning(NamedTuple):
+    """What a provider's bad status means: the `status` that says it best, and whether the call is
+    `charged` for although others would not."""
+
+    status: int
+    charged: bool = False
+
+
 class Wire(Protocol):
     """How a provider is spoken to over HTTP, whatever is said."""
 
@@ -189,3 +197,6 @@ class Wire(Protocol):
 
     def error_message(self, raw: bytes) -> str:
         """Return what the provider says went wrong, printable and short, "" for nothing."""
+
+    def meaning(self, status: int, raw: bytes) -> Meaning:
+        """Return what a bad status means, by the first bytes of the body that came with it."""

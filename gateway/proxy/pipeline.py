@@ -144,6 +144,7 @@ async def _attempt(
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
     try:
+        secret = await worker.tokens.usable(permitted.deployment, secret)
         async with forward.forward(  # 9
             permitted, secret, reservation.operation, worker.pools, now_s=worker.now_s()
         ) as response:

@@ -22,6 +22,7 @@ from gateway.proxy.store import feed
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.trail import Trail
 from gateway.proxy.upstream import Pools, Timeouts
 from policies.detectors.scanner import DetectorConfig
@@ -62,6 +63,7 @@ class Worker:
                 config.upstream_total_s,
             )
         )
+        self.tokens = Tokens(self.pools, time.time)
         # Longer than any attempt can take, with time to inspect, record and settle it.
         self.lease_s = config.upstream_total_s + min(
             LEASE_MARGIN_S, 2 + config.upstream_total_s / 2

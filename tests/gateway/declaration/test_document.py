@@ -62,7 +62,7 @@ BROKEN = {
     ),
     "a later dialect": (
         whole("providers: [{name: p, dialect: §gemini, base_url: 'https://a.example'}]\n"),
-        "anthropic is not available in this version available: openai, simulated",
+        "gemini is not available in this version available: openai, anthropic",
     ),
     "a name in capitals": (
         whole("providers: [{name: §Open AI, dialect: simulated}]\n"),

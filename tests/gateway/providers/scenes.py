@@ -14,11 +14,13 @@ USAGE = Usage(120, 30, 100, 0, 0)
 
 
 class Told(NamedTuple):
-    """A reply in one provider's words."""
+    """A reply in one provider's words; `passed` is what a client of its own dialect may see of a
+    stream, where that is not all."""
 
     reply: Reply
     whole: bytes
     stream: bytes
+    passed: bytes = b""
 
 
 def reply(*parts, finish="stop", sequence="", usage=USAGE, dialect="openai"):
@@ -266,8 +268,23 @@ def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
     )
 
 
+def _azure_scenes() -> Iterator[tuple[str, Told]]:
+    """What OpenAI tells, and what Azure's filter thinks of it."""
+    found = {"content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
+    prompt = {"prompt_filter_results": [{"prompt_index": 0, **found}]}
+    first = {"id": "", "object": "", "created": 0, "model": "", "choices": [], **prompt}
+    for name, told in _openai_scenes():
+        whole = orjson.loads(told.whole) | prompt
+        whole["choices"][0] |= found
+        yield name, Told(told.reply, orjson.dumps(whole), _sse(first) + told.stream, told.stream)
+
+
 SCENES: dict[tuple[str, str], Told] = {
     (dialect, name): told
-    for dialect, scenes in (("openai", _openai_scenes), ("anthropic", _anthropic_scenes))
+    for dialect, scenes in (
+        ("openai", _openai_scenes),
+        ("anthropic", _anthropic_scenes),
+        ("azure-openai", _azure_scenes),
+    )
     for name, told in scenes()
 }

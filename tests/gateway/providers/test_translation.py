@@ -127,7 +127,7 @@ def test_where_both_speak_alike_what_the_provider_said_passes_as_it_is(endpoint,
     told = SCENES[dialect, name]
     whole = native.answer(told.whole, viewed=True, created_s=NOW_S)
     passing = native.stream(PASSING)
-    assert passing.feed(told.stream) + passing.close() == told.stream
+    assert passing.feed(told.stream) + passing.close() == (told.passed or told.stream)
     gathering = native.stream(GATHERING)
     gathering.feed(told.stream)
     gathered = gathering.assemble()

@@ -25,6 +25,7 @@ class Provider(models.Model):
         OPENAI = "openai"
         ANTHROPIC = "anthropic"
         AZURE_OPENAI = "azure-openai"
+        GEMINI = "gemini"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,5 @@
-"""What the mock provider answers in the words of the clouds: Azure OpenAI and Microsoft Entra."""
+"""What the mock provider answers in the words of the clouds: Azure OpenAI, Microsoft Entra,
+Gemini."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -6,6 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
+from tests.mock_gemini import gemini, gemini_models
 from tests.mock_server import BOOKS, Entry, application, chat, embeddings, json, models
 
 FILTERED = {"hate": {"filtered": False, "severity": "safe"}}
@@ -21,6 +23,8 @@ def clouds() -> web.Application:
         app.router.add_post(f"{base}/chat/completions", azure_chat)
         app.router.add_post(f"{base}/embeddings", azure(embeddings))
     app.router.add_post("/{tenant}/oauth2/v2.0/token", entra_token)
+    app.router.add_post("/v1beta/models/{target:.+}", gemini)
+    app.router.add_get("/v1beta/models", gemini_models)
     return app
 
 

@@ -23,7 +23,7 @@ from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, fault
 
 KEYS = ("name", "dialect", "base_url", "allow_private", "credential")
-LATER_DIALECTS = ("bedrock", "gemini")
+LATER_DIALECTS = ("bedrock",)
 URL_MAX = 400
 
 

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                     ("openai", "Openai"),
                     ("anthropic", "Anthropic"),
                     ("azure-openai", "Azure Openai"),
+                    ("gemini", "Gemini"),
                     ("simulated", "Simulated"),
                 ],
                 max_length=32,

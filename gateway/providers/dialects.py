@@ -13,6 +13,8 @@ from gateway.providers.azure import wire as azure
 from gateway.providers.azure.native import AzureChat, AzureNative
 from gateway.providers.azure.wire import AzureWire
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
+from gateway.providers.gemini.speaking import GeminiChat
+from gateway.providers.gemini.wire import GeminiWire
 from gateway.providers.openai import client as openai
 from gateway.providers.openai.conversing import OpenAiClient
 from gateway.providers.openai.native import OpenAiNative
@@ -45,6 +47,7 @@ WIRES: dict[str, Wire] = {
     "anthropic": AnthropicWire(),
     "simulated": OpenAiWire(),
     "azure-openai": AzureWire(),
+    "gemini": GeminiWire(),
 }
 """How the providers of each dialect are spoken to."""
 
@@ -53,6 +56,7 @@ CHATS: dict[str, Chat] = {
     "anthropic": AnthropicChat(),
     "simulated": OpenAiChat(),
     "azure-openai": AzureChat(),
+    "gemini": GeminiChat(),
 }
 """The dialects of providers that a conversation can be written in."""
 

@@ -31,6 +31,7 @@ BASE_URLS = (
     "anthropic: https://api.anthropic.com/v1. "
     "azure-openai: https://NAME.openai.azure.com/openai/v1, or with a version in its query: "
     "https://NAME.openai.azure.com?api-version=2024-10-21. "
+    "gemini: https://generativelanguage.googleapis.com/v1beta. "
     "The simulated provider has none."
 )
 SECRETS = {

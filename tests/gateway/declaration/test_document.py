@@ -61,8 +61,8 @@ BROKEN = {
         'found "openia" did you mean "openai"?',
     ),
     "a later dialect": (
-        whole("providers: [{name: p, dialect: §gemini, base_url: 'https://a.example'}]\n"),
-        "gemini is not available in this version available: openai, anthropic",
+        whole("providers: [{name: p, dialect: §bedrock, base_url: 'https://a.example'}]\n"),
+        "bedrock is not available in this version available: openai, anthropic",
     ),
     "a name in capitals": (
         whole("providers: [{name: §Open AI, dialect: simulated}]\n"),

@@ -24,7 +24,11 @@ class Told(NamedTuple):
 
 
 def reply(*parts, finish="stop", sequence="", usage=USAGE, dialect="openai"):
-    identity, model = {"openai": ("chatcmpl-1", "gpt"), "anthropic": ("msg_1", "claude")}[dialect]
+    identity, model = {
+        "openai": ("chatcmpl-1", "gpt"),
+        "anthropic": ("msg_1", "claude"),
+        "gemini": ("resp_1", "gemini-x"),
+    }[dialect]
     return Reply(identity, model, (Spoken(parts, finish, sequence),), usage)
 
 
@@ -279,12 +283,142 @@ def _azure_scenes() -> Iterator[tuple[str, Told]]:
         yield name, Told(told.reply, orjson.dumps(whole), _sse(first) + told.stream, told.stream)
 
 
+def _gemini(
+    parts: list[dict], pieces: list[list[dict]], reason: str | None, thought: int = 0
+) -> tuple[bytes, bytes]:
+    """Return a response of these parts, whole and in pieces; without a reason, a blocked prompt."""
+    usage = {
+        "promptTokenCount": 120,
+        "cachedContentTokenCount": 100,
+        "candidatesTokenCount": 30 - thought,
+        "totalTokenCount": 150,
+        **({"thoughtsTokenCount": thought} if thought else {}),
+    }
+    head = {"modelVersion": "gemini-x", "responseId": "resp_1"}
+    if reason is None:
+        usage = {"promptTokenCount": 120, "totalTokenCount": 120}
+        feedback = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": usage}
+        return orjson.dumps({**feedback, **head}), _sse({**feedback, **head})
+
+    def response(parts, **more):
+        return {"content": {"parts": parts, "role": "model"}, "index": 0, **more}
+
+    ended = {"finishReason": reason}
+    whole = {"candidates": [response(parts, **ended)], "usageMetadata": usage, **head}
+    events: list[dict] = [
+        {
+            "candidates": [response(piece, **(ended if last == len(pieces) else {}))],
+            "usageMetadata": {**usage, "candidatesTokenCount": last} if last > 1 else {},
+            **head,
+        }
+        for last, piece in enumerate(pieces, 1)
+    ]
+    events[-1]["usageMetadata"] = usage
+    crlf = _sse(*events).replace(b"\n", b"\r\n")  # as Google ends its lines
+    return orjson.dumps(whole), crlf
+
+
+def _gemini_scenes() -> Iterator[tuple[str, Told]]:
+    def told(*parts, **more):
+        return reply(*parts, dialect="gemini", **more)
+
+    def text(words, **more):
+        return {"text": words, **more}
+
+    def call(name, args, **more):
+        return {"functionCall": {"name": name, "args": args, **more}}
+
+    yield (
+        "words",
+        Told(
+            told(Text("Good day, Zoë.")),
+            *_gemini(
+                [text("Good day, Zoë.")],
+                [[text("Good ")], [text("day, Zoë.")], [text("")]],
+                "STOP",
+            ),
+        ),
+    )
+    yield (
+        "cut",
+        Told(
+            told(Text("Good"), finish="length"),
+            *_gemini([text("Good")], [[text("Good")]], "MAX_TOKENS"),
+        ),
+    )
+    paris = call("weather", {"city": "Paris"}, id="call_1")
+    rome = call("weather", {"city": "Rome", "unit": "°C"}, id="call_2")
+    yield (
+        "tools",
+        Told(
+            told(Text("Let me look."), *_BOTH, finish="tool_calls"),
+            *_gemini(
+                [text("Let me look."), paris, rome],
+                [[text("Let me look.")], [paris], [rome], []],
+                "STOP",
+            ),
+        ),
+    )
+    signed = {**call("weather", {"city": "Paris"}), "thoughtSignature": "c2lnbmVk"}
+    unnamed = ToolUse("call_resp_1_0", "weather", _PARIS)
+    yield (
+        "signed",
+        Told(
+            told(
+                Reasoning("Hm.", "gemini:c2lnbmVk"),
+                unnamed,
+                unnamed._replace(id="call_resp_1_1", arguments="{}"),
+                finish="tool_calls",
+                usage=Usage(120, 30, 100, 0, 20),
+            ),
+            *_gemini(
+                [text("Hm.", thought=True), signed, call("weather", {})],
+                [[text("Hm.", thought=True)], [signed], [call("weather", {})]],
+                "STOP",
+                20,
+            ),
+        ),
+    )
+    yield (
+        "thought",
+        Told(
+            told(
+                Reasoning("Hm. Four."),
+                Text("4"),
+                Reasoning("", "gemini:c2lnbmVk"),
+                usage=Usage(120, 30, 100, 0, 20),
+            ),
+            *_gemini(
+                [text("Hm. Four.", thought=True), text("4"), text("", thoughtSignature="c2lnbmVk")],
+                [
+                    [text("Hm. ", thought=True)],
+                    [text("Four.", thought=True)],
+                    [text("4")],
+                    [text("", thoughtSignature="c2lnbmVk")],
+                ],
+                "STOP",
+                20,
+            ),
+        ),
+    )
+    yield (
+        "declined",
+        Told(
+            told(Text("I"), finish="content_filter"),
+            *_gemini([text("I")], [[text("I")]], "SAFETY"),
+        ),
+    )
+    blocked = told(finish="content_filter", usage=Usage(120, 0))
+    yield "blocked", Told(blocked, *_gemini([], [], None))
+
+
 SCENES: dict[tuple[str, str], Told] = {
     (dialect, name): told
     for dialect, scenes in (
         ("openai", _openai_scenes),
         ("anthropic", _anthropic_scenes),
         ("azure-openai", _azure_scenes),
+        ("gemini", _gemini_scenes),
     )
     for name, told in scenes()
 }

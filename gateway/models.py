@@ -26,6 +26,7 @@ class Provider(models.Model):
         ANTHROPIC = "anthropic"
         AZURE_OPENAI = "azure-openai"
         GEMINI = "gemini"
+        BEDROCK = "bedrock"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

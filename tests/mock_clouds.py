@@ -1,5 +1,5 @@
 """What the mock provider answers in the words of the clouds: Azure OpenAI, Microsoft Entra,
-Gemini."""
+Gemini and Bedrock."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
+from tests.mock_bedrock import bedrock, bedrock_models
 from tests.mock_gemini import gemini, gemini_models
 from tests.mock_server import BOOKS, Entry, application, chat, embeddings, json, models
 
@@ -25,6 +26,8 @@ def clouds() -> web.Application:
     app.router.add_post("/{tenant}/oauth2/v2.0/token", entra_token)
     app.router.add_post("/v1beta/models/{target:.+}", gemini)
     app.router.add_get("/v1beta/models", gemini_models)
+    app.router.add_post("/model/{model}/{operation:converse|converse-stream}", bedrock)
+    app.router.add_get("/foundation-models", bedrock_models)
     return app
 
 

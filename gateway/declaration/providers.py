@@ -23,7 +23,6 @@ from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, fault
 
 KEYS = ("name", "dialect", "base_url", "allow_private", "credential")
-LATER_DIALECTS = ("bedrock",)
 URL_MAX = 400
 
 
@@ -60,9 +59,7 @@ def reader(environ: Mapping[str, str]) -> Read[ProviderEntry]:
 
     def read(node: Node) -> ProviderEntry:
         keys = Fields(node, "a provider", KEYS)
-        dialect = keys.required(
-            "dialect", fields.choice(Provider.Dialect.values, LATER_DIALECTS), "openai"
-        )
+        dialect = keys.required("dialect", fields.choice(Provider.Dialect.values), "openai")
         allow_private = keys.optional("allow_private", fields.flag, default=False)
         read_credential = _credential_reader(environ)
         entry = ProviderEntry(

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                     ("anthropic", "Anthropic"),
                     ("azure-openai", "Azure Openai"),
                     ("gemini", "Gemini"),
+                    ("bedrock", "Bedrock"),
                     ("simulated", "Simulated"),
                 ],
                 max_length=32,

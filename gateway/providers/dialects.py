@@ -12,6 +12,9 @@ from gateway.providers.anthropic.speaking import AnthropicChat
 from gateway.providers.azure import wire as azure
 from gateway.providers.azure.native import AzureChat, AzureNative
 from gateway.providers.azure.wire import AzureWire
+from gateway.providers.bedrock import access as bedrock
+from gateway.providers.bedrock.speaking import BedrockChat
+from gateway.providers.bedrock.wire import BedrockWire
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
 from gateway.providers.gemini.speaking import GeminiChat
 from gateway.providers.gemini.wire import GeminiWire
@@ -48,6 +51,7 @@ WIRES: dict[str, Wire] = {
     "simulated": OpenAiWire(),
     "azure-openai": AzureWire(),
     "gemini": GeminiWire(),
+    "bedrock": BedrockWire(),
 }
 """How the providers of each dialect are spoken to."""
 
@@ -57,6 +61,7 @@ CHATS: dict[str, Chat] = {
     "simulated": OpenAiChat(),
     "azure-openai": AzureChat(),
     "gemini": GeminiChat(),
+    "bedrock": BedrockChat(),
 }
 """The dialects of providers that a conversation can be written in."""
 
@@ -87,7 +92,10 @@ VERSIONED = frozenset({"azure-openai"})
 """The dialects whose base URLs may name the version of their API in a query."""
 
 _ORIGINS: dict[str, Callable[[str], None]] = {"azure-openai": azure.check_origin}
-_CREDENTIALS: dict[str, CheckCredential] = {"azure-openai": azure.check_credential}
+_CREDENTIALS: dict[str, CheckCredential] = {
+    "azure-openai": azure.check_credential,
+    "bedrock": bedrock.check,
+}
 
 
 def check_origin(dialect: str, base_url: str) -> None:

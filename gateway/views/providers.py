@@ -32,9 +32,14 @@ BASE_URLS = (
     "azure-openai: https://NAME.openai.azure.com/openai/v1, or with a version in its query: "
     "https://NAME.openai.azure.com?api-version=2024-10-21. "
     "gemini: https://generativelanguage.googleapis.com/v1beta. "
+    "bedrock: https://bedrock-runtime.REGION.amazonaws.com. "
     "The simulated provider has none."
 )
 SECRETS = {
+    "bedrock": (
+        'A Bedrock API key; or an access key {"access_key_id": "…", "secret_access_key": "…"} in '
+        'one line, with "session_token" where it has one.'
+    ),
     "azure-openai": (
         "An API key; or for Microsoft Entra "
         '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line.'

@@ -1,5 +1,5 @@
-"""What models answer, told as each provider tells it: whole and as a stream. Each scene is one
-reply, and what every dialect must make of it."""
+"""What models answer, told as OpenAI and Anthropic tell it: whole and as a stream. Each scene is
+one reply, and what every dialect must make of it; `scenes_clouds` has those of the clouds."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -28,11 +28,12 @@ def reply(*parts, finish="stop", sequence="", usage=USAGE, dialect="openai"):
         "openai": ("chatcmpl-1", "gpt"),
         "anthropic": ("msg_1", "claude"),
         "gemini": ("resp_1", "gemini-x"),
+        "bedrock": ("", ""),
     }[dialect]
     return Reply(identity, model, (Spoken(parts, finish, sequence),), usage)
 
 
-def _sse(*events: Any, named: bool = False) -> bytes:
+def sse(*events: Any, named: bool = False) -> bytes:
     lines = []
     for event in events:
         data = event if isinstance(event, bytes) else orjson.dumps(event)
@@ -57,7 +58,7 @@ def _openai(message: dict, deltas: list[dict], finish: str) -> tuple[bytes, byte
     told.append({"index": 0, "delta": {}, "finish_reason": finish})
     events = [{**chunk, "choices": [piece]} for piece in told]
     last = {**chunk, "choices": [], "usage": usage}
-    return orjson.dumps(whole), _sse(*events, last, b"[DONE]")
+    return orjson.dumps(whole), sse(*events, last, b"[DONE]")
 
 
 def _anthropic(
@@ -85,7 +86,7 @@ def _anthropic(
         events.append({"type": "content_block_stop", "index": index})
     events.append({"type": "message_delta", "delta": ending, "usage": {"output_tokens": 30}})
     events.append({"type": "message_stop"})
-    return orjson.dumps(whole), _sse(*events, named=True)
+    return orjson.dumps(whole), sse(*events, named=True)
 
 
 def _call(identity: str, name: str, arguments: str) -> dict:
@@ -112,11 +113,11 @@ def _calling(*pieces: tuple[int, str, str, str]) -> list[dict]:
     ]
 
 
-_PARIS, _ROME = '{"city":"Paris"}', '{"city":"Rome","unit":"°C"}'
-_BOTH = (ToolUse("call_1", "weather", _PARIS), ToolUse("call_2", "weather", _ROME))
+PARIS, ROME = '{"city":"Paris"}', '{"city":"Rome","unit":"°C"}'
+BOTH = (ToolUse("call_1", "weather", PARIS), ToolUse("call_2", "weather", ROME))
 
 
-def _openai_scenes() -> Iterator[tuple[str, Told]]:
+def openai_scenes() -> Iterator[tuple[str, Told]]:
     words = {"content": "Good day, Zoë."}
     yield (
         "words",
@@ -132,20 +133,20 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
             *_openai({"content": "Good"}, [{"content": "Good"}], "length"),
         ),
     )
-    calls = [_call("call_1", "weather", _PARIS), _call("call_2", "weather", _ROME)]
+    calls = [_call("call_1", "weather", PARIS), _call("call_2", "weather", ROME)]
     yield (
         "tools",
         Told(
-            reply(Text("Let me look."), *_BOTH, finish="tool_calls"),
+            reply(Text("Let me look."), *BOTH, finish="tool_calls"),
             *_openai(
                 {"content": "Let me look.", "tool_calls": calls},
                 [
                     {"content": "Let me look."},
                     *_calling(
                         (0, "call_1", "weather", ""),
-                        (0, "", "", _PARIS[:5]),
-                        (0, "", "", _PARIS[5:]),
-                        (1, "call_2", "weather", _ROME),
+                        (0, "", "", PARIS[:5]),
+                        (0, "", "", PARIS[5:]),
+                        (1, "call_2", "weather", ROME),
                     ),
                 ],
                 "tool_calls",
@@ -155,14 +156,14 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
     yield (
         "interleaved",
         Told(
-            reply(*_BOTH, finish="tool_calls"),
+            reply(*BOTH, finish="tool_calls"),
             *_openai(
                 {"content": None, "tool_calls": calls},
                 _calling(
-                    (0, "call_1", "weather", _PARIS[:5]),
-                    (1, "call_2", "weather", _ROME[:7]),
-                    (0, "", "", _PARIS[5:]),
-                    (1, "", "", _ROME[7:]),
+                    (0, "call_1", "weather", PARIS[:5]),
+                    (1, "call_2", "weather", ROME[:7]),
+                    (0, "", "", PARIS[5:]),
+                    (1, "", "", ROME[7:]),
                 ),
                 "tool_calls",
             ),
@@ -186,7 +187,7 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
     )  # fmt: skip
 
 
-def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
+def anthropic_scenes() -> Iterator[tuple[str, Told]]:
     def said(text):
         return {"type": "text_delta", "text": text}
 
@@ -233,10 +234,10 @@ def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
     yield (
         "tools",
         Told(
-            told(Text("Let me look."), *_BOTH, finish="tool_calls"),
+            told(Text("Let me look."), *BOTH, finish="tool_calls"),
             *_anthropic(
                 [look, *calls],
-                [[said("Let me look.")], [argued(_PARIS[:5]), argued(_PARIS[5:])], [argued(_ROME)]],
+                [[said("Let me look.")], [argued(PARIS[:5]), argued(PARIS[5:])], [argued(ROME)]],
                 "tool_use",
             ),
         ),
@@ -270,155 +271,3 @@ def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
             ),
         ),
     )
-
-
-def _azure_scenes() -> Iterator[tuple[str, Told]]:
-    """What OpenAI tells, and what Azure's filter thinks of it."""
-    found = {"content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
-    prompt = {"prompt_filter_results": [{"prompt_index": 0, **found}]}
-    first = {"id": "", "object": "", "created": 0, "model": "", "choices": [], **prompt}
-    for name, told in _openai_scenes():
-        whole = orjson.loads(told.whole) | prompt
-        whole["choices"][0] |= found
-        yield name, Told(told.reply, orjson.dumps(whole), _sse(first) + told.stream, told.stream)
-
-
-def _gemini(
-    parts: list[dict], pieces: list[list[dict]], reason: str | None, thought: int = 0
-) -> tuple[bytes, bytes]:
-    """Return a response of these parts, whole and in pieces; without a reason, a blocked prompt."""
-    usage = {
-        "promptTokenCount": 120,
-        "cachedContentTokenCount": 100,
-        "candidatesTokenCount": 30 - thought,
-        "totalTokenCount": 150,
-        **({"thoughtsTokenCount": thought} if thought else {}),
-    }
-    head = {"modelVersion": "gemini-x", "responseId": "resp_1"}
-    if reason is None:
-        usage = {"promptTokenCount": 120, "totalTokenCount": 120}
-        feedback = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": usage}
-        return orjson.dumps({**feedback, **head}), _sse({**feedback, **head})
-
-    def response(parts, **more):
-        return {"content": {"parts": parts, "role": "model"}, "index": 0, **more}
-
-    ended = {"finishReason": reason}
-    whole = {"candidates": [response(parts, **ended)], "usageMetadata": usage, **head}
-    events: list[dict] = [
-        {
-            "candidates": [response(piece, **(ended if last == len(pieces) else {}))],
-            "usageMetadata": {**usage, "candidatesTokenCount": last} if last > 1 else {},
-            **head,
-        }
-        for last, piece in enumerate(pieces, 1)
-    ]
-    events[-1]["usageMetadata"] = usage
-    crlf = _sse(*events).replace(b"\n", b"\r\n")  # as Google ends its lines
-    return orjson.dumps(whole), crlf
-
-
-def _gemini_scenes() -> Iterator[tuple[str, Told]]:
-    def told(*parts, **more):
-        return reply(*parts, dialect="gemini", **more)
-
-    def text(words, **more):
-        return {"text": words, **more}
-
-    def call(name, args, **more):
-        return {"functionCall": {"name": name, "args": args, **more}}
-
-    yield (
-        "words",
-        Told(
-            told(Text("Good day, Zoë.")),
-            *_gemini(
-                [text("Good day, Zoë.")],
-                [[text("Good ")], [text("day, Zoë.")], [text("")]],
-                "STOP",
-            ),
-        ),
-    )
-    yield (
-        "cut",
-        Told(
-            told(Text("Good"), finish="length"),
-            *_gemini([text("Good")], [[text("Good")]], "MAX_TOKENS"),
-        ),
-    )
-    paris = call("weather", {"city": "Paris"}, id="call_1")
-    rome = call("weather", {"city": "Rome", "unit": "°C"}, id="call_2")
-    yield (
-        "tools",
-        Told(
-            told(Text("Let me look."), *_BOTH, finish="tool_calls"),
-            *_gemini(
-                [text("Let me look."), paris, rome],
-                [[text("Let me look.")], [paris], [rome], []],
-                "STOP",
-            ),
-        ),
-    )
-    signed = {**call("weather", {"city": "Paris"}), "thoughtSignature": "c2lnbmVk"}
-    unnamed = ToolUse("call_resp_1_0", "weather", _PARIS)
-    yield (
-        "signed",
-        Told(
-            told(
-                Reasoning("Hm.", "gemini:c2lnbmVk"),
-                unnamed,
-                unnamed._replace(id="call_resp_1_1", arguments="{}"),
-                finish="tool_calls",
-                usage=Usage(120, 30, 100, 0, 20),
-            ),
-            *_gemini(
-                [text("Hm.", thought=True), signed, call("weather", {})],
-                [[text("Hm.", thought=True)], [signed], [call("weather", {})]],
-                "STOP",
-                20,
-            ),
-        ),
-    )
-    yield (
-        "thought",
-        Told(
-            told(
-                Reasoning("Hm. Four."),
-                Text("4"),
-                Reasoning("", "gemini:c2lnbmVk"),
-                usage=Usage(120, 30, 100, 0, 20),
-            ),
-            *_gemini(
-                [text("Hm. Four.", thought=True), text("4"), text("", thoughtSignature="c2lnbmVk")],
-                [
-                    [text("Hm. ", thought=True)],
-                    [text("Four.", thought=True)],
-                    [text("4")],
-                    [text("", thoughtSignature="c2lnbmVk")],
-                ],
-                "STOP",
-                20,
-            ),
-        ),
-    )
-    yield (
-        "declined",
-        Told(
-            told(Text("I"), finish="content_filter"),
-            *_gemini([text("I")], [[text("I")]], "SAFETY"),
-        ),
-    )
-    blocked = told(finish="content_filter", usage=Usage(120, 0))
-    yield "blocked", Told(blocked, *_gemini([], [], None))
-
-
-SCENES: dict[tuple[str, str], Told] = {
-    (dialect, name): told
-    for dialect, scenes in (
-        ("openai", _openai_scenes),
-        ("anthropic", _anthropic_scenes),
-        ("azure-openai", _azure_scenes),
-        ("gemini", _gemini_scenes),
-    )
-    for name, told in scenes()
-}

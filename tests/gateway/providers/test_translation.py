@@ -16,7 +16,7 @@ from gateway.providers.dialects import CHATS, CLIENTS, between
 from gateway.providers.openai.stream import ChatStream
 from gateway.providers.reply import Gathering, Reply, pieces
 from gateway.providers.translation import Translation
-from tests.gateway.providers.scenes import SCENES
+from tests.gateway.providers.scenes_clouds import SCENES
 
 NOW_S = 1767225600
 LIMIT = 1 << 20

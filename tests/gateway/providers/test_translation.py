@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from gateway.exchange import Endpoint
 from gateway.providers import sse
 from gateway.providers.anthropic.stream import MessageStream
-from gateway.providers.dialect import Passing, Target
+from gateway.providers.dialect import Passing, Source, Target
 from gateway.providers.dialects import CHATS, CLIENTS, between
 from gateway.providers.openai.stream import ChatStream
 from gateway.providers.reply import Gathering, Reply, pieces
@@ -136,3 +136,19 @@ def test_where_both_speak_alike_what_the_provider_said_passes_as_it_is(endpoint,
     rendered = native.render(gathered, keep_usage=True)
     assert spoken(endpoint, accumulated(endpoint, rendered)) == spoken(endpoint, whole.body)
     assert orjson.loads(told.whole) == whole.body
+
+
+@pytest.mark.parametrize("endpoint", CLIENTS)
+@pytest.mark.parametrize("dialect", ["openai", "bedrock"])
+def test_an_answer_that_its_provider_gave_no_name_has_ours(endpoint, dialect):
+    told = SCENES[dialect, "words"]
+    source = Source("call-1", "a-model", NOW_S)
+    translation = Translation(CLIENTS[endpoint], CHATS[dialect])
+    whole = translation.answer(told.whole, viewed=True, created_s=NOW_S, source=source)
+    gathering = translation.stream(GATHERING._replace(source=source))
+    gathering.feed(told.stream)
+    passing = translation.stream(PASSING._replace(source=source))
+    streamed = accumulated(endpoint, passing.feed(told.stream) + passing.close())
+    expected = (told.reply.id or "call-1", told.reply.model or "a-model")
+    for body in (whole.body, gathering.assemble().body, streamed):
+        assert (body["id"], body["model"]) == expected

@@ -88,11 +88,14 @@ def test_a_chat_whole_and_streamed_is_signed_and_paid_by_what_bedrock_billed(moc
     house = served(mock, "vendor.mock-v1:0")
     answer = sdk.chat(house)
     assert answer.choices[0].message.content == TEXT
-    assert answer.choices[0].finish_reason == "stop"
+    assert (answer.choices[0].finish_reason, answer.model) == ("stop", "vendor.mock-v1:0")
     chunks = sdk.chat(house, stream=True, stream_options={"include_usage": True})
     usage = chunks.pop().usage
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == TEXT
     entries = books.entries(mock, house)
+    told = [entry["request_id"] for entry in entries]  # as Bedrock gives its answers no names
+    assert [answer.id, chunks[0].id] == told
+    assert {chunk.model for chunk in chunks} == {answer.model}
     assert [entry["path"] for entry in entries] == [
         "/model/vendor.mock-v1%3A0/converse",
         "/model/vendor.mock-v1%3A0/converse-stream",

@@ -85,8 +85,10 @@ def _parts(parts: Sequence[Part], names: dict[str, str]) -> list[Body]:
     return found
 
 
-def _part(part: Part, names: dict[str, str]) -> Body | None:
-    """Return a part; None for empty words, and for thoughts."""
+def _part(
+    part: Text | Declined | Media | ToolUse | ToolResult, names: dict[str, str]
+) -> Body | None:
+    """Return a part; None for empty words."""
     match part:
         case Text(text) | Declined(text):
             return {"text": text} if text else None
@@ -97,8 +99,6 @@ def _part(part: Part, names: dict[str, str]) -> Body | None:
             return {"functionCall": {"id": identity, "name": name, "args": _args(text)}}
         case ToolResult():
             return {"functionResponse": _result(part, names)}
-        case Reasoning():
-            return None
 
 
 def _args(text: str) -> Body:

@@ -7,9 +7,10 @@ from gateway.exchange import Endpoint
 from gateway.origins import OriginError, base_url
 from gateway.providers.azure.wire import AzureWire
 from gateway.providers.dialect import Errand, Meaning, Target
-from gateway.providers.dialects import NATIVE, between, check_credential, check_origin
+from gateway.providers.dialects import CHATS, NATIVE, between, check_credential, check_origin
 from gateway.providers.fault import BadSetting
 from gateway.providers.openai.client import parse
+from tests.gateway.providers.conversations import asked
 
 V1 = "https://name.openai.azure.com/openai/v1"
 CLASSIC = "https://name.openai.azure.com?api-version=2024-10-21"
@@ -84,6 +85,13 @@ def test_what_openai_has_azure_has_but_moderations():
     azures = {endpoint for endpoint, dialect in NATIVE if dialect == "azure-openai"}
     assert azures == openais - {Endpoint.MODERATIONS}
     assert between(Endpoint.MESSAGES, "azure-openai") is not None
+
+
+def test_a_conversation_is_written_as_openai_takes_it():
+    target = Target("d", "https://gate.example/openai/v1", 9, stream=True)
+    written = CHATS["azure-openai"].written(asked(top_k=5), target)
+    assert written.body["max_completion_tokens"] == 9
+    assert written.left_out == ("top_k",)
 
 
 # What is refused, and what it costs

@@ -301,6 +301,17 @@ def test_what_would_lose_content_is_refused(part):
         written(asked(Turn("user", (part,))))
 
 
+def test_a_turn_without_words_is_none():
+    body, _ = written(asked(Turn("user", (Text(""),)), HELLO))
+    assert body["messages"] == [{"role": "user", "content": [{"text": "Hello"}]}]
+
+
+def test_a_form_without_a_name_has_none():
+    body, _ = written(asked(format=Format(SCHEMA)))
+    schema = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert schema.keys() == {"schema"}
+
+
 def test_a_message_of_the_user_is_needed():
     with pytest.raises(BadRequest, match="needs a message"):
         written(asked(Turn("system", (Text("Be brief."),))))

@@ -6,6 +6,7 @@ from google.genai import types
 
 from gateway.exchange import Usage
 from gateway.providers import sse
+from gateway.providers.conversation import Reasoning
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.gemini.reading import ContentReader, reply
 from gateway.providers.gemini.usage import read_usage
@@ -50,6 +51,11 @@ def test_the_scenes_are_what_googles_own_types_accept(name):
 )
 def test_why_it_ended(reason, finish):
     assert reply(orjson.dumps(response({"text": "x"}, reason=reason))).choices[0].finish == finish
+
+
+def test_a_part_of_nothing_but_a_signature_is_a_thought():
+    told = reply(orjson.dumps(response({"thoughtSignature": "c2ln"}, {})))
+    assert told.choices[0].parts == (Reasoning("", "gemini:c2ln"),)
 
 
 def test_a_call_that_was_cut_is_cut():

@@ -268,6 +268,11 @@ def test_what_would_lose_content_is_refused(turns):
         contents(turns, "gemini-3-pro")
 
 
+def test_a_turn_without_words_is_none():
+    empty = Turn("assistant", (Text(""),))
+    assert [one["role"] for one in contents([empty, HELLO], "m")] == ["user"]
+
+
 def test_a_conversation_is_not_changed_by_being_written():
     before = replace(FULL)
     written(FULL)

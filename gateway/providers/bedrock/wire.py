@@ -1,5 +1,6 @@
 """How Bedrock is reached over HTTP: each request is signed, or carries an API key. Pure."""
 
+import re
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -12,7 +13,9 @@ from gateway.providers.dialect import Errand, Meaning
 from gateway.providers.openai.upstream import error_message
 
 _SERVICE = "bedrock"
-_RUNTIME, _CONTROL = "://bedrock-runtime", "://bedrock"
+_RUNTIME = re.compile(
+    r"https://bedrock-runtime((?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws))/?"
+)
 _STREAM_TYPE = "application/vnd.amazon.eventstream"
 _MODEL_FAILED = 424
 
@@ -36,8 +39,9 @@ class BedrockWire:
         return UpstreamRequest(url, headers, body)
 
     def listing(self, errand: Errand) -> UpstreamRequest:
-        """Return the request for the models, which the region's other address answers."""
-        base = errand.base_url.rstrip("/").replace(_RUNTIME, _CONTROL, 1)
+        """Return the request for the models, which at AWS a region's other address answers."""
+        runtime = _RUNTIME.fullmatch(errand.base_url)
+        base = f"https://bedrock{runtime[1]}" if runtime else errand.base_url.rstrip("/")
         message = Message("GET", f"{base}/foundation-models", {}, b"")
         headers = {"accept": "application/json", **_authorization(message, errand)}
         return UpstreamRequest(message.url, headers, b"")

@@ -63,6 +63,11 @@ def test_an_api_key_is_a_bearer_and_without_a_credential_none_is_sent():
     ("base", "url"),
     [
         (BASE, "https://bedrock.eu-central-1.amazonaws.com/foundation-models"),
+        (BASE + "/", "https://bedrock.eu-central-1.amazonaws.com/foundation-models"),
+        (
+            "https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com",
+            "https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com/foundation-models",
+        ),
         (
             "https://bedrock-runtime-fips.us-east-1.amazonaws.com",
             "https://bedrock-fips.us-east-1.amazonaws.com/foundation-models",

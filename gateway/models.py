@@ -31,6 +31,9 @@ class Provider(models.Model):
     class Dialect(models.TextChoices):
         OPENAI = "openai"
         ANTHROPIC = "anthropic"
+        AZURE_OPENAI = "azure-openai"
+        GEMINI = "gemini"
+        BEDROCK = "bedrock"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

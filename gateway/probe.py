@@ -10,13 +10,17 @@ import httpx
 
 from gateway import credentials
 from gateway.envelope import EnvelopeError
+from gateway.exchange import UpstreamRequest
 from gateway.models import Provider
 from gateway.origins import is_public
+from gateway.providers.azure import entra
+from gateway.providers.azure.wire import BEARER
 from gateway.providers.dialect import Errand
 from gateway.providers.dialects import WIRES
+from gateway.providers.fault import BadAnswer
 
 TIMEOUT_S = 5.0
-_SNIPPET = 200
+_MOST_BYTES = 64 * 1024
 
 
 class ProbeError(Exception):
@@ -52,28 +56,59 @@ def probe(provider: Provider) -> Probe:
 
 
 def _ask(provider: Provider, secret: str | None) -> Probe:
+    if provider.dialect == Provider.Dialect.AZURE_OPENAI and secret is not None:
+        secret = _exchanged(provider, secret)
     wanted = WIRES[provider.dialect].listing(
         Errand(provider.base_url, "", secret, stream=False, request_id="", now_s=time.time())
     )
+    try:
+        response, _ = _sent(provider, wanted)
+    except httpx.HTTPError as error:
+        return Probe(ok=False, detail=f"no answer: {type(error).__name__}", is_up=False)
+    return _judged(response)
+
+
+def _exchanged(provider: Provider, secret: str) -> str:
+    """Return the token that a credential is good for; raise ProbeError where none is given."""
+    asked = entra.read(secret)
+    if asked is None:
+        return secret
+    try:
+        response, raw = _sent(provider, entra.token_request(asked))
+    except httpx.HTTPError as error:
+        raise ProbeError(f"no answer of the identity service: {type(error).__name__}") from None
+    try:
+        return BEARER + entra.read_token(raw, time.time()).text
+    except BadAnswer as fault:
+        said = f"the identity service answered {response.status_code}: {fault}"
+        raise ProbeError(said) from None
+
+
+def _sent(provider: Provider, wanted: UpstreamRequest) -> tuple[httpx.Response, bytes]:
+    """Send a request to an address that was checked; what is answered is read where it has a body,
+    which makes it a POST."""
     parts = urlsplit(wanted.url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = _resolve(host, port, allow_private=provider.allow_private)
     pinned = f"[{address}]" if ":" in address else address
     request = httpx.Request(
-        "GET",
+        "POST" if wanted.body else "GET",
         parts._replace(netloc=f"{pinned}:{port}").geturl(),
         headers={"host": parts.netloc, **wanted.headers},
+        content=wanted.body or None,
         extensions={"sni_hostname": host, "timeout": httpx.Timeout(TIMEOUT_S).as_dict()},
     )
-    try:
-        # No proxy from the environment: it would resolve the name for itself.
-        with httpx.Client(trust_env=False, verify=ssl.create_default_context()) as client:
-            response = client.send(request, follow_redirects=False, stream=True)
-            response.close()
-    except httpx.HTTPError as error:
-        return Probe(ok=False, detail=f"no answer: {type(error).__name__}", is_up=False)
-    return _judged(response)
+    # No proxy from the environment: it would resolve the name for itself.
+    with httpx.Client(trust_env=False, verify=ssl.create_default_context()) as client:
+        response = client.send(request, follow_redirects=False, stream=True)
+        raw = b""
+        for chunk in response.iter_bytes() if wanted.body else ():
+            raw += chunk
+            if len(raw) > _MOST_BYTES:
+                raise ProbeError("the answer is too large")
+        response.close()
+    return response, raw
 
 
 def _resolve(host: str, port: int, *, allow_private: bool) -> str:

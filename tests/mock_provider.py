@@ -24,7 +24,7 @@ import uvloop
 from aiohttp import web
 
 from tests.mock_bare import Bare, Connection
-from tests.mock_server import application
+from tests.mock_clouds import clouds
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 10.0
@@ -83,7 +83,7 @@ def start_mock_provider(*arguments: str) -> Iterator[MockProvider]:
 
 async def serve(host: str, port: int) -> None:
     """Serve everything until the process ends."""
-    runner = web.AppRunner(application(), handler_cancellation=True, access_log=None)
+    runner = web.AppRunner(clouds(), handler_cancellation=True, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
     announce(runner.addresses[0][1])

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -70,58 +71,58 @@ class Reset(Exception):
     """The connection has been reset, as the behaviour asked."""
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
-    """Answer a chat."""
-    entry, behaviour = await _received(request)
+async def chat(request: web.Request, prelude: Sequence[bytes] = ()) -> web.StreamResponse:
+    """Answer a chat; `prelude` are events that come before a stream's own."""
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     production = produce(entry.body, behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     if not entry.stream:
         answer = completion(entry.model, production, behaviour.usage)
         if behaviour.mode in PARTLY:
             return await _partly(request, "application/json", orjson.dumps(answer), behaviour.mode)
-        return _whole(entry, answer, behaviour)
+        return whole(entry, answer, behaviour)
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
-    return await _streamed(request, entry, pieces, behaviour)
+    return await streamed(request, entry, [*prelude, *pieces], behaviour)
 
 
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a chat as Anthropic does."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour, message_error(behaviour.message, behaviour.status))
+        return refusal(behaviour, message_error(behaviour.message, behaviour.status))
     production = produce(entry.body, behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     if not entry.stream:
-        return _whole(entry, message(entry.model, production, behaviour.usage), behaviour)
+        return whole(entry, message(entry.model, production, behaviour.usage), behaviour)
     pieces = message_events(entry.model, production, behaviour.usage)
-    return await _streamed(request, entry, pieces, behaviour)
+    return await streamed(request, entry, pieces, behaviour)
 
 
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     """Count the tokens of a chat, which costs nothing."""
-    entry, behaviour = await _received(request)
-    return _whole(entry, {"input_tokens": max(1, entry.bytes // 4)}, behaviour)
+    entry, behaviour = await received(request)
+    return whole(entry, {"input_tokens": max(1, entry.bytes // 4)}, behaviour)
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """Answer with a vector for each input."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     given = entry.body["input"]
     several = isinstance(given, list) and not isinstance(given[0], int)
     vector = "AACAPwAAAAA=" if entry.body.get("encoding_format") == "base64" else [1.0, 0.0]
     entry.input = max(1, entry.bytes // 4) if behaviour.billed else 0
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     items = range(len(given) if several else 1)
     answer: dict[str, Any] = {
         "object": "list",
@@ -130,32 +131,35 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
     }
     if behaviour.usage != "absent":
         answer["usage"] = {"prompt_tokens": entry.input, "total_tokens": entry.input}
-    return _whole(entry, answer, behaviour)
+    return whole(entry, answer, behaviour)
 
 
 async def models(request: web.Request) -> web.Response:
     """List one model."""
     model = {"id": "mock", "object": "model", "created": CREATED, "owned_by": "tests"}
-    return _json({"object": "list", "data": [model]})
+    return json({"object": "list", "data": [model]})
 
 
-async def _received(request: web.Request) -> tuple[Entry, Behaviour]:
-    """Write a request into the books, and find how it is to be answered."""
+async def received(
+    request: web.Request, model: str = "", *, stream: bool | None = None
+) -> tuple[Entry, Behaviour]:
+    """Write a request into the books, and find how it is to be answered; its model and whether it
+    is a stream stand in the body, unless they are given."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    entry = Entry(request.path, headers.get("x-request-id", ""), headers, len(raw), None)
+    entry = Entry(request.raw_path, headers.get("x-request-id", ""), headers, len(raw), None)
     books = request.app[BOOKS]
     books.entries.append(entry)
     entry.body = orjson.loads(raw)
-    entry.model = entry.body["model"]
-    entry.stream = bool(entry.body.get("stream"))
+    entry.model = model or entry.body["model"]
+    entry.stream = bool(entry.body.get("stream")) if stream is None else stream
     behaviour = books.behaviour(entry.model)
     entry.status = behaviour.status
     request["entry"] = entry
     return entry, behaviour
 
 
-async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
+async def misbehave(request: web.Request, behaviour: Behaviour) -> None:
     """Wait, hang for ever, or reset the connection, before a byte is answered."""
     if behaviour.mode == "hang":
         await asyncio.Event().wait()
@@ -201,18 +205,20 @@ async def _partly(request: web.Request, kind: str, whole: bytes, mode: str) -> w
     return response
 
 
-def _refusal(behaviour: Behaviour, body: bytes | None = None) -> web.Response:
+def refusal(behaviour: Behaviour, body: bytes = b"") -> web.Response:
+    """Refuse, with an error as OpenAI writes it unless another is given."""
     after = behaviour.retry_after
     if after is None and behaviour.status == 429:
         after = 1
     headers = {} if after is None or after < 0 else {"retry-after": str(after)}
-    told = body or error(behaviour.message, behaviour.status)
+    told = body or error(behaviour.message, behaviour.status, behaviour.code)
     return web.Response(
         status=behaviour.status, body=told, content_type="application/json", headers=headers
     )
 
 
-def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+def whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+    """Answer in one piece, as the behaviour has it."""
     entry.finished = behaviour.mode == "answer"
     if behaviour.mode == "errorbody":
         told = error(behaviour.message, 500)
@@ -244,15 +250,19 @@ def _spoilt(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
     return pieces
 
 
-async def _streamed(
-    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
+async def streamed(
+    request: web.Request,
+    entry: Entry,
+    pieces: list[bytes],
+    behaviour: Behaviour,
+    content_type: str = "text/event-stream",
 ) -> web.StreamResponse:
+    """Answer with a stream, as the behaviour has it."""
     if behaviour.mode in PARTLY:
-        whole = b"".join(pieces)
-        return await _partly(request, "text/event-stream", whole, behaviour.mode)
+        return await _partly(request, content_type, b"".join(pieces), behaviour.mode)
     if behaviour.mode in ("errorbody", "wrongtype"):
-        return _whole(entry, {}, behaviour)
-    headers = {"content-type": "text/event-stream"} | _quota(behaviour)
+        return whole(entry, {}, behaviour)
+    headers = {"content-type": content_type} | _quota(behaviour)
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     pieces = _spoilt(pieces, behaviour)
@@ -289,7 +299,7 @@ async def books_read(request: web.Request) -> web.Response:
         "input": sum(entry.input for entry in entries),
         "output": sum(entry.output for entry in entries),
     }
-    return _json({"requests": [vars(entry) for entry in entries], "totals": totals})
+    return json({"requests": [vars(entry) for entry in entries], "totals": totals})
 
 
 async def forget(request: web.Request) -> web.Response:
@@ -297,7 +307,7 @@ async def forget(request: web.Request) -> web.Response:
     books = request.app[BOOKS]
     books.entries.clear()
     books.behaviours.clear()
-    return _json({})
+    return json({})
 
 
 async def behave(request: web.Request) -> web.Response:
@@ -308,10 +318,11 @@ async def behave(request: web.Request) -> web.Response:
     if unknown:
         return web.Response(status=400, text=f"unknown: {sorted(unknown)}")
     request.app[BOOKS].behaviours[model] = Behaviour(**given)
-    return _json({})
+    return json({})
 
 
-def _json(value: Any) -> web.Response:
+def json(value: Any) -> web.Response:
+    """Answer with a value."""
     return web.Response(body=orjson.dumps(value), content_type="application/json")
 
 

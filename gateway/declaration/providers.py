@@ -11,6 +11,7 @@ from gateway.declaration.spares import SpareEntry
 from gateway.declaration.values import Named, Spot, spot_of
 from gateway.models import Provider
 from gateway.origins import OriginError, base_url
+from gateway.providers.dialects import VERSIONED
 from gateway.services.providers import (
     credential_remove,
     credential_set,
@@ -31,7 +32,6 @@ KEYS = (
     "credential",
     "spare_credentials",
 )
-LATER_DIALECTS = ("azure-openai", "bedrock", "gemini")
 URL_MAX = 400
 
 
@@ -71,15 +71,15 @@ def reader(environ: Mapping[str, str]) -> Read[ProviderEntry]:
 
     def read(node: Node) -> ProviderEntry:
         keys = Fields(node, "a provider", KEYS)
-        dialect = keys.required(
-            "dialect", fields.choice(Provider.Dialect.values, LATER_DIALECTS), "openai"
-        )
+        dialect = keys.required("dialect", fields.choice(Provider.Dialect.values), "openai")
         allow_private = keys.optional("allow_private", fields.flag, default=False)
         read_credential = _credential_reader(environ)
         entry = ProviderEntry(
             name=keys.required("name", values.named(values.name), Named("", keys.at)),
             dialect=dialect,
-            base_url=keys.optional("base_url", _url_reader(allow_private=allow_private), ""),
+            base_url=keys.optional(
+                "base_url", _url_reader(dialect, allow_private=allow_private), ""
+            ),
             allow_private=allow_private,
             health_check=keys.optional("health_check", fields.flag, default=False),
             credential=keys.optional("credential", read_credential, None),
@@ -185,11 +185,11 @@ def _apply_credential(session: Session, row: Provider, entry: ProviderEntry) -> 
     return True
 
 
-def _url_reader(*, allow_private: bool) -> Read[str]:
+def _url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
     def read(node: Node) -> str:
         text = fields.text(URL_MAX)(node).text
         try:
-            return base_url(text, allow_private=allow_private)
+            return base_url(text, allow_private=allow_private, versioned=dialect in VERSIONED)
         except OriginError as error:
             raise fault(node.at, str(error)) from None
 

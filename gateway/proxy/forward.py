@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
+from gateway.providers.credential import concealed
 from gateway.providers.dialect import Errand
 from gateway.providers.dialects import WIRES
 from gateway.providers.simulated import answer as simulated
@@ -160,9 +161,10 @@ class _Exchange:
         except Broken:
             raw = b""
         message = self._wire.error_message(raw)
-        if self._secret:
-            message = message.replace(self._secret, "***")
-        return status_failure(response.status, response.headers, message)
+        meant = self._wire.meaning(response.status, raw)
+        failure = status_failure(meant.status, response.headers, concealed(message, self._secret))
+        failure.billed = failure.billed or meant.charged
+        return failure
 
 
 def _request(

@@ -229,15 +229,15 @@ async def _attempt(
     """Forward once, pass the answer on, and close the attempt whatever happens."""
     worker, trail, outcome = passage.worker, passage.trail, Outcome()
     judgement, permitted, reservation = trial
-    deployment = permitted.deployment
+    deployment, began_s = permitted.deployment, trail.clock()
     secret = worker.keyring.pick(deployment, passage.principal.tenant.secrets[deployment.id])
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
-    began_s = trail.clock()
     worker.stations.began(deployment)
     try:
+        token = await worker.tokens.usable(deployment, secret.text)
         upstream = forward.forward(  # 9
-            permitted, secret.text, reservation.operation, worker.pools, now_s=worker.now_s()
+            permitted, token, reservation.operation, worker.pools, now_s=worker.now_s()
         )
         async with within(deployment.timeouts), upstream as response:
             latency_s = trail.clock() - began_s

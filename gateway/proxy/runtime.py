@@ -26,6 +26,7 @@ from gateway.proxy.store import feed, roster
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.trail import Trail
 from gateway.proxy.upstream import Pools, Timeouts
 from policies.detectors.scanner import DetectorConfig
@@ -71,6 +72,7 @@ class Worker:
         self.gate = Gate(
             config.max_in_flight, config.queue, config.queue_s, metrics.SHED.labels("worker").inc
         )
+        self.tokens = Tokens(self.pools, time.time)
         # Longer than any attempt can take, with time to inspect, record and settle it.
         self.lease_s = config.upstream_total_s + min(
             LEASE_MARGIN_S, 2 + config.upstream_total_s / 2

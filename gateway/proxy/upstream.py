@@ -9,6 +9,7 @@ costs more than the rest of the leg.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from gateway.origins import is_public
 KEEP_ALIVE_S = 15.0
 MOST_TARGETS = 1024
 CONTROLS = frozenset("\r\n\0")
+SENDABLE = re.compile("[!-~]+")
 
 
 class NotConnected(Exception):
@@ -144,15 +146,18 @@ class Pools:
 
     def _target(self, url: str) -> _Target:
         try:
-            request = aiohttp.ClientRequest("POST", URL(url), loop=asyncio.get_running_loop())
+            found = URL(url)
+            if "%" in url and SENDABLE.fullmatch(url):  # as it was signed, or quoted by us
+                found = URL(url, encoded=True)
+            request = aiohttp.ClientRequest("POST", found, loop=asyncio.get_running_loop())
         except ValueError as error:
             raise Unsendable("the URL is none") from error
         if len(self._targets) >= MOST_TARGETS:
             self._targets.clear()
         head = f"POST {request.url.raw_path_qs} HTTP/1.1\r\nhost: {request.headers['Host']}\r\n"
-        found = _Target(request, head, _is_private_literal(request.url.host or ""))
-        self._targets[url] = found
-        return found
+        target = _Target(request, head, _is_private_literal(request.url.host or ""))
+        self._targets[url] = target
+        return target
 
 
 class Response:

@@ -13,6 +13,8 @@ from gateway import credentials, envelope
 from gateway.models import Credential, Provider
 from gateway.origins import OriginError, base_url
 from gateway.probe import Probe, probe
+from gateway.providers.dialects import VERSIONED, check_credential, check_origin
+from gateway.providers.fault import BadSetting
 from gateway.services.prices import book_enter
 from tenants.changes import platform_change
 from tenants.revisions import platform_changed
@@ -110,6 +112,12 @@ def credential_set(
         raise ValidationError({"credential": "the simulated provider takes no credential"})
     if not (secret.isascii() and secret.isprintable() and 0 < len(secret) <= SECRET_MAX):
         raise ValidationError({"credential": "a secret is 1 to 4096 printable ASCII characters"})
+    try:
+        check_credential(
+            provider.dialect, secret, provider.base_url, allow_private=provider.allow_private
+        )
+    except BadSetting as fault:
+        raise ValidationError({"credential": str(fault)}) from None
     _retire(provider, label)
     credential = Credential(id=uuid.uuid4(), provider=provider, label=label)  # noqa: TID251  (a row's own id)
     row = credentials.row_name(credential.id, provider.id)
@@ -148,6 +156,8 @@ def _origin(dialect: str, url: str, *, allow_private: bool) -> str:
             raise ValidationError({"base_url": "the simulated provider has no base URL"})
         return ""
     try:
-        return base_url(url, allow_private=allow_private)
-    except OriginError as error:
+        origin = base_url(url, allow_private=allow_private, versioned=dialect in VERSIONED)
+        check_origin(dialect, origin)
+    except (OriginError, BadSetting) as error:
         raise ValidationError({"base_url": str(error)}) from None
+    return origin

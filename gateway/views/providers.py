@@ -29,6 +29,27 @@ from gateway.services.providers import (
     provider_update,
 )
 
+BASE_URLS = (
+    "openai: https://api.openai.com/v1, or any server that speaks as it does. "
+    "anthropic: https://api.anthropic.com/v1. "
+    "azure-openai: https://NAME.openai.azure.com/openai/v1, or with a version in its query: "
+    "https://NAME.openai.azure.com?api-version=2024-10-21. "
+    "gemini: https://generativelanguage.googleapis.com/v1beta. "
+    "bedrock: https://bedrock-runtime.REGION.amazonaws.com. "
+    "The simulated provider has none."
+)
+SECRETS = {
+    "bedrock": (
+        'A Bedrock API key; or an access key {"access_key_id": "…", "secret_access_key": "…"} in '
+        'one line, with "session_token" where it has one.'
+    ),
+    "azure-openai": (
+        "An API key; or for Microsoft Entra "
+        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line.'
+    ),
+}
+"""What a credential looks like, where it is more than a key."""
+
 
 class OriginForm(ReasonForm):
     """Where a provider is."""
@@ -37,7 +58,7 @@ class OriginForm(ReasonForm):
         label="Base URL",
         max_length=400,
         required=False,
-        help_text="Such as https://api.example.com/v1; the simulated provider has none.",
+        help_text=BASE_URLS,
         widget=forms.TextInput({"inputmode": "url", "autocomplete": "off"}),
     )
     allow_private = forms.BooleanField(
@@ -160,7 +181,8 @@ def credential(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> Ht
         submit="Seal the secret",
         back=_address(provider),
         crumbs=_crumbs(provider),
-        lead=f"It is sent to {provider.base_url or 'nobody'} only.",
+        lead=f"It is sent to {provider.base_url or 'nobody'} only. "
+        + SECRETS.get(provider.dialect, "An API key."),
     )
 
     def act(asked: Mapping[str, Any]) -> Done:

@@ -14,6 +14,9 @@ from gateway.providers.openai.conversing import OpenAiClient
 from gateway.providers.openai.native import OpenAiNative
 from gateway.providers.openai.speaking import OpenAiChat
 from gateway.providers.openai.upstream import OpenAiWire
+from gateway.providers.responses import client as responses
+from gateway.providers.responses.conversing import ResponsesClient
+from gateway.providers.responses.native import ResponsesNative
 from gateway.providers.translation import Translation
 
 _OPENAI = ("openai", "simulated")
@@ -23,6 +26,7 @@ Parse = Callable[[Endpoint, Body, int], Call]
 PARSERS: dict[Endpoint, Parse] = {
     Endpoint.CHAT: openai.parse,
     Endpoint.EMBEDDINGS: openai.parse,
+    Endpoint.RESPONSES: responses.parse,
     Endpoint.MESSAGES: anthropic.parse,
     Endpoint.COUNT_TOKENS: anthropic.parse,
 }
@@ -44,18 +48,25 @@ CHATS: dict[str, Chat] = {
 
 CLIENTS: dict[Endpoint, Client] = {
     Endpoint.CHAT: OpenAiClient(),
+    Endpoint.RESPONSES: ResponsesClient(),
     Endpoint.MESSAGES: AnthropicClient(),
 }
 """The endpoints whose requests are conversations."""
 
-NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
-    (endpoint, dialect): OpenAiNative(endpoint)
-    for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
-    for dialect in _OPENAI
-} | {
-    (endpoint, "anthropic"): AnthropicNative(endpoint)
-    for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
-}
+NATIVE: dict[tuple[Endpoint, str], Interpreter] = (
+    {
+        (Endpoint.RESPONSES, "openai"): ResponsesNative(),
+    }
+    | {
+        (endpoint, dialect): OpenAiNative(endpoint)
+        for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
+        for dialect in _OPENAI
+    }
+    | {
+        (endpoint, "anthropic"): AnthropicNative(endpoint)
+        for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
+    }
+)
 """Where client and provider speak alike."""
 
 

@@ -1,5 +1,6 @@
 """A refusal in the client's own dialect, so that its SDK raises what it usually raises."""
 
+import re
 from typing import Any
 
 import orjson
@@ -8,6 +9,8 @@ from gateway.providers import sse
 from gateway.proxy.errors import Refusal
 
 _ANTHROPIC_PATHS = ("/v1/messages",)
+_RESPONSES_PATHS = ("/responses",)
+_NUMBER = re.compile(rb'"sequence_number":\s*(\d+)')
 _ANTHROPIC_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -27,15 +30,32 @@ def whole(path: str, refusal: Refusal) -> bytes:
     return orjson.dumps(_anthropic(refusal) if _is_anthropic(path) else refusal.body())
 
 
-def stream_end(path: str, refusal: Refusal) -> bytes:
-    """Return the end of a stream that failed: the error as SDKs look for it, and the end mark."""
+def stream_end(path: str, refusal: Refusal, last: bytes = b"") -> bytes:
+    """Return the end of a stream that failed: the error as SDKs look for it, and the end mark.
+
+    `last` is what was sent before it: where events are numbered, the error is the next.
+    """
     if _is_anthropic(path):
         return sse.encode(orjson.dumps(_anthropic(refusal)), b"error")
+    if path.endswith(_RESPONSES_PATHS):
+        return sse.encode(orjson.dumps(_event(refusal, last)), b"error")
     return sse.encode(orjson.dumps(refusal.body())) + sse.encode(b"[DONE]")
 
 
 def _is_anthropic(path: str) -> bool:
     return path.startswith(_ANTHROPIC_PATHS)
+
+
+def _event(refusal: Refusal, last: bytes) -> dict[str, Any]:
+    """Return the error event of the responses API. SDKs raise what stands under `error`."""
+    numbers = _NUMBER.findall(last)
+    error = refusal.body()["error"]
+    return {
+        "type": "error",
+        **{name: error[name] for name in ("code", "message", "param")},
+        "sequence_number": int(numbers[-1]) + 1 if numbers else 0,
+        "error": error,
+    }
 
 
 def _anthropic(refusal: Refusal) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class Reply:
         self.begun = False
         self.ended = False
         self.status = 0
+        self._last = b""
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer: in one write where the server is ours and its pipe is free."""
@@ -99,6 +100,7 @@ class Reply:
     async def write(self, data: bytes) -> None:
         """Send a piece of a stream; returns when the client's connection can take more."""
         if data:
+            self._last = data
             await self._body(data, more=True)
 
     async def end(self, data: bytes = b"") -> None:
@@ -117,7 +119,7 @@ class Reply:
 
     async def fail(self, refusal: Refusal) -> None:
         """End a stream that has begun with a well-formed error."""
-        await self.end(refusing.stream_end(self._path, refusal))
+        await self.end(refusing.stream_end(self._path, refusal, self._last))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

@@ -63,11 +63,12 @@ def conversation(body: Body) -> Conversation:
         format=_format(typed.record(body.get("response_format"), "response_format")),
         effort=typed.text(body, "reasoning_effort"),
         user=typed.text(body, "user") or typed.text(body, "safety_identifier"),
-        other=tuple(name for name in body if name not in _READ and _asks(name, body[name])),
+        other=tuple(name for name in body if name not in _READ and asks(name, body[name])),
     )
 
 
-def _asks(name: str, value: object) -> bool:
+def asks(name: str, value: object) -> bool:
+    """Tell whether a field, as it is set, asks for anything."""
     return value not in (*_UNSET, *fields.FREE_OF_CHARGE.get(name, ()))
 
 
@@ -188,8 +189,7 @@ def _tools(body: Body) -> tuple[Tool, ...]:
         Tool(
             function["name"],
             typed.string(function.get("description") or "", "tools"),
-            typed.record(function.get("parameters"), "tools")
-            or {"type": "object", "properties": {}},
+            typed.record(function.get("parameters"), "tools") or NO_ARGUMENTS,
             function.get("strict") or None,
         )
         for function in functions

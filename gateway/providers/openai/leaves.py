@@ -36,7 +36,7 @@ def view(body: Body, endpoint: Endpoint) -> View:
         if key == "messages":
             _messages(walk, value)
         elif key in {"tools", "functions"}:
-            _tools(walk, key, value)
+            read_tools(walk, key, value)
         elif key == "input" and endpoint is Endpoint.EMBEDDINGS:
             _inputs(walk, value)
         else:
@@ -69,7 +69,8 @@ def _messages(walk: Walk, messages: list[Body]) -> None:
         walk.close(sheet)
 
 
-def _tools(walk: Walk, key: str, tools: list[Body]) -> None:
+def read_tools(walk: Walk, key: str, tools: list[Body]) -> None:
+    """Read definitions of tools; those that the provider runs bring in what nobody sees here."""
     for index, tool in enumerate(tools):
         sheet = Sheet(TOOLS_ROLE, f"{key}/{index}")
         walk.members(API, tool, (key, index), sheet)

@@ -10,7 +10,11 @@ from gateway.providers.fault import BadAnswer, TooDeep
 from gateway.providers.openai import leaves
 from gateway.providers.openai.usage import merge_usage, read_usage
 
-_PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
+_PATHS = {
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.RESPONSES: "/responses",
+    Endpoint.EMBEDDINGS: "/embeddings",
+}
 UNVIEWED = View((), (), ())
 """The view of an answer that no rule looks at."""
 

@@ -19,6 +19,8 @@ from tests.mock_dialect import (
     named,
     produce,
 )
+from tests.mock_responses import as_chat, response, response_events
+from tests.mock_texts import completion_events, completion_of, continued, moderation
 
 
 @dataclass
@@ -81,6 +83,49 @@ async def chat(request: web.Request) -> web.StreamResponse:
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
     return await _streamed(request, entry, pieces, behaviour)
+
+
+async def responses(request: web.Request) -> web.StreamResponse:
+    """Answer in the form of the responses API."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    production = produce(as_chat(entry.body), behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await _misbehave(request, behaviour)
+    answer = response(entry.model, production, behaviour.usage)
+    if not entry.stream:
+        return _whole(entry, answer, behaviour)
+    return await _streamed(request, entry, response_events(answer, production), behaviour)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """Answer in the form of the completions API."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    production = produce(continued(entry.body), behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await _misbehave(request, behaviour)
+    answer = completion_of(completion(entry.model, production, behaviour.usage))
+    if not entry.stream:
+        return _whole(entry, answer, behaviour)
+    return await _streamed(request, entry, completion_events(answer, production), behaviour)
+
+
+async def moderations(request: web.Request) -> web.StreamResponse:
+    """Find nothing wrong with anything; bill nothing."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    await _misbehave(request, behaviour)
+    given = entry.body["input"]
+    several = isinstance(given, list) and isinstance(given[0], str)
+    return _whole(entry, moderation(entry.model, len(given) if several else 1), behaviour)
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
@@ -237,6 +282,9 @@ def application() -> web.Application:
     app = web.Application(middlewares=[watch], client_max_size=1 << 28)
     app[BOOKS] = Books()
     app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_post("/v1/responses", responses)
+    app.router.add_post("/v1/completions", completions)
+    app.router.add_post("/v1/moderations", moderations)
     app.router.add_post("/v1/embeddings", embeddings)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/_books", books_read)

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from functools import cache
 
 from gateway.exchange import Body, Call, Endpoint
+from gateway.providers import moderations
 from gateway.providers.anthropic import client as anthropic
 from gateway.providers.anthropic.conversing import AnthropicClient
 from gateway.providers.anthropic.native import AnthropicNative, AnthropicWire
 from gateway.providers.anthropic.speaking import AnthropicChat
+from gateway.providers.completions import client as completions
+from gateway.providers.completions.conversing import CompletionsClient
+from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
 from gateway.providers.openai import client as openai
 from gateway.providers.openai.conversing import OpenAiClient
@@ -27,6 +31,8 @@ PARSERS: dict[Endpoint, Parse] = {
     Endpoint.CHAT: openai.parse,
     Endpoint.EMBEDDINGS: openai.parse,
     Endpoint.RESPONSES: responses.parse,
+    Endpoint.COMPLETIONS: completions.parse,
+    Endpoint.MODERATIONS: moderations.parse,
     Endpoint.MESSAGES: anthropic.parse,
     Endpoint.COUNT_TOKENS: anthropic.parse,
 }
@@ -49,24 +55,25 @@ CHATS: dict[str, Chat] = {
 CLIENTS: dict[Endpoint, Client] = {
     Endpoint.CHAT: OpenAiClient(),
     Endpoint.RESPONSES: ResponsesClient(),
+    Endpoint.COMPLETIONS: CompletionsClient(),
     Endpoint.MESSAGES: AnthropicClient(),
 }
 """The endpoints whose requests are conversations."""
 
-NATIVE: dict[tuple[Endpoint, str], Interpreter] = (
-    {
-        (Endpoint.RESPONSES, "openai"): ResponsesNative(),
-    }
-    | {
+NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
+    **{
         (endpoint, dialect): OpenAiNative(endpoint)
         for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
         for dialect in _OPENAI
-    }
-    | {
+    },
+    (Endpoint.RESPONSES, "openai"): ResponsesNative(),
+    (Endpoint.COMPLETIONS, "openai"): CompletionsNative(),
+    (Endpoint.MODERATIONS, "openai"): moderations.ModerationsNative(),
+    **{
         (endpoint, "anthropic"): AnthropicNative(endpoint)
         for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
-    }
-)
+    },
+}
 """Where client and provider speak alike."""
 
 

@@ -21,7 +21,9 @@ from gateway.proxy.wire import Scope
 PATHS: dict[str, tuple[str, Endpoint]] = {
     "/v1/chat/completions": ("POST", Endpoint.CHAT),
     "/v1/responses": ("POST", Endpoint.RESPONSES),
+    "/v1/completions": ("POST", Endpoint.COMPLETIONS),
     "/v1/embeddings": ("POST", Endpoint.EMBEDDINGS),
+    "/v1/moderations": ("POST", Endpoint.MODERATIONS),
     "/v1/messages": ("POST", Endpoint.MESSAGES),
     "/v1/messages/count_tokens": ("POST", Endpoint.COUNT_TOKENS),
     "/v1/models": ("GET", Endpoint.MODELS),

@@ -50,6 +50,17 @@ EMBEDDINGS = _table(
     }
 )
 
+COMPLETIONS = _table(
+    {
+        Treatment.LIFTED: "model prompt stream stream_options n best_of max_tokens temperature "
+        "user",
+        Treatment.HARMLESS: "echo frequency_penalty logit_bias logprobs min_p presence_penalty "
+        "repetition_penalty seed stop suffix top_k top_p",
+    }
+)
+
+MODERATIONS = _table({Treatment.LIFTED: "model input"})
+
 RESPONSES = _table(
     {
         Treatment.LIFTED: "model input instructions stream stream_options tools tool_choice "
@@ -103,6 +114,8 @@ FREE_OF_CHARGE: Mapping[str, tuple[Any, ...]] = {
 _TABLES = {
     Endpoint.CHAT: CHAT,
     Endpoint.EMBEDDINGS: EMBEDDINGS,
+    Endpoint.COMPLETIONS: COMPLETIONS,
+    Endpoint.MODERATIONS: MODERATIONS,
     Endpoint.RESPONSES: RESPONSES,
 }
 

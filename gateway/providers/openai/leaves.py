@@ -10,6 +10,8 @@ Numbers of seven digits and more count as strings, except where the API has a nu
 number is one without its quotes too.
 """
 
+from typing import Any
+
 from gateway.exchange import Body, Endpoint, View
 from gateway.providers.openai import fields, vocabulary
 from gateway.providers.openai.readers import API
@@ -19,6 +21,13 @@ REQUEST_ROLE = "request"
 TOOLS_ROLE = "tools"
 ANSWER_ROLE = "assistant"
 """Who says what no message holds: the caller, the definitions of tools, the model."""
+
+_TEXTS = {
+    Endpoint.EMBEDDINGS: "input",
+    Endpoint.MODERATIONS: "input",
+    Endpoint.COMPLETIONS: "prompt",
+}
+"""The field of each endpoint that holds texts, or the numbers of tokens."""
 
 _ROLE_AND_CONTENT = 2
 _ROLES = vocabulary.VALUES["role"]
@@ -37,8 +46,8 @@ def view(body: Body, endpoint: Endpoint) -> View:
             _messages(walk, value)
         elif key in {"tools", "functions"}:
             read_tools(walk, key, value)
-        elif key == "input" and endpoint is Endpoint.EMBEDDINGS:
-            _inputs(walk, value)
+        elif key == _TEXTS.get(endpoint):
+            _texts(walk, key, value)
         else:
             sheet = Sheet(REQUEST_ROLE, key if key in vocabulary.FIELDS else "unknown")
             walk.member(API, (position, key, value), (), sheet)
@@ -79,13 +88,18 @@ def read_tools(walk: Walk, key: str, tools: list[Body]) -> None:
             walk.uninspected.append("reference")
 
 
-def _inputs(walk: Walk, value: str | list[object]) -> None:
-    """Read the texts to embed; the numbers of tokens cannot be read."""
+def _texts(walk: Walk, key: str, value: Any) -> None:
+    """Read texts, or parts as those of a message; the numbers of tokens cannot be read."""
     if isinstance(value, str):
-        walk.text(value, ("input",), "user")
+        walk.text(value, (key,), "user")
+        return
+    if not isinstance(value, list) or any(isinstance(item, dict) for item in value):
+        sheet = Sheet("user", key)
+        API.readers["content"](walk, value, (key,), sheet)
+        walk.close(sheet)
         return
     for index, item in enumerate(value):
         if isinstance(item, str):
-            walk.text(item, ("input", index), "user")
+            walk.text(item, (key, index), "user")
         elif isinstance(item, list) or index == 0:
             walk.uninspected.append("tokens")

@@ -142,6 +142,13 @@ def _logprobs(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
     lists = [name for name in ("content", "refusal") if isinstance(value.get(name), list)]
     for name in lists:
         _tokens(walk, value[name], (*path, name), sheet)
+    spelled = value.get("tokens")
+    if isinstance(spelled, list) and all(isinstance(token, str) for token in spelled):
+        lists.append("tokens")
+        run = Sheet(sheet.role, place((*path, "tokens")))
+        for index, token in enumerate(spelled):
+            run.add(token, (*path, "tokens", index))
+        walk.close(run)
     walk.members(API, value, path, sheet, skip=tuple(lists))
 
 

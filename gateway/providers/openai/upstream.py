@@ -13,7 +13,9 @@ from gateway.providers.openai.usage import merge_usage, read_usage
 _PATHS = {
     Endpoint.CHAT: "/chat/completions",
     Endpoint.RESPONSES: "/responses",
+    Endpoint.COMPLETIONS: "/completions",
     Endpoint.EMBEDDINGS: "/embeddings",
+    Endpoint.MODERATIONS: "/moderations",
 }
 UNVIEWED = View((), (), ())
 """The view of an answer that no rule looks at."""
@@ -39,7 +41,9 @@ def outgoing(endpoint: Endpoint, body: Body, target: Target) -> Outgoing:
     no field of one.
     """
     sent = {**body, "model": target.model}
-    if endpoint is Endpoint.CHAT:
+    if endpoint is Endpoint.COMPLETIONS:
+        sent["max_tokens"] = target.cap
+    elif endpoint is Endpoint.CHAT:
         used = [name for name in _CAPS if sent.get(name) is not None]
         for name in used or [_cap_field(target.base_url)]:
             sent[name] = target.cap

@@ -40,7 +40,12 @@ FIELDS = words(
     "input_tokens_details output_tokens output_tokens_details cache_write_tokens_details "
     "tool_usage image_gen web_search num_requests action queries query result revised_prompt "
     "container_id response item item_id part output_index content_index summary_index "
-    "annotation annotation_index sequence_number"
+    "annotation annotation_index sequence_number "
+    # completions and moderations
+    "echo suffix tokens token_logprobs text_offset results flagged categories category_scores "
+    "category_applied_input_types harassment harassment/threatening hate hate/threatening illicit "
+    "illicit/violent self-harm self-harm/intent self-harm/instructions sexual sexual/minors "
+    "violence violence/graphic"
 )
 
 VALUES: Mapping[str, frozenset[str]] = {
@@ -52,7 +57,8 @@ VALUES: Mapping[str, frozenset[str]] = {
         "output_text input_image input_file message function_call function_call_output "
         "custom_tool_call custom_tool_call_output reasoning summary_text reasoning_text direct "
         "container_file_citation file_citation file_path web_search web_search_call search",
-        "object": "chat.completion chat.completion.chunk list embedding model response",
+        "object": "chat.completion chat.completion.chunk list embedding model response "
+        "text_completion",
         "status": "in_progress completed incomplete failed searching",
         "reason": "max_output_tokens content_filter",
         "phase": "commentary final_answer",

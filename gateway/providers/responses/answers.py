@@ -5,6 +5,7 @@ from typing import Any
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers.conversation import Declined, Part, Reasoning, Text, ToolUse
 from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.openai import vocabulary
 from gateway.providers.openai.upstream import UNVIEWED
 from gateway.providers.openai.usage import read_usage
 from gateway.providers.reply import Reply, Spoken
@@ -24,8 +25,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
     names = []
     for item in output(body):
         kind = inside.kind(item)
-        if kind in _CALLS and not isinstance(item.get("name"), str):
-            raise BadAnswer("a tool call of the provider's answer has no name")
+        _check(kind, item)
         if kind.endswith("_call"):
             names.append(item["name"] if kind in _CALLS else kind)
     try:
@@ -34,6 +34,22 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         raise BadAnswer(str(error)) from error
     size = answer_bytes(body) if viewed else 0
     return Answer(body, usage, finish(body), tuple(names), view, size)
+
+
+def _check(kind: str, item: Body) -> None:
+    """Refuse an item without what every reader of its type relies on."""
+    if kind in _CALLS:
+        field = "arguments" if kind == "function_call" else "input"
+        if not all(isinstance(item.get(name), str) for name in ("name", field)):
+            raise BadAnswer("a tool call of the provider's answer has no name or arguments")
+    for name in ("content", "summary"):
+        parts = item.get(name)
+        for part in parts if isinstance(parts, list) else ():
+            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+                raise BadAnswer("a part of the provider's answer has no type")
+            field = "refusal" if part["type"] == "refusal" else "text"
+            if part["type"] in vocabulary.TEXT_PARTS and not isinstance(part.get(field), str):
+                raise BadAnswer("a part of the provider's answer has no text")
 
 
 def finish(body: Body) -> str:

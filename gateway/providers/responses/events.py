@@ -4,6 +4,7 @@ import orjson
 
 from gateway.exchange import Body
 from gateway.providers import sse
+from gateway.providers.responses import inside
 
 
 class Events:
@@ -92,21 +93,17 @@ def render(response: Body) -> bytes:
 
 def _item(events: Events, index: int, item: Body) -> list[bytes]:
     at = {"item_id": item.get("id", ""), "output_index": index}
-    empty = {**item, **{name: [] for name in ("content", "summary") if item.get(name)}}
-    told: list[bytes] = []
-    if item.get("type") in _CALLS:
-        field, event = _CALLS[item["type"]]
-        empty[field] = ""
-        told = [events.argued(at, item[field], field=event), events.arguments_done(at, item)]
+    field, event = _CALLS.get(inside.kind(item), ("", ""))
+    empty: Body = {name: [] for name in ("content", "summary") if item.get(name)}
+    empty |= {field: ""} if field else {}
+    told = [events.added(index, {**item, "status": "in_progress", **empty})]
+    if field:
+        told += [events.argued(at, item[field], field=event), events.arguments_done(at, item)]
     for name, place in (("summary", "summary_index"), ("content", "content_index")):
         parts = item.get(name)
         for position, part in enumerate(parts if isinstance(parts, list) else ()):
             told += _part(events, {**at, place: position}, part)
-    return [
-        events.added(index, {**empty, "status": "in_progress"}),
-        *told,
-        events.done(index, item),
-    ]
+    return [*told, events.done(index, item)]
 
 
 def _part(events: Events, at: Body, part: Body) -> list[bytes]:

@@ -99,8 +99,11 @@ def spoken(endpoint, body):
     return CLIENTS[endpoint].reply(body)
 
 
+WHOLE = [endpoint for endpoint in CLIENTS if endpoint is not Endpoint.COMPLETIONS]
+"""The endpoints that can tell all that a model says, and not only its words."""
+
 MATRIX = [
-    (endpoint, dialect, name) for endpoint, (dialect, name) in itertools.product(CLIENTS, SCENES)
+    (endpoint, dialect, name) for endpoint, (dialect, name) in itertools.product(WHOLE, SCENES)
 ]
 
 

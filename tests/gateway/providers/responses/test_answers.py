@@ -91,6 +91,12 @@ def test_why_an_answer_ended(fields, finish):
         orjson.dumps({**ANSWER, "status": "failed"}),
         orjson.dumps({**ANSWER, "error": {"code": "server_error", "message": "oh"}}),
         orjson.dumps({**ANSWER, "output": [{"type": "function_call"}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "function_call", "name": "f"}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "custom_tool_call", "name": "f"}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "message", "content": ["x"]}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "message", "content": [{"type": [1]}]}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "message", "content": [{"type": "text"}]}]}),
+        orjson.dumps({**ANSWER, "output": [{"type": "reasoning", "summary": [{}]}]}),
     ],
 )
 def test_what_is_no_answer(raw):

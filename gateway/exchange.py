@@ -45,7 +45,7 @@ GENERATING = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES,
 
 
 class Head(NamedTuple):
-    """What is known before the body is read."""
+    """What is known before the body is read; `model` is what the path names, or ""."""
 
     endpoint: Endpoint
     secret: str
@@ -54,6 +54,7 @@ class Head(NamedTuple):
     conversation: str
     tags: tuple[tuple[str, str], ...]
     source: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

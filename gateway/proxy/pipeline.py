@@ -22,6 +22,7 @@ from gateway.proxy import (
     metrics,
     models,
     parse,
+    paths,
     record,
     settle,
     transform,
@@ -48,7 +49,8 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     )
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
-        await reply.whole(200, [JSON_TYPE, NO_STORE], models.listed(scope["path"], principal))
+        found = models.listed(paths.plain(scope["path"])[0], principal)
+        await reply.whole(200, [JSON_TYPE, NO_STORE], found)
         return
     trail.mark("authenticate")
     declared = headers.get(b"content-length")

@@ -75,7 +75,7 @@ class Reply:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
-        self._path: str = scope["path"]
+        self._scope = scope
         self._at_once: AtOnce | None = scope.get(AT_ONCE)
         self.begun = False
         self.ended = False
@@ -114,12 +114,12 @@ class Reply:
 
     async def refuse(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send a refusal in the client's dialect."""
-        body = refusing.whole(self._path, refusal)
+        body = refusing.whole(self._scope, refusal)
         await self.whole(refusal.status, [JSON_TYPE, NO_STORE, *refusal.headers(), *headers], body)
 
     async def fail(self, refusal: Refusal) -> None:
         """End a stream that has begun with a well-formed error."""
-        await self.end(refusing.stream_end(self._path, refusal, self._last))
+        await self.end(refusing.stream_end(self._scope, refusal, self._last))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

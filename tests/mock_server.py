@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests import mock_media
 from tests.mock_dialect import (
     CREATED,
     Behaviour,
@@ -128,6 +129,47 @@ async def moderations(request: web.Request) -> web.StreamResponse:
     return _whole(entry, moderation(entry.model, len(given) if several else 1), behaviour)
 
 
+async def images(request: web.Request) -> web.StreamResponse:
+    """Answer with pictures."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    await _misbehave(request, behaviour)
+    answer = mock_media.images(entry.body, behaviour.usage)
+    if behaviour.billed:
+        entry.input, entry.output = 10, 1000 * len(answer["data"])
+    return _whole(entry, answer, behaviour)
+
+
+async def speech(request: web.Request) -> web.StreamResponse:
+    """Answer with sound."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    await _misbehave(request, behaviour)
+    entry.finished = True
+    kind = entry.body.get("response_format") or "mpeg"
+    return web.Response(body=mock_media.SOUND * 1000, content_type=f"audio/{kind}")
+
+
+async def transcriptions(request: web.Request) -> web.StreamResponse:
+    """Answer with what was said: the prompt, or what the behaviour has."""
+    entry, behaviour = await _received(request)
+    if behaviour.status != 200:
+        return _refusal(behaviour)
+    await _misbehave(request, behaviour)
+    text = behaviour.content or entry.body.get("prompt") or "word0 word1"
+    told = mock_media.transcription(
+        text, entry.body.get("response_format") or "json", behaviour.usage
+    )
+    if isinstance(told, str):
+        entry.finished = True
+        return web.Response(text=told, content_type="text/plain")
+    if behaviour.billed and told.get("usage", {}).get("type") == "tokens":
+        entry.input, entry.output = 20, 5
+    return _whole(entry, told, behaviour)
+
+
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """Answer with a vector for each input."""
     entry, behaviour = await _received(request)
@@ -162,7 +204,10 @@ async def _received(request: web.Request) -> tuple[Entry, Behaviour]:
     entry = Entry(request.path, headers.get("x-request-id", ""), headers, len(raw), None)
     books = request.app[BOOKS]
     books.entries.append(entry)
-    entry.body = orjson.loads(raw)
+    if request.content_type == "multipart/form-data":
+        entry.body = mock_media.form(request.headers["content-type"], raw)
+    else:
+        entry.body = orjson.loads(raw)
     entry.model = entry.body["model"]
     entry.stream = bool(entry.body.get("stream"))
     behaviour = books.behaviour(entry.model)
@@ -285,6 +330,9 @@ def application() -> web.Application:
     app.router.add_post("/v1/responses", responses)
     app.router.add_post("/v1/completions", completions)
     app.router.add_post("/v1/moderations", moderations)
+    app.router.add_post("/v1/images/generations", images)
+    app.router.add_post("/v1/audio/speech", speech)
+    app.router.add_post("/v1/audio/transcriptions", transcriptions)
     app.router.add_post("/v1/embeddings", embeddings)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/_books", books_read)

@@ -13,6 +13,7 @@ from gateway.providers.completions import client as completions
 from gateway.providers.completions.conversing import CompletionsClient
 from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
+from gateway.providers.media import images, speech, transcriptions
 from gateway.providers.openai import client as openai
 from gateway.providers.openai.conversing import OpenAiClient
 from gateway.providers.openai.native import OpenAiNative
@@ -33,6 +34,9 @@ PARSERS: dict[Endpoint, Parse] = {
     Endpoint.RESPONSES: responses.parse,
     Endpoint.COMPLETIONS: completions.parse,
     Endpoint.MODERATIONS: moderations.parse,
+    Endpoint.IMAGES: images.parse,
+    Endpoint.SPEECH: speech.parse,
+    Endpoint.TRANSCRIPTIONS: transcriptions.parse,
     Endpoint.MESSAGES: anthropic.parse,
     Endpoint.COUNT_TOKENS: anthropic.parse,
 }
@@ -69,6 +73,9 @@ NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     (Endpoint.RESPONSES, "openai"): ResponsesNative(),
     (Endpoint.COMPLETIONS, "openai"): CompletionsNative(),
     (Endpoint.MODERATIONS, "openai"): moderations.ModerationsNative(),
+    (Endpoint.IMAGES, "openai"): images.ImagesNative(),
+    (Endpoint.SPEECH, "openai"): speech.SpeechNative(),
+    (Endpoint.TRANSCRIPTIONS, "openai"): transcriptions.TranscriptionsNative(),
     **{
         (endpoint, "anthropic"): AnthropicNative(endpoint)
         for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)

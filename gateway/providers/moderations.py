@@ -3,15 +3,14 @@
 Its answer tells no usage, so the whole bound is charged: nothing, where the price is nothing.
 """
 
-import orjson
-
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers import typed
-from gateway.providers.dialect import AnswerStream, Passing, Target
+from gateway.providers.dialect import Target
 from gateway.providers.fault import BadAnswer, BadRequest, TooDeep
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.client import INPUTS_MAX
-from gateway.providers.openai.upstream import UNVIEWED, error_message
+from gateway.providers.openai.upstream import UNVIEWED
+from gateway.providers.unstreamed import Unstreamed, object_of
 from gateway.providers.walk import inspected, words
 
 _PART = words("type text image_url")
@@ -50,7 +49,7 @@ def _parts(given: object) -> list[Body]:
     return parts
 
 
-class ModerationsNative:
+class ModerationsNative(Unstreamed):
     """Served by a provider of the same API."""
 
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
@@ -59,22 +58,11 @@ class ModerationsNative:
 
     def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
         """Return a whole answer; BadAnswer where it holds no results."""
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise BadAnswer("the provider's answer is not JSON") from error
-        if not isinstance(body, dict) or not isinstance(body.get("results"), list):
-            raise BadAnswer(error_message(raw) or "the provider's answer holds no results")
+        body = object_of(raw)
+        if not isinstance(body.get("results"), list):
+            raise BadAnswer("the provider's answer holds no results")
         try:
             view = leaves.answer_view(body) if viewed else UNVIEWED
         except TooDeep as error:
             raise BadAnswer(str(error)) from error
         return Answer(body, None, "", (), view)
-
-    def stream(self, passing: Passing) -> AnswerStream:
-        """There is no stream: `parse` lets none be asked for."""
-        raise BadAnswer("moderations are not streamed")
-
-    def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
-        """There is no stream: `parse` lets none be asked for."""
-        raise BadAnswer("moderations are not streamed")

@@ -57,6 +57,12 @@ class Sheet:
             self.segments.append(Segment(self._length, self._length + len(text), path))
             self._gap(text)
 
+    def join(self, gap: str, text: str, path: Path) -> None:
+        """Write a text behind what is there and a gap, which is of no body."""
+        if self._length:
+            self._gap(gap)
+        self.add(text, path)
+
     def text(self) -> str:
         """Return what has been written."""
         return "".join(self._pieces)

@@ -47,6 +47,10 @@ def forward(
 class UpstreamResponse(Protocol):
     """An answer with a good status, whose bytes are still to be read."""
 
+    @property
+    def content_type(self) -> str:
+        """What the provider says its bytes are, in lower case, without parameters."""
+
     async def read(self) -> bytes:
         """Return the whole body, bounded."""
 
@@ -90,6 +94,12 @@ class _Exchange:
                 self._response.release()
             else:
                 self._response.close()
+
+    @property
+    def content_type(self) -> str:
+        """What the provider says its bytes are."""
+        response = cast("Response", self._response)  # entered before it is read
+        return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -194,6 +204,11 @@ class _Simulated:
         trace: TracebackType | None,
     ) -> None:
         """Nothing is held."""
+
+    @property
+    def content_type(self) -> str:
+        """What a function answers is JSON, or events."""
+        return "application/json"
 
     async def read(self) -> bytes:
         """Return the whole body."""

@@ -4,8 +4,8 @@ import ipaddress
 import re
 
 from gateway.environment import Network
-from gateway.exchange import Body, Call, Head
-from gateway.providers import document
+from gateway.exchange import Body, Call, Endpoint, Head
+from gateway.providers import document, form, multipart
 from gateway.providers.dialects import PARSERS
 from gateway.providers.fault import BadRequest as DialectFault
 from gateway.proxy import paths
@@ -45,13 +45,10 @@ def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int
         raise UnsupportedMedia(
             "unsupported_media_type", "Compressed bodies are not read.", "Send plain JSON."
         )
-    if not headers.get(b"content-type", b"application/json").startswith(b"application/json"):
-        raise UnsupportedMedia(
-            "unsupported_media_type", "The body must be JSON.", "Send application/json."
-        )
+    content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     try:
-        body = _named(head, _document(raw))
-        parsed = PARSERS[head.endpoint](head.endpoint, body, len(raw))
+        body, file = _body(head, raw, content_type)
+        parsed = PARSERS[head.endpoint](head.endpoint, _named(head, body), len(raw))
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if parsed.messages > most_messages:
@@ -62,7 +59,20 @@ def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int
         )
     if parsed.user and not DECLARED.match(parsed.user):
         raise BadRequest("invalid_request", "user is 1 to 200 printable characters.", param="user")
-    return parsed
+    return parsed._replace(file=file) if file else parsed
+
+
+def _body(head: Head, raw: bytes, content_type: str) -> tuple[Body, bytes]:
+    """Return a body, and the file that came with it where the endpoint takes a form."""
+    if head.endpoint is Endpoint.TRANSCRIPTIONS:
+        if multipart.is_form(content_type):
+            return form.read(raw, content_type)
+        wanted, remedy = "a form", "Send multipart/form-data."
+    elif content_type.startswith("application/json"):
+        return _document(raw), b""
+    else:
+        wanted, remedy = "JSON", "Send application/json."
+    raise UnsupportedMedia("unsupported_media_type", f"The body must be {wanted}.", remedy)
 
 
 def _document(raw: bytes) -> Body:

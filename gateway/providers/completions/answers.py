@@ -2,29 +2,23 @@
 
 from typing import Any
 
-import orjson
-
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers.conversation import Declined, Text
 from gateway.providers.dialect import Source
 from gateway.providers.fault import BadAnswer, TooDeep
 from gateway.providers.openai import leaves
 from gateway.providers.openai.answering import usage_body
-from gateway.providers.openai.upstream import UNVIEWED, error_message, first_finish
+from gateway.providers.openai.upstream import UNVIEWED, first_finish
 from gateway.providers.openai.usage import merge_usage, read_usage
 from gateway.providers.reply import Reply, Spoken
+from gateway.providers.unstreamed import object_of
 
 _FINISHES = frozenset({"stop", "length", "content_filter"})
 
 
 def read(raw: bytes, *, viewed: bool) -> Answer:
     """Return a provider's whole answer; BadAnswer where it is none."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer("the provider's answer is not JSON") from error
-    if not isinstance(body, dict) or body.get("error"):
-        raise BadAnswer(error_message(raw) or "the provider's answer is not an object")
+    body = object_of(raw)
     seen: dict[str, Any] = {}
     merge_usage(seen, body.get("usage"))
     wrote = any(choice["text"] for choice in choices(body))

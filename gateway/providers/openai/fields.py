@@ -61,6 +61,32 @@ COMPLETIONS = _table(
 
 MODERATIONS = _table({Treatment.LIFTED: "model input"})
 
+# What an image costs depends on all of these, and on the model.
+IMAGES = _table(
+    {
+        Treatment.LIFTED: "model prompt n stream response_format user safety_identifier",
+        Treatment.HARMLESS: "background moderation output_compression output_format style",
+        Treatment.PRICED: "complexity frame_count frame_duration_ms partial_images quality size "
+        "svg",
+    }
+)
+
+SPEECH = _table(
+    {
+        Treatment.LIFTED: "model input voice response_format stream_format",
+        Treatment.HARMLESS: "instructions speed",
+    }
+)
+
+TRANSCRIPTIONS = _table(
+    {
+        Treatment.LIFTED: "model file response_format stream temperature",
+        Treatment.HARMLESS: "chunking_strategy include keywords known_speaker_names language "
+        "languages prompt timestamp_granularities",
+        Treatment.BY_REFERENCE: "known_speaker_references",
+    }
+)
+
 RESPONSES = _table(
     {
         Treatment.LIFTED: "model input instructions stream stream_options tools tool_choice "
@@ -116,6 +142,9 @@ _TABLES = {
     Endpoint.EMBEDDINGS: EMBEDDINGS,
     Endpoint.COMPLETIONS: COMPLETIONS,
     Endpoint.MODERATIONS: MODERATIONS,
+    Endpoint.IMAGES: IMAGES,
+    Endpoint.SPEECH: SPEECH,
+    Endpoint.TRANSCRIPTIONS: TRANSCRIPTIONS,
     Endpoint.RESPONSES: RESPONSES,
 }
 

@@ -26,6 +26,9 @@ _TEXTS = {
     Endpoint.EMBEDDINGS: "input",
     Endpoint.MODERATIONS: "input",
     Endpoint.COMPLETIONS: "prompt",
+    Endpoint.IMAGES: "prompt",
+    Endpoint.SPEECH: "input",
+    Endpoint.TRANSCRIPTIONS: "prompt",
 }
 """The field of each endpoint that holds texts, or the numbers of tokens."""
 

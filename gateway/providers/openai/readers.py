@@ -10,7 +10,7 @@ from typing import Any
 from gateway.exchange import NESTED, Body, Path
 from gateway.providers import document
 from gateway.providers.openai import vocabulary
-from gateway.providers.walk import Grammar, Sheet, Walk, place
+from gateway.providers.walk import Grammar, Reader, Sheet, Walk, place
 
 _TYPE_AND_TEXT = 2
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -198,6 +198,33 @@ def _result(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
         walk.value(API, value, path, sheet, field="result")
 
 
+def _b64_json(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+    """Name an image in base64; what does not look so is read as a text."""
+    if isinstance(value, str) and _BASE64.fullmatch(value):
+        walk.uninspected.append("image")
+    else:
+        walk.value(API, value, path, sheet, field="b64_json")
+
+
+def _spelled(field: str, gap: str) -> Reader:
+    """Return the reader of a list whose items spell a text together, each in a field."""
+
+    def read(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+        if not isinstance(value, list) or not all(
+            isinstance(item, dict) and isinstance(item.get(field), str) for item in value
+        ):
+            walk.value(API, value, path, sheet, field=str(path[-1]))
+            return
+        run = Sheet(sheet.role, place(path))
+        for index, item in enumerate(value):
+            run.join(gap, item[field], (*path, index, field))
+        walk.close(run)
+        for index, item in enumerate(value):
+            walk.members(API, item, (*path, index), sheet, skip=(field,))
+
+    return read
+
+
 def _embedding(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
     """Read a vector: numbers, or the same in base64. Anything else is JSON like any other."""
     numbers = isinstance(value, list) and set(map(type, value)) <= {float, int}
@@ -241,6 +268,9 @@ API = Grammar(
         "audio": _audio,
         "file": _file,
         "logprobs": _logprobs,
+        "b64_json": _b64_json,
+        "segments": _spelled("text", ""),
+        "words": _spelled("word", " "),
         "embedding": _embedding,
     },
     FREE,

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage, View
+from gateway.providers import form
 from gateway.providers.dialect import Errand, Target
 from gateway.providers.fault import BadAnswer, TooDeep
 from gateway.providers.openai import leaves
@@ -16,6 +17,14 @@ _PATHS = {
     Endpoint.COMPLETIONS: "/completions",
     Endpoint.EMBEDDINGS: "/embeddings",
     Endpoint.MODERATIONS: "/moderations",
+    Endpoint.IMAGES: "/images/generations",
+    Endpoint.SPEECH: "/audio/speech",
+    Endpoint.TRANSCRIPTIONS: "/audio/transcriptions",
+}
+_ACCEPTED = {
+    **dict.fromkeys(_PATHS, "application/json"),
+    Endpoint.SPEECH: "audio/*",
+    Endpoint.TRANSCRIPTIONS: "*/*",
 }
 UNVIEWED = View((), (), ())
 """The view of an answer that no rule looks at."""
@@ -60,15 +69,16 @@ class OpenAiWire:
 
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request that carries what goes upstream."""
+        content_type, body = _content(outgoing, errand.request_id)
         headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if errand.stream else "application/json",
+            "content-type": content_type,
+            "accept": "text/event-stream" if errand.stream else _ACCEPTED[outgoing.operation],
             "user-agent": "gatehouse",
             "x-request-id": errand.request_id,
             **_authorization(errand),
         }
         url = errand.base_url.rstrip("/") + _PATHS[outgoing.operation]
-        return UpstreamRequest(url, headers, orjson.dumps(outgoing.body))
+        return UpstreamRequest(url, headers, body)
 
     def listing(self, errand: Errand) -> UpstreamRequest:
         """Return the request for the models."""
@@ -78,6 +88,13 @@ class OpenAiWire:
     def error_message(self, raw: bytes) -> str:
         """Return what a provider says went wrong."""
         return error_message(raw)
+
+
+def _content(outgoing: Outgoing, request_id: str) -> tuple[str, bytes]:
+    """Return the content type and the bytes of what goes upstream: JSON, or a form with a file."""
+    if outgoing.operation is Endpoint.TRANSCRIPTIONS:
+        return form.written(outgoing.body, outgoing.file, request_id)
+    return "application/json", orjson.dumps(outgoing.body)
 
 
 def _authorization(errand: Errand) -> dict[str, str]:

@@ -41,6 +41,12 @@ FIELDS = words(
     "tool_usage image_gen web_search num_requests action queries query result revised_prompt "
     "container_id response item item_id part output_index content_index summary_index "
     "annotation annotation_index sequence_number "
+    # images and audio
+    "size quality style output_format output_compression complexity frame_count frame_duration_ms "
+    "partial_images svg svg_usage b64_json response_format stream_format speed language languages "
+    "keywords timestamp_granularities chunking_strategy known_speaker_names content_type "
+    "known_speaker_references segments words word task duration start end seek avg_logprob "
+    "compression_ratio no_speech_prob speaker seconds input_token_details "
     # completions and moderations
     "echo suffix tokens token_logprobs text_offset results flagged categories category_scores "
     "category_applied_input_types harassment harassment/threatening hate hate/threatening illicit "
@@ -73,6 +79,15 @@ VALUES: Mapping[str, frozenset[str]] = {
         "finish_reason": "stop length tool_calls content_filter function_call",
         "detail": "auto low high original",
         "format": "wav mp3 aac flac opus pcm16",
+        "response_format": "json text srt vtt verbose_json diarized_json url b64_json mp3 opus aac "
+        "flac wav pcm",
+        "stream_format": "sse audio",
+        "size": "auto 1024x1024 1536x1024 1024x1536 256x256 512x512 1792x1024 1024x1792",
+        "quality": "low medium high xhigh max auto standard hd",
+        "style": "vivid natural",
+        "background": "transparent opaque auto",
+        "output_format": "png webp jpeg gif svg",
+        "task": "transcribe",
         "voice": "alloy ash ballad coral echo fable nova onyx sage shimmer verse",
         "mode": "auto required explicit implicit score block",
         "syntax": "lark regex",

@@ -1,7 +1,5 @@
 """The responses API on both sides: what was judged travels as it is. Pure."""
 
-import orjson
-
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers.dialect import AnswerStream, Passing, Target
 from gateway.providers.fault import BadAnswer
@@ -9,6 +7,7 @@ from gateway.providers.openai.upstream import error_message
 from gateway.providers.responses import answers, events, inside
 from gateway.providers.responses.answering import TRANSLATED
 from gateway.providers.responses.stream import ResponseStream
+from gateway.providers.unstreamed import object_of
 
 
 class ResponsesNative:
@@ -33,13 +32,8 @@ class ResponsesNative:
 
     def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
         """Return a whole response; BadAnswer for one that is not over, or that failed."""
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise BadAnswer("the provider's answer is not JSON") from error
-        if not isinstance(body, dict):
-            raise BadAnswer("the provider's answer is not an object")
-        if body.get("error") or body.get("status") not in ("completed", "incomplete"):
+        body = object_of(raw)
+        if body.get("status") not in ("completed", "incomplete"):
             raise BadAnswer(error_message(raw) or "the provider's answer is not complete")
         return answers.answer(body, answers.usage_of(body), viewed=viewed)
 

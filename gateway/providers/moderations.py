@@ -6,12 +6,11 @@ Its answer tells no usage, so the whole bound is charged: nothing, where the pri
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers import typed
 from gateway.providers.dialect import Target
-from gateway.providers.fault import BadAnswer, BadRequest, TooDeep
+from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.client import INPUTS_MAX
-from gateway.providers.openai.upstream import UNVIEWED
 from gateway.providers.unstreamed import Unstreamed, object_of
-from gateway.providers.walk import inspected, words
+from gateway.providers.walk import inspected, shown, words
 
 _PART = words("type text image_url")
 
@@ -61,8 +60,5 @@ class ModerationsNative(Unstreamed):
         body = object_of(raw)
         if not isinstance(body.get("results"), list):
             raise BadAnswer("the provider's answer holds no results")
-        try:
-            view = leaves.answer_view(body) if viewed else UNVIEWED
-        except TooDeep as error:
-            raise BadAnswer(str(error)) from error
+        view = shown(leaves.answer_view, body, viewed=viewed)
         return Answer(body, None, "", (), view)

@@ -5,13 +5,14 @@ from typing import Any
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers.conversation import Declined, Text
 from gateway.providers.dialect import Source
-from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import leaves
 from gateway.providers.openai.answering import usage_body
-from gateway.providers.openai.upstream import UNVIEWED, first_finish
+from gateway.providers.openai.upstream import first_finish
 from gateway.providers.openai.usage import merge_usage, read_usage
 from gateway.providers.reply import Reply, Spoken
 from gateway.providers.unstreamed import object_of
+from gateway.providers.walk import shown
 
 _FINISHES = frozenset({"stop", "length", "content_filter"})
 
@@ -31,10 +32,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
     finishes = [
         choice["finish_reason"] for choice in found if isinstance(choice.get("finish_reason"), str)
     ]
-    try:
-        view = leaves.answer_view(body) if viewed else UNVIEWED
-    except TooDeep as error:
-        raise BadAnswer(str(error)) from error
+    view = shown(leaves.answer_view, body, viewed=viewed)
     size = sum(len(choice["text"].encode()) for choice in found) if viewed else 0
     return Answer(body, usage, first_finish(finishes), (), view, size)
 

@@ -3,12 +3,11 @@
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers import typed
 from gateway.providers.dialect import Target
-from gateway.providers.fault import BadAnswer, BadRequest, TooDeep
+from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
-from gateway.providers.openai.upstream import UNVIEWED
 from gateway.providers.openai.usage import read_usage
 from gateway.providers.unstreamed import Unstreamed, object_of
-from gateway.providers.walk import inspected, words
+from gateway.providers.walk import inspected, shown, words
 
 IMAGES_MAX = 10
 _FORMATS = words("url b64_json")
@@ -53,8 +52,5 @@ class ImagesNative(Unstreamed):
             raise BadAnswer("the provider's answer holds no images")
         told = body.get("usage")
         usage = read_usage(told if isinstance(told, dict) else {}, wrote=bool(images))
-        try:
-            view = leaves.answer_view(body) if viewed else UNVIEWED
-        except TooDeep as error:
-            raise BadAnswer(str(error)) from error
+        view = shown(leaves.answer_view, body, viewed=viewed)
         return Answer(body, usage, "", (), view)

@@ -10,12 +10,11 @@ import orjson
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, View
 from gateway.providers import form, typed
 from gateway.providers.dialect import Target
-from gateway.providers.fault import BadAnswer, BadRequest, TooDeep
+from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
-from gateway.providers.openai.upstream import UNVIEWED
 from gateway.providers.openai.usage import read_usage
 from gateway.providers.unstreamed import Unstreamed, object_of
-from gateway.providers.walk import inspected, words
+from gateway.providers.walk import inspected, shown, words
 
 PLAIN = "text/plain; charset=utf-8"
 _FORMATS = words("json text srt vtt verbose_json diarized_json")
@@ -87,10 +86,7 @@ class TranscriptionsNative(Unstreamed):
             raise BadAnswer("the provider's answer holds no text")
         told = body.get("usage")
         usage = read_usage(told if isinstance(told, dict) else {}, wrote=bool(body["text"]))
-        try:
-            view = leaves.answer_view(body) if viewed else UNVIEWED
-        except TooDeep as error:
-            raise BadAnswer(str(error)) from error
+        view = shown(leaves.answer_view, body, viewed=viewed)
         size = len(body["text"].encode()) if viewed else 0
         return Answer(body, usage, "", (), view, size, content_type="" if is_object else PLAIN)
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import orjson
 
-from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage, View
+from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
 from gateway.providers import form
 from gateway.providers.dialect import Errand, Target
-from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import leaves
 from gateway.providers.openai.usage import merge_usage, read_usage
+from gateway.providers.walk import shown
 
 _PATHS = {
     Endpoint.CHAT: "/chat/completions",
@@ -26,9 +27,6 @@ _ACCEPTED = {
     Endpoint.SPEECH: "audio/*",
     Endpoint.TRANSCRIPTIONS: "*/*",
 }
-UNVIEWED = View((), (), ())
-"""The view of an answer that no rule looks at."""
-
 _CAPS = ("max_tokens", "max_completion_tokens")
 _OPENAI_HOSTS = ("https://api.openai.com/", "https://eu.api.openai.com/")
 _AZURE_HOST = ".openai.azure.com/"
@@ -154,10 +152,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         if isinstance(finish, str):
             finishes.append(finish)
         names += _called(choice["message"])
-    try:
-        view = leaves.answer_view(body) if viewed else UNVIEWED
-    except TooDeep as error:
-        raise BadAnswer(str(error)) from error
+    view = shown(leaves.answer_view, body, viewed=viewed)
     size = answer_bytes(body) if viewed else 0
     return Answer(body, usage, first_finish(finishes), tuple(names), view, size)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers.conversation import Declined, Part, Reasoning, Text, ToolUse
-from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import vocabulary
-from gateway.providers.openai.upstream import UNVIEWED
 from gateway.providers.openai.usage import read_usage
 from gateway.providers.reply import Reply, Spoken
 from gateway.providers.responses import inside, leaves
+from gateway.providers.walk import shown
 
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = ("function_call", "custom_tool_call")
@@ -28,10 +28,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         _check(kind, item)
         if kind.endswith("_call"):
             names.append(item["name"] if kind in _CALLS else kind)
-    try:
-        view = leaves.answer_view(body) if viewed else UNVIEWED
-    except TooDeep as error:
-        raise BadAnswer(str(error)) from error
+    view = shown(leaves.answer_view, body, viewed=viewed)
     size = answer_bytes(body) if viewed else 0
     return Answer(body, usage, finish(body), tuple(names), view, size)
 

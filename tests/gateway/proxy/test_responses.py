@@ -136,6 +136,30 @@ def test_a_tool_is_called_in_a_stream(sdk, db):
     assert events[-1].response.output[0].call_id
 
 
+@MODELS
+def test_the_clients_own_reader_of_streams_is_content(gateway, mock, model):
+    home = home_of(mock, model)
+    settings = {"base_url": f"{gateway.base_url}/v1", "api_key": home.secret}
+    with (
+        openai.OpenAI(**settings) as client,
+        client.responses.stream(model=home.model, input="Hello there.") as stream,
+    ):
+        texts = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        assert "".join(texts) == stream.get_final_response().output_text == "Hello there."
+
+
+def test_the_clients_own_reader_of_streams_reads_calls(gateway, db):
+    home = of_simulated(model="simulated", policy=MASK_ANSWERS)
+    settings = {"base_url": f"{gateway.base_url}/v1", "api_key": home.secret}
+    given = f"Please get_weather for {MAIL}."
+    with (
+        openai.OpenAI(**settings) as client,
+        client.responses.stream(model=home.model, input=given, tools=[WEATHER]) as stream,
+    ):
+        (call,) = stream.get_final_response().output
+        assert (call.name, call.parsed_arguments) == ("get_weather", {"town": "Oslo"})
+
+
 def test_an_answer_of_a_schema(sdk, db):
     found = ask(sdk, of_simulated(model="simulated"), "Oslo", text=TOWN)
     assert found.output_text == '{"town":"Oslo"}'

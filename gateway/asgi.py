@@ -1,6 +1,6 @@
-"""One process, two planes: /v1 and the operations endpoints to the proxy, the rest to Django.
+"""One process, two planes: /v1, /openai and the operations to the proxy, the rest to Django.
 
-GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothing under /v1.
+GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothing under these.
 """
 
 import gc

@@ -44,8 +44,12 @@ GENERATING = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES,
 """The endpoints whose answers are made of tokens that a cap bounds."""
 
 
+UNBOUNDED = frozenset({Endpoint.IMAGES, Endpoint.SPEECH, Endpoint.TRANSCRIPTIONS})
+"""The endpoints whose answers no cap bounds: only a price for each request says what one costs."""
+
+
 class Head(NamedTuple):
-    """What is known before the body is read."""
+    """What is known before the body is read; `model` is what the path names, or ""."""
 
     endpoint: Endpoint
     secret: str
@@ -54,6 +58,7 @@ class Head(NamedTuple):
     conversation: str
     tags: tuple[tuple[str, str], ...]
     source: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,10 @@ class Edit:
 
 
 class Call(NamedTuple):
-    """A parsed request. `body` is the judged value: what goes upstream is re-serialised from it."""
+    """A parsed request. `body` is the judged value: what goes upstream is re-serialised from it.
+
+    `file` is what was sent beside it in a form; its name stands in the body.
+    """
 
     endpoint: Endpoint
     model: str
@@ -112,6 +120,7 @@ class Call(NamedTuple):
     user: str = ""
     unknown_fields: tuple[str, ...] = ()
     priced_fields: tuple[str, ...] = ()
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,8 @@ class Answer:
     """A whole answer of a provider in the client's dialect, inspected or not.
 
     `usage` is None where it was not told. `view` and `text_bytes`, the bytes of text in all of it,
-    are empty where no rule looks at answers.
+    are empty where no rule looks at answers. What is no JSON has a `content_type`: the text of the
+    body's one field, or `raw`, which nobody can inspect.
     """
 
     body: Body
@@ -152,6 +162,8 @@ class Answer:
     tool_calls: tuple[str, ...]
     view: View
     text_bytes: int = 0
+    content_type: str = ""
+    raw: bytes = b""
 
 
 class Judgement(NamedTuple):
@@ -184,6 +196,7 @@ class Outgoing(NamedTuple):
     operation: Endpoint
     body: Body
     left_out: tuple[str, ...] = ()
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +253,7 @@ class Reservation(NamedTuple):
     """What one attempt holds: `micros` in each budget, `tokens` in each token limit.
 
     `epoch` and `seq` are None where no budget applies. `levels` is what each limit is filled to.
+    `bounded` says that the attempt cannot cost more than what is held.
     """
 
     operation: str
@@ -254,6 +268,7 @@ class Reservation(NamedTuple):
     seq: int | None
     levels: tuple[int, ...]
     counted: bool
+    bounded: bool = True
 
 
 class Charge(NamedTuple):

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests import mock_media
 from tests.mock_dialect import (
     CREATED,
     DONE,
@@ -23,6 +24,8 @@ from tests.mock_dialect import (
     produce,
 )
 from tests.mock_messages import message, message_error, message_events
+from tests.mock_responses import as_chat, response, response_events
+from tests.mock_texts import completion_events, completion_of, continued, moderation
 
 
 @dataclass
@@ -113,6 +116,90 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
     return whole(entry, {"input_tokens": max(1, entry.bytes // 4)}, behaviour)
 
 
+async def responses(request: web.Request) -> web.StreamResponse:
+    """Answer in the form of the responses API."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    production = produce(as_chat(entry.body), behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await misbehave(request, behaviour)
+    answer = response(entry.model, production, behaviour.usage)
+    if not entry.stream:
+        return whole(entry, answer, behaviour)
+    return await streamed(request, entry, response_events(answer, production), behaviour)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """Answer in the form of the completions API."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    production = produce(continued(entry.body), behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await misbehave(request, behaviour)
+    answer = completion_of(completion(entry.model, production, behaviour.usage))
+    if not entry.stream:
+        return whole(entry, answer, behaviour)
+    return await streamed(request, entry, completion_events(answer, production), behaviour)
+
+
+async def moderations(request: web.Request) -> web.StreamResponse:
+    """Find nothing wrong with anything; bill nothing."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
+    given = entry.body["input"]
+    several = isinstance(given, list) and isinstance(given[0], str)
+    return whole(entry, moderation(entry.model, len(given) if several else 1), behaviour)
+
+
+async def images(request: web.Request) -> web.StreamResponse:
+    """Answer with pictures."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
+    answer = mock_media.images(entry.body, behaviour.usage)
+    if behaviour.billed:
+        entry.input, entry.output = 10, 1000 * len(answer["data"])
+    return whole(entry, answer, behaviour)
+
+
+async def speech(request: web.Request) -> web.StreamResponse:
+    """Answer with sound."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
+    entry.finished = True
+    kind = entry.body.get("response_format") or "mpeg"
+    return web.Response(body=mock_media.SOUND * 1000, content_type=f"audio/{kind}")
+
+
+async def transcriptions(request: web.Request) -> web.StreamResponse:
+    """Answer with what was said: the prompt, or what the behaviour has."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
+    text = behaviour.content or entry.body.get("prompt") or "word0 word1"
+    told = mock_media.transcription(
+        text, entry.body.get("response_format") or "json", behaviour.usage
+    )
+    if isinstance(told, str):
+        entry.finished = True
+        return web.Response(text=told, content_type="text/plain")
+    if behaviour.billed and told.get("usage", {}).get("type") == "tokens":
+        entry.input, entry.output = 20, 5
+    return whole(entry, told, behaviour)
+
+
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """Answer with a vector for each input."""
     entry, behaviour = await received(request)
@@ -150,7 +237,10 @@ async def received(
     entry = Entry(request.raw_path, headers.get("x-request-id", ""), headers, len(raw), None)
     books = request.app[BOOKS]
     books.entries.append(entry)
-    entry.body = orjson.loads(raw)
+    if request.content_type == "multipart/form-data":
+        entry.body = mock_media.form(request.headers["content-type"], raw)
+    else:
+        entry.body = orjson.loads(raw)
     entry.model = model or entry.body["model"]
     entry.stream = bool(entry.body.get("stream")) if stream is None else stream
     behaviour = books.behaviour(entry.model)
@@ -331,6 +421,12 @@ def application() -> web.Application:
     app = web.Application(middlewares=[watch], client_max_size=1 << 28)
     app[BOOKS] = Books()
     app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_post("/v1/responses", responses)
+    app.router.add_post("/v1/completions", completions)
+    app.router.add_post("/v1/moderations", moderations)
+    app.router.add_post("/v1/images/generations", images)
+    app.router.add_post("/v1/audio/speech", speech)
+    app.router.add_post("/v1/audio/transcriptions", transcriptions)
     app.router.add_post("/v1/embeddings", embeddings)
     app.router.add_post("/v1/messages", messages)
     app.router.add_post("/v1/messages/count_tokens", count_tokens)

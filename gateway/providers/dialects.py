@@ -5,6 +5,7 @@ from functools import cache
 from typing import Protocol
 
 from gateway.exchange import Body, Call, Endpoint
+from gateway.providers import moderations
 from gateway.providers.anthropic import client as anthropic
 from gateway.providers.anthropic.conversing import AnthropicClient
 from gateway.providers.anthropic.native import AnthropicNative, AnthropicWire
@@ -15,14 +16,21 @@ from gateway.providers.azure.wire import AzureWire
 from gateway.providers.bedrock import access as bedrock
 from gateway.providers.bedrock.speaking import BedrockChat
 from gateway.providers.bedrock.wire import BedrockWire
+from gateway.providers.completions import client as completions
+from gateway.providers.completions.conversing import CompletionsClient
+from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
 from gateway.providers.gemini.speaking import GeminiChat
 from gateway.providers.gemini.wire import GeminiWire
+from gateway.providers.media import images, speech, transcriptions
 from gateway.providers.openai import client as openai
 from gateway.providers.openai.conversing import OpenAiClient
 from gateway.providers.openai.native import OpenAiNative
 from gateway.providers.openai.speaking import OpenAiChat
 from gateway.providers.openai.upstream import OpenAiWire
+from gateway.providers.responses import client as responses
+from gateway.providers.responses.conversing import ResponsesClient
+from gateway.providers.responses.native import ResponsesNative
 from gateway.providers.translation import Translation
 
 _OPENAI = ("openai", "simulated")
@@ -40,6 +48,12 @@ class CheckCredential(Protocol):
 PARSERS: dict[Endpoint, Parse] = {
     Endpoint.CHAT: openai.parse,
     Endpoint.EMBEDDINGS: openai.parse,
+    Endpoint.RESPONSES: responses.parse,
+    Endpoint.COMPLETIONS: completions.parse,
+    Endpoint.MODERATIONS: moderations.parse,
+    Endpoint.IMAGES: images.parse,
+    Endpoint.SPEECH: speech.parse,
+    Endpoint.TRANSCRIPTIONS: transcriptions.parse,
     Endpoint.MESSAGES: anthropic.parse,
     Endpoint.COUNT_TOKENS: anthropic.parse,
 }
@@ -67,17 +81,28 @@ CHATS: dict[str, Chat] = {
 
 CLIENTS: dict[Endpoint, Client] = {
     Endpoint.CHAT: OpenAiClient(),
+    Endpoint.RESPONSES: ResponsesClient(),
+    Endpoint.COMPLETIONS: CompletionsClient(),
     Endpoint.MESSAGES: AnthropicClient(),
 }
 """The endpoints whose requests are conversations."""
 
 NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
-    (endpoint, dialect): OpenAiNative(endpoint)
-    for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
-    for dialect in _OPENAI
-} | {
-    (endpoint, "anthropic"): AnthropicNative(endpoint)
-    for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
+    **{
+        (endpoint, dialect): OpenAiNative(endpoint)
+        for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
+        for dialect in _OPENAI
+    },
+    (Endpoint.RESPONSES, "openai"): ResponsesNative(),
+    (Endpoint.COMPLETIONS, "openai"): CompletionsNative(),
+    (Endpoint.MODERATIONS, "openai"): moderations.ModerationsNative(),
+    (Endpoint.IMAGES, "openai"): images.ImagesNative(),
+    (Endpoint.SPEECH, "openai"): speech.SpeechNative(),
+    (Endpoint.TRANSCRIPTIONS, "openai"): transcriptions.TranscriptionsNative(),
+    **{
+        (endpoint, "anthropic"): AnthropicNative(endpoint)
+        for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
+    },
 }
 """Where client and provider speak alike."""
 

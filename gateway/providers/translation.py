@@ -49,7 +49,7 @@ class Translation:
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
         """Return a whole answer as the client's stream."""
         reply = self._client.reply(answer.body)
-        created_s = answer.body.get("created", 0)
+        created_s = answer.body.get("created", answer.body.get("created_at", 0))
         source = Source(reply.id, reply.model, created_s if isinstance(created_s, int) else 0)
         writer = self._client.writer(source, keep_usage=keep_usage)
         return writer.write(pieces(reply)) + writer.end(answer.usage)

@@ -5,12 +5,16 @@ from typing import Any, NamedTuple, cast
 
 from gateway.exchange import Body, Endpoint, Path, Segment, View
 from gateway.providers import document
-from gateway.providers.fault import BadRequest, TooDeep
+from gateway.providers.fault import BadAnswer, BadRequest, TooDeep
 from policies.detectors.finding import Leaf
 
 _DEEPEST = 2 * document.DEPTH + 8
 _LONG_NUMBER = 1_000_000
 _NOTHING: frozenset[str] = frozenset()
+
+
+UNVIEWED = View((), (), ())
+"""The view of an answer that no rule looks at."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -56,6 +60,12 @@ class Sheet:
         if text:
             self.segments.append(Segment(self._length, self._length + len(text), path))
             self._gap(text)
+
+    def join(self, gap: str, text: str, path: Path) -> None:
+        """Write a text behind what is there and a gap, which is of no body."""
+        if self._length:
+            self._gap(gap)
+        self.add(text, path)
 
     def text(self) -> str:
         """Return what has been written."""
@@ -169,6 +179,17 @@ def is_silent(value: object) -> bool:
 def spelled(value: object) -> str:
     """Return how a string, or a whole number, is read."""
     return value if isinstance(value, str) else str(int(cast("float", value)))
+
+
+def shown(read: Callable[[Body], View], body: Body, *, viewed: bool) -> View:
+    """Return the inspection view of an answer; an empty one where no rule looks at answers.
+
+    BadAnswer for a body that is too deep.
+    """
+    try:
+        return read(body) if viewed else UNVIEWED
+    except TooDeep as error:
+        raise BadAnswer(str(error)) from error
 
 
 def inspected(

@@ -10,7 +10,7 @@ import orjson
 
 from gateway.config import Config
 from gateway.logs import CallLog
-from gateway.proxy import cors, deliver, headers, metrics, pipeline
+from gateway.proxy import cors, deliver, headers, metrics, paths, pipeline
 from gateway.proxy.errors import Refusal, fault
 from gateway.proxy.health import readiness
 from gateway.proxy.runtime import Worker
@@ -27,7 +27,7 @@ METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 def serves(path: str) -> bool:
     """Whether a path belongs to the data plane."""
-    return path.startswith("/v1/") or path in OPERATIONS
+    return paths.serves(path) or path in OPERATIONS
 
 
 class Proxy:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 
 import orjson
 
@@ -16,6 +17,7 @@ from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
 
 LAST_WORD_S = 1.0
+SOUND = re.compile(r"\Aaudio/[a-z0-9.+-]{1,40}\Z")
 
 
 async def whole(
@@ -35,15 +37,26 @@ async def whole(
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, outcome)
     trail.mark("answer")
+    content_type, content = _content(visible, response.content_type)
     await passage.reply.whole(
         200,
         [
-            JSON_TYPE,
+            content_type,
             (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
             *headers.of_answer(passage, permitted, reservation),
         ],
-        orjson.dumps(visible.body),
+        content,
     )
+
+
+def _content(answer: Answer, told: str) -> tuple[tuple[bytes, bytes], bytes]:
+    """Return what an answer is, and its bytes; of sound, the provider says which it is."""
+    if answer.raw:
+        kind = told if SOUND.match(told) else answer.content_type
+        return (b"content-type", kind.encode()), answer.raw
+    if answer.content_type:
+        return (b"content-type", answer.content_type.encode()), answer.body["text"].encode()
+    return JSON_TYPE, orjson.dumps(answer.body)
 
 
 async def stream(

@@ -51,6 +51,10 @@ def forward(
 class UpstreamResponse(Protocol):
     """An answer with a good status, whose bytes are still to be read."""
 
+    @property
+    def content_type(self) -> str:
+        """What the provider says its bytes are, in lower case, without parameters."""
+
     async def read(self) -> bytes:
         """Return the whole body, bounded."""
 
@@ -104,6 +108,11 @@ class _Exchange:
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer."""
         return cast("Response", self._response).headers  # entered before it is read
+
+    @property
+    def content_type(self) -> str:
+        """What the provider says its bytes are."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -213,6 +222,11 @@ class _Simulated:
         trace: TracebackType | None,
     ) -> None:
         """Nothing is held."""
+
+    @property
+    def content_type(self) -> str:
+        """What a function answers is JSON, or events."""
+        return "application/json"
 
     async def read(self) -> bytes:
         """Return the whole body."""

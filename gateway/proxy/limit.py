@@ -10,6 +10,7 @@ import orjson
 from gateway.bundle import Budget, Price
 from gateway.exchange import (
     GENERATING,
+    UNBOUNDED,
     Attempt,
     BudgetLine,
     Head,
@@ -19,7 +20,7 @@ from gateway.exchange import (
 )
 from gateway.pricing import bound_pico, price_at
 from gateway.providers.openai.upstream import input_bound
-from gateway.proxy import metrics
+from gateway.proxy import bounds, metrics
 from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, BeyondLimit, OverBudget, OverLimit, Unavailable
@@ -171,38 +172,8 @@ def _payable(permitted: Permitted, principal: Principal, price: Price | None) ->
             param="model",
         )
     if principal.lines.hard:
-        _check_price_is_whole(permitted, principal)
+        bounds.check(permitted, price, next(budget for budget in budgets if budget.hard))
     return tuple(budget for budget in budgets if budget not in foreign)
-
-
-def _check_price_is_whole(permitted: Permitted, principal: Principal) -> None:
-    """Refuse what could cost more than was priced: a bound on its cost must be true."""
-    call = permitted.call
-    if not (call.unknown_fields or call.priced_fields or call.view.uninspected):
-        return
-    budget = next(budget for budget in principal.lines.budgets if budget.hard)
-    for fields, why in (
-        (call.unknown_fields, "is not known here, so its cost is not either"),
-        (call.priced_fields, "changes the price by an amount that is not known here"),
-    ):
-        if fields:
-            raise BadRequest(
-                "invalid_request",
-                f"The field {fields[0]!r} {why}; a hard budget applies.",
-                "Leave the field out.",
-                rule=budget.name,
-                param=fields[0],
-            )
-    if call.view.uninspected and any(
-        kind in ("image", "audio", "file", "reference", "other") for kind in call.view.uninspected
-    ):
-        raise BadRequest(
-            "model_unpriced",
-            f"The cost of {call.view.uninspected[0]} input has no upper bound in the price book; "
-            "a hard budget applies.",
-            "Send text only.",
-            rule=budget.name,
-        )
 
 
 def _wanted(
@@ -220,7 +191,7 @@ def _wanted(
         attempt=attempt.number,
         limits=principal.lines.limits,
         budgets=(),
-        tokens=size // BYTES_PER_TOKEN + output,
+        tokens=(size - len(call.file)) // BYTES_PER_TOKEN + output,
         micros=micros_from_pico(bound),
         bound_pico=bound,
         price=price,
@@ -228,6 +199,7 @@ def _wanted(
         seq=None,
         levels=(),
         counted=False,
+        bounded=call.endpoint not in UNBOUNDED,
     )
 
 

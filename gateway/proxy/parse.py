@@ -5,32 +5,17 @@ import re
 
 from gateway.environment import Network
 from gateway.exchange import Body, Call, Endpoint, Head
-from gateway.providers import document
+from gateway.providers import document, form, multipart
 from gateway.providers.dialects import PARSERS
 from gateway.providers.fault import BadRequest as DialectFault
+from gateway.proxy import paths
 from gateway.proxy.errors import (
     BadRequest,
-    MethodNotAllowed,
-    NotFound,
-    NotGovernable,
     Unauthenticated,
     UnsupportedMedia,
 )
 from gateway.proxy.wire import Scope
 
-PATHS: dict[str, tuple[str, Endpoint]] = {
-    "/v1/chat/completions": ("POST", Endpoint.CHAT),
-    "/v1/embeddings": ("POST", Endpoint.EMBEDDINGS),
-    "/v1/messages": ("POST", Endpoint.MESSAGES),
-    "/v1/messages/count_tokens": ("POST", Endpoint.COUNT_TOKENS),
-    "/v1/models": ("GET", Endpoint.MODELS),
-}
-UNGOVERNED = (
-    "/v1/responses", "/v1/completions", "/v1/moderations", "/v1/images", "/v1/audio",
-    "/v1/messages/batches", "/v1/realtime", "/v1/files", "/v1/batches", "/v1/assistants",
-    "/v1/threads",
-    "/v1/fine_tuning", "/v1/uploads", "/v1/vector_stores", "/v1/evals", "/v1/containers",
-)  # fmt: skip
 CLIENT_ID = re.compile(r"\A[A-Za-z0-9._:-]{1,128}\Z")
 DECLARED = re.compile(r"\A[^\x00-\x1f\x7f]{1,200}\Z")
 TAG = re.compile(r"\A([a-z0-9][a-z0-9._-]{0,62})=([A-Za-z0-9._:@/+-]{1,120})\Z")
@@ -41,25 +26,25 @@ SECRET_PARAMETERS = frozenset(
 
 def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> Head:
     """Read what is needed before the body may be read; raise for what is no endpoint of ours."""
+    place = paths.place(scope["path"], scope["method"])
     return Head(
-        endpoint=_endpoint(scope["path"], scope["method"]),
+        endpoint=place.endpoint,
         secret=_secret(scope, headers),
         client_request_id=_client_request_id(headers),
         user=_declared(headers, b"x-gatehouse-user"),
         conversation=_declared(headers, b"x-gatehouse-conversation"),
         tags=_tags(headers),
         source=_source(scope, headers, trusted),
+        model=place.model,
     )
 
 
 def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
     """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
-    if not headers.get(b"content-type", b"application/json").startswith(b"application/json"):
-        raise UnsupportedMedia(
-            "unsupported_media_type", "The body must be JSON.", "Send application/json."
-        )
+    content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     try:
-        parsed = PARSERS[head.endpoint](head.endpoint, _document(raw), len(raw))
+        body, file = _body(head, raw, content_type)
+        parsed = PARSERS[head.endpoint](head.endpoint, _named(head, body), len(raw))
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if parsed.messages > most_messages:
@@ -70,7 +55,20 @@ def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int
         )
     if parsed.user and not DECLARED.match(parsed.user):
         raise BadRequest("invalid_request", "user is 1 to 200 printable characters.", param="user")
-    return parsed
+    return parsed._replace(file=file) if file else parsed
+
+
+def _body(head: Head, raw: bytes, content_type: str) -> tuple[Body, bytes]:
+    """Return a body, and the file that came with it where the endpoint takes a form."""
+    if head.endpoint is Endpoint.TRANSCRIPTIONS:
+        if multipart.is_form(content_type):
+            return form.read(raw, content_type)
+        wanted, remedy = "a form", "Send multipart/form-data."
+    elif content_type.startswith("application/json"):
+        return _document(raw), b""
+    else:
+        wanted, remedy = "JSON", "Send application/json."
+    raise UnsupportedMedia("unsupported_media_type", f"The body must be {wanted}.", remedy)
 
 
 def _document(raw: bytes) -> Body:
@@ -85,6 +83,20 @@ def _document(raw: bytes) -> Body:
     if not isinstance(value, dict):
         raise BadRequest("invalid_request", "The body must be a JSON object.")
     return value
+
+
+def _named(head: Head, body: Body) -> Body:
+    """Return a body with the model that the path names; one that names another is refused."""
+    if not head.model:
+        return body
+    if body.get("model") not in (None, head.model):
+        raise BadRequest(
+            "invalid_request",
+            f"The path names the model {head.model[:120]!r}, the body another.",
+            "Leave the model out of the body.",
+            param="model",
+        )
+    return {**body, "model": head.model}
 
 
 def check_tags(head: Head, declared: tuple[str, ...]) -> None:
@@ -118,23 +130,6 @@ def _source(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, .
 
 def _within(address: str, network: Network) -> bool:
     return ipaddress.ip_address(address) in network
-
-
-def _endpoint(path: str, method: str) -> Endpoint:
-    found = PATHS.get(path)
-    if found is None and path.startswith("/v1/models/"):
-        found = PATHS["/v1/models"]
-    if found is None:
-        if any(path == known or path.startswith(f"{known}/") for known in UNGOVERNED):
-            raise NotGovernable(
-                "not_governable",
-                f"{path} cannot be governed by this version, so it is not forwarded.",
-                f"These can: {', '.join(PATHS)}.",
-            )
-        raise NotFound("not_found", "There is no such endpoint.", f"There are {', '.join(PATHS)}.")
-    if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
-        raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
-    return found[1]
 
 
 def _secret(scope: Scope, headers: dict[bytes, bytes]) -> str:

@@ -24,6 +24,7 @@ from gateway.proxy import (
     metrics,
     models,
     parse,
+    paths,
     record,
     settle,
     transform,
@@ -54,7 +55,8 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     reply.cors = cors.headers(headers, principal.tenant.bundle.cors_origins)
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
-        await reply.whole(200, [JSON_TYPE, NO_STORE], models.listed(scope["path"], principal))
+        found = models.listed(paths.plain(scope["path"])[0], principal)
+        await reply.whole(200, [JSON_TYPE, NO_STORE], found)
         return
     trail.mark("authenticate")
     await worker.gate.enter()  # from here on a call costs memory and time

@@ -92,7 +92,9 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
-        body["digest"] = _digest(decided.principal.tenant.mac, orjson.dumps(answer.body))
+        body["digest"] = _digest(
+            decided.principal.tenant.mac, answer.raw or orjson.dumps(answer.body)
+        )
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.decision is not None:

@@ -22,7 +22,7 @@ def charge(reservation: Reservation, usage: Usage | None, basis: str) -> Charge:
     if usage is None or basis == "bound":
         return Charge(reservation.bound_pico, reservation.micros, "bound", usage)
     pico = 0 if reservation.price is None else cost_pico(usage, reservation.price)
-    if reservation.price is not None and pico > reservation.bound_pico:
+    if reservation.bounded and reservation.price is not None and pico > reservation.bound_pico:
         metrics.OVERRUNS.inc()
         log.error(
             "hold_overrun",

@@ -125,13 +125,13 @@ class Reply:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
-        self._path: str = scope["path"]
-        self._headers: Headers = scope["headers"]
+        self._scope = scope
         self.cors: Headers = []
         self._at_once: AtOnce | None = scope.get(AT_ONCE)
         self.begun = False
         self.ended = False
         self.status = 0
+        self._last = b""
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer: in one write where the server is ours and its pipe is free."""
@@ -155,7 +155,9 @@ class Reply:
 
     def _folded(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """Return a long answer in a coding that the client takes."""
-        accepted = next((value for name, value in self._headers if name == b"accept-encoding"), b"")
+        accepted = next(
+            (value for name, value in self._scope["headers"] if name == b"accept-encoding"), b""
+        )
         folded = encode(body, accepted)
         vary = (b"vary", b"accept-encoding")
         if folded is None:
@@ -165,6 +167,7 @@ class Reply:
     async def write(self, data: bytes) -> None:
         """Send a piece of a stream; returns when the client's connection can take more."""
         if data:
+            self._last = data
             await self._body(data, more=True)
 
     async def end(self, data: bytes = b"") -> None:
@@ -178,12 +181,12 @@ class Reply:
 
     async def refuse(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send a refusal in the client's dialect."""
-        body = refusing.whole(self._path, refusal)
+        body = refusing.whole(self._scope, refusal)
         await self.whole(refusal.status, [JSON_TYPE, NO_STORE, *refusal.headers(), *headers], body)
 
     async def fail(self, refusal: Refusal) -> None:
         """End a stream that has begun with a well-formed error."""
-        await self.end(refusing.stream_end(self._path, refusal))
+        await self.end(refusing.stream_end(self._scope, refusal, self._last))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

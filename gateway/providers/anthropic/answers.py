@@ -4,8 +4,8 @@ import orjson
 
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers.anthropic import leaves
-from gateway.providers.fault import BadAnswer, TooDeep
-from gateway.providers.openai.upstream import UNVIEWED
+from gateway.providers.fault import BadAnswer
+from gateway.providers.walk import shown
 
 FINISHES = {
     "end_turn": "stop",
@@ -33,10 +33,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
             if not isinstance(block.get("name"), str):
                 raise BadAnswer("a tool call of the provider's answer has no name")
             names.append(block["name"])
-    try:
-        view = leaves.answer_view(body) if viewed else UNVIEWED
-    except TooDeep as error:
-        raise BadAnswer(str(error)) from error
+    view = shown(leaves.answer_view, body, viewed=viewed)
     size = answer_bytes(body) if viewed else 0
     return Answer(body, usage, finish(body.get("stop_reason")), tuple(names), view, size)
 

@@ -59,15 +59,16 @@ def conversation(body: Body) -> Conversation:
         seed=typed.whole(body, "seed"),
         frequency_penalty=typed.number(body, "frequency_penalty"),
         presence_penalty=typed.number(body, "presence_penalty"),
-        stop=_stop(body.get("stop")),
+        stop=stop_sequences(body.get("stop")),
         format=_format(typed.record(body.get("response_format"), "response_format")),
         effort=typed.text(body, "reasoning_effort"),
         user=typed.text(body, "user") or typed.text(body, "safety_identifier"),
-        other=tuple(name for name in body if name not in _READ and _asks(name, body[name])),
+        other=tuple(name for name in body if name not in _READ and asks(name, body[name])),
     )
 
 
-def _asks(name: str, value: object) -> bool:
+def asks(name: str, value: object) -> bool:
+    """Tell whether a field, as it is set, asks for anything."""
     return value not in (*_UNSET, *fields.FREE_OF_CHARGE.get(name, ()))
 
 
@@ -76,7 +77,8 @@ def _parallel(body: Body) -> bool | None:
     return None if given is None else typed.flag(body, "parallel_tool_calls")
 
 
-def _stop(given: object) -> tuple[str, ...]:
+def stop_sequences(given: object) -> tuple[str, ...]:
+    """Return the sequences that end an answer, given as one or as a list."""
     sequences = [given] if isinstance(given, str) else given or []
     if not isinstance(sequences, list):
         raise BadRequest("stop must be a string or a list of strings", "stop")
@@ -188,8 +190,7 @@ def _tools(body: Body) -> tuple[Tool, ...]:
         Tool(
             function["name"],
             typed.string(function.get("description") or "", "tools"),
-            typed.record(function.get("parameters"), "tools")
-            or {"type": "object", "properties": {}},
+            typed.record(function.get("parameters"), "tools") or NO_ARGUMENTS,
             function.get("strict") or None,
         )
         for function in functions

@@ -31,7 +31,7 @@ def _chat(body: Body, size: int) -> Call:
     messages = _messages(body)
     stream = typed.flag(body, "stream")
     tools = _tools(body)
-    include_usage = _include_usage(body, stream)
+    wants_usage = include_usage(body, stream=stream)
     inner = _inner_fields(body, messages)
     return Call(
         endpoint=Endpoint.CHAT,
@@ -40,7 +40,7 @@ def _chat(body: Body, size: int) -> Call:
         size=size,
         view=inspected(leaves.view, body, Endpoint.CHAT),
         stream=stream,
-        include_usage=include_usage,
+        include_usage=wants_usage,
         n=typed.count(body, "n", CHOICES_MAX) or 1,
         max_output_tokens=_cap(body),
         messages=len(messages),
@@ -55,7 +55,7 @@ def _chat(body: Body, size: int) -> Call:
 
 
 def _embeddings(body: Body, size: int) -> Call:
-    _check_input(body.get("input"))
+    check_texts(body.get("input"), "input")
     return Call(
         endpoint=Endpoint.EMBEDDINGS,
         model=typed.name(body.get("model"), "model"),
@@ -99,20 +99,21 @@ def _check_tool_calls(calls: object, param: str) -> None:
         typed.string(function.get("arguments", ""), f"{param}[{index}].function.arguments")
 
 
-def _check_input(value: object) -> None:
-    """Refuse what cannot be embedded: a text, texts, token numbers or lists of them can."""
+def check_texts(value: object, param: str) -> None:
+    """Refuse what is neither a text nor token numbers, nor a list of either."""
     if isinstance(value, str) and value:
         return
     if not isinstance(value, list) or not 0 < len(value) <= INPUTS_MAX:
-        raise BadRequest(f"input must be a text or a list of 1 to {INPUTS_MAX}", "input")
+        raise BadRequest(f"{param} must be a text or a list of 1 to {INPUTS_MAX}", param)
     kinds = set(map(type, value))
     if kinds not in ({str}, {int}, {list}):
-        raise BadRequest("input must hold texts, token numbers, or lists of them", "input")
+        raise BadRequest(f"{param} must hold texts, token numbers, or lists of them", param)
     if kinds == {list} and any(set(map(type, item)) != {int} for item in value):
-        raise BadRequest("input must hold lists of token numbers", "input")
+        raise BadRequest(f"{param} must hold lists of token numbers", param)
 
 
-def _include_usage(body: Body, stream: bool) -> bool:
+def include_usage(body: Body, *, stream: bool) -> bool:
+    """Tell whether the client asks for usage at the end of its stream."""
     options = body.get("stream_options")
     if options is None:
         return False

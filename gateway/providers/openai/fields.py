@@ -50,6 +50,55 @@ EMBEDDINGS = _table(
     }
 )
 
+COMPLETIONS = _table(
+    {
+        Treatment.LIFTED: "model prompt stream stream_options n best_of max_tokens temperature "
+        "user",
+        Treatment.HARMLESS: "echo frequency_penalty logit_bias logprobs min_p presence_penalty "
+        "repetition_penalty seed stop suffix top_k top_p",
+    }
+)
+
+MODERATIONS = _table({Treatment.LIFTED: "model input"})
+
+# What an image costs depends on all of these, and on the model.
+IMAGES = _table(
+    {
+        Treatment.LIFTED: "model prompt n stream response_format user safety_identifier",
+        Treatment.HARMLESS: "background moderation output_compression output_format style",
+        Treatment.PRICED: "complexity frame_count frame_duration_ms partial_images quality size "
+        "svg",
+    }
+)
+
+SPEECH = _table(
+    {
+        Treatment.LIFTED: "model input voice response_format stream_format",
+        Treatment.HARMLESS: "instructions speed",
+    }
+)
+
+TRANSCRIPTIONS = _table(
+    {
+        Treatment.LIFTED: "model file response_format stream temperature",
+        Treatment.HARMLESS: "chunking_strategy include keywords known_speaker_names language "
+        "languages prompt timestamp_granularities",
+        Treatment.BY_REFERENCE: "known_speaker_references",
+    }
+)
+
+RESPONSES = _table(
+    {
+        Treatment.LIFTED: "model input instructions stream stream_options tools tool_choice "
+        "temperature max_output_tokens reasoning text store user safety_identifier",
+        Treatment.HARMLESS: "include max_tool_calls metadata parallel_tool_calls prompt_cache_key "
+        "top_logprobs top_p truncation",
+        Treatment.PRICED: "access_programs context_management image moderation "
+        "prompt_cache_options prompt_cache_retention service_tier",
+        Treatment.BY_REFERENCE: "background conversation previous_response_id prompt",
+    }
+)
+
 MESSAGE = words(
     "role content name refusal tool_calls tool_call_id function_call audio annotations "
     "reasoning reasoning_content"
@@ -58,6 +107,23 @@ PART = words("type text refusal image_url input_audio file")
 TOOL = words("type function custom")
 FUNCTION = words("name description parameters strict")
 STREAM_OPTIONS = words("include_usage include_obfuscation")
+ITEM = words(
+    "type id role content status phase call_id name namespace arguments input output summary "
+    "encrypted_content caller async"
+)
+ITEM_PART = words(
+    "type text refusal annotations logprobs image_url detail file_id file_data file_url filename "
+    "input_audio"
+)
+ITEM_TOOL = words(
+    "type name description parameters strict format allowed_callers defer_loading output_schema "
+    "async"
+)
+REASONING = words("effort summary generate_summary context")
+TEXT = words("format verbosity")
+TEXT_FORMAT = words("type name description schema strict")
+"""What stands in the items, tools and options of a request for a response."""
+
 CLIENT_TOOLS = frozenset({"function", "custom"})
 """Tools that the client runs; every other type runs at the provider."""
 
@@ -71,7 +137,16 @@ FREE_OF_CHARGE: Mapping[str, tuple[Any, ...]] = {
     "prompt_cache_retention": ("in_memory",),
     "best_of": (1,),
 }
-_TABLES = {Endpoint.CHAT: CHAT, Endpoint.EMBEDDINGS: EMBEDDINGS}
+_TABLES = {
+    Endpoint.CHAT: CHAT,
+    Endpoint.EMBEDDINGS: EMBEDDINGS,
+    Endpoint.COMPLETIONS: COMPLETIONS,
+    Endpoint.MODERATIONS: MODERATIONS,
+    Endpoint.IMAGES: IMAGES,
+    Endpoint.SPEECH: SPEECH,
+    Endpoint.TRANSCRIPTIONS: TRANSCRIPTIONS,
+    Endpoint.RESPONSES: RESPONSES,
+}
 
 
 def _named(treatment: Treatment) -> dict[Endpoint, frozenset[str]]:

@@ -10,6 +10,8 @@ Numbers of seven digits and more count as strings, except where the API has a nu
 number is one without its quotes too.
 """
 
+from typing import Any
+
 from gateway.exchange import Body, Endpoint, View
 from gateway.providers.openai import fields, vocabulary
 from gateway.providers.openai.readers import API
@@ -19,6 +21,16 @@ REQUEST_ROLE = "request"
 TOOLS_ROLE = "tools"
 ANSWER_ROLE = "assistant"
 """Who says what no message holds: the caller, the definitions of tools, the model."""
+
+_TEXTS = {
+    Endpoint.EMBEDDINGS: "input",
+    Endpoint.MODERATIONS: "input",
+    Endpoint.COMPLETIONS: "prompt",
+    Endpoint.IMAGES: "prompt",
+    Endpoint.SPEECH: "input",
+    Endpoint.TRANSCRIPTIONS: "prompt",
+}
+"""The field of each endpoint that holds texts, or the numbers of tokens."""
 
 _ROLE_AND_CONTENT = 2
 _ROLES = vocabulary.VALUES["role"]
@@ -36,9 +48,9 @@ def view(body: Body, endpoint: Endpoint) -> View:
         if key == "messages":
             _messages(walk, value)
         elif key in {"tools", "functions"}:
-            _tools(walk, key, value)
-        elif key == "input" and endpoint is Endpoint.EMBEDDINGS:
-            _inputs(walk, value)
+            read_tools(walk, key, value)
+        elif key == _TEXTS.get(endpoint):
+            _texts(walk, key, value)
         else:
             sheet = Sheet(REQUEST_ROLE, key if key in vocabulary.FIELDS else "unknown")
             walk.member(API, (position, key, value), (), sheet)
@@ -69,7 +81,8 @@ def _messages(walk: Walk, messages: list[Body]) -> None:
         walk.close(sheet)
 
 
-def _tools(walk: Walk, key: str, tools: list[Body]) -> None:
+def read_tools(walk: Walk, key: str, tools: list[Body]) -> None:
+    """Read definitions of tools; those that the provider runs bring in what nobody sees here."""
     for index, tool in enumerate(tools):
         sheet = Sheet(TOOLS_ROLE, f"{key}/{index}")
         walk.members(API, tool, (key, index), sheet)
@@ -78,13 +91,18 @@ def _tools(walk: Walk, key: str, tools: list[Body]) -> None:
             walk.uninspected.append("reference")
 
 
-def _inputs(walk: Walk, value: str | list[object]) -> None:
-    """Read the texts to embed; the numbers of tokens cannot be read."""
+def _texts(walk: Walk, key: str, value: Any) -> None:
+    """Read texts, or parts as those of a message; the numbers of tokens cannot be read."""
     if isinstance(value, str):
-        walk.text(value, ("input",), "user")
+        walk.text(value, (key,), "user")
+        return
+    if not isinstance(value, list) or any(isinstance(item, dict) for item in value):
+        sheet = Sheet("user", key)
+        API.readers["content"](walk, value, (key,), sheet)
+        walk.close(sheet)
         return
     for index, item in enumerate(value):
         if isinstance(item, str):
-            walk.text(item, ("input", index), "user")
+            walk.text(item, (key, index), "user")
         elif isinstance(item, list) or index == 0:
             walk.uninspected.append("tokens")

@@ -10,10 +10,12 @@ from typing import Any
 from gateway.exchange import NESTED, Body, Path
 from gateway.providers import document
 from gateway.providers.openai import vocabulary
-from gateway.providers.walk import Grammar, Sheet, Walk, place
+from gateway.providers.walk import Grammar, Reader, Sheet, Walk, place
 
 _TYPE_AND_TEXT = 2
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_SEALED = re.compile(r"gAAAA[A-Za-z0-9_-]{40,}={0,2}|[A-Za-z0-9+/]{40,}={0,2}")
+"""What only the provider can read, as long as a cipher's output; all else is read as a text."""
 
 
 def _content(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
@@ -46,8 +48,14 @@ def _parts(walk: Walk, parts: list[Any], path: Path, sheet: Sheet) -> None:
 
 
 def _opaque(walk: Walk, part: object, path: Path, sheet: Sheet) -> None:
-    if _type(part) not in vocabulary.KNOWN_PARTS:
+    kind = _type(part)
+    if kind not in vocabulary.KNOWN_PARTS:
         walk.uninspected.append("other")
+    if kind == "input_file":
+        _file(walk, part, path, sheet)
+        return
+    if kind == "input_image" and isinstance(part, dict) and part.get("file_id"):
+        walk.uninspected += ["image", "reference"]
     walk.value(API, part, path, sheet)
 
 
@@ -111,9 +119,9 @@ def _file(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
     if not isinstance(value, dict):
         walk.value(API, value, path, sheet, field="file")
         return
-    if "file_id" in value:
+    if value.get("file_id") or value.get("file_url"):
         walk.uninspected.append("reference")
-    if "file_data" in value or "file_id" not in value:
+    if value.get("file_data") or not value.get("file_id"):
         walk.uninspected.append("file")
     walk.members(API, value, path, sheet, skip=_strings(value, "file_data"))
 
@@ -125,22 +133,36 @@ def _strings(node: Body, name: str) -> tuple[str, ...]:
 
 def _logprobs(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
     """Read the tokens of an answer, which spell its text once more, and their alternatives."""
+    if isinstance(value, list):
+        _tokens(walk, value, path, sheet)
+        return
     if not isinstance(value, dict):
         walk.value(API, value, path, sheet, field="logprobs")
         return
     lists = [name for name in ("content", "refusal") if isinstance(value.get(name), list)]
     for name in lists:
-        here = (*path, name)
-        chosen = Sheet(sheet.role, place(here))
-        others = Sheet(sheet.role, place((*here, "top_logprobs")))
-        for index, entry in enumerate(value[name]):
-            _token(walk, entry, (*here, index), chosen)
-            top = entry.get("top_logprobs") if isinstance(entry, dict) else None
-            for rank, other in enumerate(top if isinstance(top, list) else ()):
-                _token(walk, other, (*here, index, "top_logprobs", rank), others)
-        walk.close(chosen)
-        walk.close(others)
+        _tokens(walk, value[name], (*path, name), sheet)
+    spelled = value.get("tokens")
+    if isinstance(spelled, list) and all(isinstance(token, str) for token in spelled):
+        lists.append("tokens")
+        run = Sheet(sheet.role, place((*path, "tokens")))
+        for index, token in enumerate(spelled):
+            run.add(token, (*path, "tokens", index))
+        walk.close(run)
     walk.members(API, value, path, sheet, skip=tuple(lists))
+
+
+def _tokens(walk: Walk, entries: list[Any], path: Path, sheet: Sheet) -> None:
+    """Read tokens that spell a text together, and apart from them their alternatives."""
+    chosen = Sheet(sheet.role, place(path))
+    others = Sheet(sheet.role, place((*path, "top_logprobs")))
+    for index, entry in enumerate(entries):
+        _token(walk, entry, (*path, index), chosen)
+        top = entry.get("top_logprobs") if isinstance(entry, dict) else None
+        for rank, other in enumerate(top if isinstance(top, list) else ()):
+            _token(walk, other, (*path, index, "top_logprobs", rank), others)
+    walk.close(chosen)
+    walk.close(others)
 
 
 def _token(walk: Walk, entry: object, path: Path, sheet: Sheet) -> None:
@@ -150,6 +172,57 @@ def _token(walk: Walk, entry: object, path: Path, sheet: Sheet) -> None:
     sheet.add(entry["token"], (*path, "token"))
     rest = ("token", "top_logprobs") if isinstance(entry.get("top_logprobs"), list) else ("token",)
     walk.members(_TOKEN, entry, path, sheet, skip=rest)
+
+
+def _summary(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+    """Read the summary of what a model thought, or how detailed one is asked for."""
+    if isinstance(value, list):
+        _parts(walk, value, path, sheet)
+    else:
+        walk.value(API, value, path, sheet, field="summary")
+
+
+def _encrypted(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+    """Name what only the provider can read; what does not look so is read as a text."""
+    if isinstance(value, str) and _SEALED.fullmatch(value):
+        walk.uninspected.append("encrypted")
+    else:
+        walk.value(API, value, path, sheet, field="encrypted_content")
+
+
+def _result(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+    """Read what a tool of the provider's made: an image in base64, or a text."""
+    if isinstance(value, str) and _SEALED.fullmatch(value):
+        walk.uninspected.append("image")
+    else:
+        walk.value(API, value, path, sheet, field="result")
+
+
+def _b64_json(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+    """Name an image in base64; what does not look so is read as a text."""
+    if isinstance(value, str) and _BASE64.fullmatch(value):
+        walk.uninspected.append("image")
+    else:
+        walk.value(API, value, path, sheet, field="b64_json")
+
+
+def _spelled(field: str, gap: str) -> Reader:
+    """Return the reader of a list whose items spell a text together, each in a field."""
+
+    def read(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
+        if not isinstance(value, list) or not all(
+            isinstance(item, dict) and isinstance(item.get(field), str) for item in value
+        ):
+            walk.value(API, value, path, sheet, field=str(path[-1]))
+            return
+        run = Sheet(sheet.role, place(path))
+        for index, item in enumerate(value):
+            run.join(gap, item[field], (*path, index, field))
+        walk.close(run)
+        for index, item in enumerate(value):
+            walk.members(API, item, (*path, index), sheet, skip=(field,))
+
+    return read
 
 
 def _embedding(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
@@ -180,8 +253,14 @@ API = Grammar(
         "transcript": _content,
         "text": _content,
         "input": _content,
+        "output": _content,
+        "instructions": _content,
+        "summary": _summary,
+        "encrypted_content": _encrypted,
+        "result": _result,
         "arguments": _arguments,
         "parameters": _schema,
+        "output_schema": _schema,
         "schema": _schema,
         "metadata": _metadata,
         "image_url": _image,
@@ -189,6 +268,9 @@ API = Grammar(
         "audio": _audio,
         "file": _file,
         "logprobs": _logprobs,
+        "b64_json": _b64_json,
+        "segments": _spelled("text", ""),
+        "words": _spelled("word", " "),
         "embedding": _embedding,
     },
     FREE,

@@ -77,10 +77,14 @@ class ChatStream:
 
     def assemble(self) -> Answer:
         """Return the gathered answer; BadAnswer where the provider told none."""
+        return answer(self.gathered(), self.usage)
+
+    def gathered(self) -> Body:
+        """Return what has been gathered as a body; BadAnswer where there is no choice."""
         body = self._gathered.body(self._usage)
         if not body["choices"]:
             raise BadAnswer("the provider's stream holds no answer")
-        return answer(body, self.usage)
+        return body
 
     def _pass(self, event: sse.Event) -> bytes:
         over = self.done
@@ -115,11 +119,15 @@ class ChatStream:
         for choice in choices:
             index, finish = choice.get("index", 0), choice.get("finish_reason")
             self._finishes[index] = finish or self._finishes.get(index, "")
-            self.output_bytes += text_bytes(choice.get("delta"))
+            self.output_bytes += self.said(choice)
             merge_usage(self._usage, choice.get("usage"))
         if self._collect:
             self._gathered.add(chunk)
         return bool(choices) or self._keep_usage or not chunk.get("usage")
+
+    def said(self, choice: Body) -> int:
+        """Return the bytes of text that a piece of a choice adds."""
+        return text_bytes(choice.get("delta"))
 
     def _fail(self, reason: str) -> None:
         if self.failed is None:

@@ -4,16 +4,29 @@ from typing import Any
 
 import orjson
 
-from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage, View
+from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
+from gateway.providers import form
 from gateway.providers.dialect import Errand, Meaning, Target
-from gateway.providers.fault import BadAnswer, TooDeep
+from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import leaves
 from gateway.providers.openai.usage import merge_usage, read_usage
+from gateway.providers.walk import shown
 
-_PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
-UNVIEWED = View((), (), ())
-"""The view of an answer that no rule looks at."""
-
+_PATHS = {
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.RESPONSES: "/responses",
+    Endpoint.COMPLETIONS: "/completions",
+    Endpoint.EMBEDDINGS: "/embeddings",
+    Endpoint.MODERATIONS: "/moderations",
+    Endpoint.IMAGES: "/images/generations",
+    Endpoint.SPEECH: "/audio/speech",
+    Endpoint.TRANSCRIPTIONS: "/audio/transcriptions",
+}
+_ACCEPTED = {
+    **dict.fromkeys(_PATHS, "application/json"),
+    Endpoint.SPEECH: "audio/*",
+    Endpoint.TRANSCRIPTIONS: "*/*",
+}
 _CAPS = ("max_tokens", "max_completion_tokens")
 _OPENAI_HOSTS = ("https://api.openai.com/", "https://eu.api.openai.com/")
 _AZURE_HOST = ".openai.azure.com/"
@@ -35,7 +48,9 @@ def outgoing(endpoint: Endpoint, body: Body, target: Target) -> Outgoing:
     no field of one.
     """
     sent = {**body, "model": target.model}
-    if endpoint is Endpoint.CHAT:
+    if endpoint is Endpoint.COMPLETIONS:
+        sent["max_tokens"] = target.cap
+    elif endpoint is Endpoint.CHAT:
         used = [name for name in _CAPS if sent.get(name) is not None]
         for name in used or [_cap_field(target.base_url)]:
             sent[name] = target.cap
@@ -52,15 +67,16 @@ class OpenAiWire:
 
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request that carries what goes upstream."""
+        content_type, body = _content(outgoing, errand.request_id)
         headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if errand.stream else "application/json",
+            "content-type": content_type,
+            "accept": "text/event-stream" if errand.stream else _ACCEPTED[outgoing.operation],
             "user-agent": "gatehouse",
             "x-request-id": errand.request_id,
             **_authorization(errand),
         }
         url = errand.base_url.rstrip("/") + _PATHS[outgoing.operation]
-        return UpstreamRequest(url, headers, orjson.dumps(outgoing.body))
+        return UpstreamRequest(url, headers, body)
 
     def listing(self, errand: Errand) -> UpstreamRequest:
         """Return the request for the models."""
@@ -74,6 +90,13 @@ class OpenAiWire:
     def meaning(self, status: int, raw: bytes) -> Meaning:
         """Return what a bad status means: what it says."""
         return Meaning(status)
+
+
+def _content(outgoing: Outgoing, request_id: str) -> tuple[str, bytes]:
+    """Return the content type and the bytes of what goes upstream: JSON, or a form with a file."""
+    if outgoing.operation is Endpoint.TRANSCRIPTIONS:
+        return form.written(outgoing.body, outgoing.file, request_id)
+    return "application/json", orjson.dumps(outgoing.body)
 
 
 def _authorization(errand: Errand) -> dict[str, str]:
@@ -133,10 +156,7 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
         if isinstance(finish, str):
             finishes.append(finish)
         names += _called(choice["message"])
-    try:
-        view = leaves.answer_view(body) if viewed else UNVIEWED
-    except TooDeep as error:
-        raise BadAnswer(str(error)) from error
+    view = shown(leaves.answer_view, body, viewed=viewed)
     size = answer_bytes(body) if viewed else 0
     return Answer(body, usage, first_finish(finishes), tuple(names), view, size)
 

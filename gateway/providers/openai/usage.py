@@ -45,13 +45,13 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
 
 
 def _cached(seen: Mapping[str, Any]) -> int:
-    details = seen.get("prompt_tokens_details")
+    details = seen.get("prompt_tokens_details") or seen.get("input_tokens_details")
     told = _count(details, "cached_tokens") if isinstance(details, dict) else None
     return told or _count(seen, "prompt_cache_hit_tokens") or 0
 
 
 def _reasoning(seen: Mapping[str, Any]) -> int:
-    details = seen.get("completion_tokens_details")
+    details = seen.get("completion_tokens_details") or seen.get("output_tokens_details")
     return (_count(details, "reasoning_tokens") if isinstance(details, dict) else None) or 0
 
 

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from gateway.exchange import Endpoint
@@ -15,6 +16,7 @@ from gateway.providers.dialect import Passing, Source, Target
 from gateway.providers.dialects import CHATS, CLIENTS, between
 from gateway.providers.openai.stream import ChatStream
 from gateway.providers.reply import Gathering, Reply, pieces
+from gateway.providers.responses.stream import ResponseStream
 from gateway.providers.translation import Translation
 from tests.gateway.providers.scenes_clouds import SCENES
 
@@ -24,6 +26,7 @@ TARGET = Target("real", "http://127.0.0.1:9001/v1", 9, stream=False)
 PASSING = Passing(collect=False, limit=LIMIT, keep_usage=True, created_s=NOW_S)
 GATHERING = PASSING._replace(collect=True)
 EVENTS = TypeAdapter(RawMessageStreamEvent)
+RESPONSE_EVENTS = TypeAdapter(ResponseStreamEvent)
 PROVIDERS = sorted({dialect for dialect, _ in SCENES})
 
 
@@ -58,6 +61,8 @@ def checked(endpoint, body):
     """Return a body that the official client's own types accept."""
     if endpoint is Endpoint.CHAT:
         ChatCompletion.model_validate(body, strict=True)
+    elif endpoint is Endpoint.RESPONSES:
+        Response.model_validate(body, strict=True)
     else:
         Message.model_validate(body, strict=True)
     return body
@@ -68,12 +73,17 @@ def accumulated(endpoint, data):
     parser = sse.Parser(LIMIT)
     events = [event for event in parser.feed(data) if event.data is not None]
     assert parser.rest == b""
-    stream: ChatStream | MessageStream
+    stream: ChatStream | MessageStream | ResponseStream
     if endpoint is Endpoint.CHAT:
         assert events.pop().data == b"[DONE]"
         for event in events:
             ChatCompletionChunk.model_validate_json(event.data)
         stream = ChatStream(keep_usage=True, collect=True, limit=LIMIT)
+    elif endpoint is Endpoint.RESPONSES:
+        for number, event in enumerate(events):
+            told = RESPONSE_EVENTS.validate_json(event.data)
+            assert (told.type.encode(), told.sequence_number) == (event.name, number)
+        stream = ResponseStream(collect=True, limit=LIMIT)
     else:
         for event in events:
             assert EVENTS.validate_json(event.data).type.encode() == event.name
@@ -89,8 +99,11 @@ def spoken(endpoint, body):
     return CLIENTS[endpoint].reply(body)
 
 
+WHOLE = [endpoint for endpoint in CLIENTS if endpoint is not Endpoint.COMPLETIONS]
+"""The endpoints that can tell all that a model says, and not only its words."""
+
 MATRIX = [
-    (endpoint, dialect, name) for endpoint, (dialect, name) in itertools.product(CLIENTS, SCENES)
+    (endpoint, dialect, name) for endpoint, (dialect, name) in itertools.product(WHOLE, SCENES)
 ]
 
 
@@ -118,7 +131,11 @@ def test_each_client_hears_the_same_from_each_provider_whole_streamed_and_gather
     assert whole.usage == told.reply.usage
 
 
-NATIVE = [cell for cell in MATRIX if not isinstance(between(*cell[:2]), Translation)]
+NATIVE = [
+    cell
+    for cell in MATRIX
+    if not isinstance(between(*cell[:2]), Translation) and cell[0] is not Endpoint.RESPONSES
+]
 
 
 @pytest.mark.parametrize(("endpoint", "dialect", "name"), NATIVE)

@@ -131,7 +131,7 @@ def test_a_key_in_the_address_is_refused_even_when_it_is_right(gateway, house):
         ("POST", "/v1/files", (501, "not_governable")),
         ("POST", "/v1/batches", (501, "not_governable")),
         ("GET", "/v1/realtime", (501, "not_governable")),
-        ("POST", "/v1/responses", (501, "not_governable")),
+        ("POST", "/v1/responses/resp_1/cancel", (501, "not_governable")),
         ("GET", "/v1/models/no-such-model", (404, "model_not_found")),
     ],
 )

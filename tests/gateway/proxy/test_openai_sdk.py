@@ -356,7 +356,7 @@ def test_what_cannot_be_governed_is_said_once(sdk, gateway, house):
     with pytest.raises(openai.InternalServerError) as caught:
         sdk.do(
             house.secret,
-            lambda c: c.responses.create(model=house.model, input="Hello"),
+            lambda c: c.batches.retrieve("batch_1"),
             max_retries=5,
         )
     assert (caught.value.status_code, caught.value.code) == (501, "not_governable")

@@ -10,7 +10,8 @@ from anthropic.types import Message, StopReason
 from gateway.exchange import Usage
 from gateway.providers.anthropic.answers import FINISHES, answer, answer_bytes
 from gateway.providers.fault import BadAnswer
-from gateway.providers.openai.upstream import UNVIEWED, error_message
+from gateway.providers.openai.upstream import error_message
+from gateway.providers.walk import UNVIEWED
 from tests.gateway.providers.anthropic.bodies import ANSWER
 
 

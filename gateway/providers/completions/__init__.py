@@ -1,0 +1,1 @@
+"""The old completions API of the OpenAI dialect: a text goes on."""

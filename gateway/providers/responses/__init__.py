@@ -1,0 +1,1 @@
+"""The responses API of the OpenAI dialect."""

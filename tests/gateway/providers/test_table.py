@@ -36,8 +36,10 @@ def test_the_readme_shows_who_can_speak_with_whom():
 
 
 def test_every_conversation_with_every_provider_is_tried():
-    """Whole, streamed and gathered, in every scene: see test_translation.py."""
-    tried = {(endpoint, dialect) for endpoint, dialect, _ in MATRIX}
+    """Whole, streamed and gathered, in every scene: see test_translation.py; the completions API,
+    which tells words alone, is in completions/test_completions.py."""
     told = {dialect for dialect, _ in SCENES}
+    tried = {(endpoint, dialect) for endpoint, dialect, _ in MATRIX}
+    tried |= {(Endpoint.COMPLETIONS, dialect) for dialect in told}
     assert told | {"simulated"} >= set(WIRES)
     assert tried == {(endpoint, dialect) for endpoint in CLIENTS for dialect in told}

@@ -59,6 +59,7 @@ class Head(NamedTuple):
     tags: tuple[tuple[str, str], ...]
     source: str
     model: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

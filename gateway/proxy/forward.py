@@ -7,9 +7,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
@@ -35,8 +36,18 @@ from gateway.routing.quota import retry_after_s
 MOST_ERROR_BYTES = 64 * 1024
 
 
+class Sending(NamedTuple):
+    """What goes along with a call and is none of it: our secret at the provider, our name for the
+    attempt, the instant, and the trace that the client says the call is part of."""
+
+    secret: str | None
+    request_id: str
+    now_s: float
+    traceparent: str = ""
+
+
 def forward(
-    permitted: Permitted, secret: str | None, request_id: str, pools: Pools, *, now_s: float
+    permitted: Permitted, sending: Sending, pools: Pools
 ) -> AbstractAsyncContextManager["UpstreamResponse"]:
     """Send a permitted call to its deployment; the context holds the connection.
 
@@ -44,8 +55,8 @@ def forward(
     """
     if permitted.deployment.dialect == "simulated":
         return _Simulated(permitted, pools.timeouts.unless(permitted.deployment.timeouts))
-    request = _request(permitted, secret, request_id, now_s)
-    return _Exchange(request, permitted.deployment, secret, pools)
+    request = _request(permitted, sending)
+    return _Exchange(request, permitted.deployment, sending.secret, pools)
 
 
 class UpstreamResponse(Protocol):
@@ -176,20 +187,21 @@ class _Exchange:
         return failure
 
 
-def _request(
-    permitted: Permitted, secret: str | None, request_id: str, now_s: float
-) -> UpstreamRequest:
+def _request(permitted: Permitted, sending: Sending) -> UpstreamRequest:
     """Return what goes to the deployment: made of the judged value and nothing else."""
     deployment = permitted.deployment
     errand = Errand(
         deployment.base_url,
         deployment.model,
-        secret,
+        sending.secret,
         permitted.call.stream,
-        request_id,
-        now_s,
+        sending.request_id,
+        sending.now_s,
     )
-    return WIRES[deployment.dialect].request(permitted.outgoing, errand)
+    request = WIRES[deployment.dialect].request(permitted.outgoing, errand)
+    if not sending.traceparent:
+        return request
+    return replace(request, headers={**request.headers, "traceparent": sending.traceparent})
 
 
 class _Simulated:

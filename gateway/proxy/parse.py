@@ -16,6 +16,7 @@ from gateway.proxy.errors import (
 )
 from gateway.proxy.wire import Scope
 
+TRACE = re.compile(rb"\A00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_ID = re.compile(r"\A[A-Za-z0-9._:-]{1,128}\Z")
 DECLARED = re.compile(r"\A[^\x00-\x1f\x7f]{1,200}\Z")
 TAG = re.compile(r"\A([a-z0-9][a-z0-9._-]{0,62})=([A-Za-z0-9._:@/+-]{1,120})\Z")
@@ -36,6 +37,7 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
         tags=_tags(headers),
         source=_source(scope, headers, trusted),
         model=place.model,
+        traceparent=_traceparent(headers),
     )
 
 
@@ -156,6 +158,12 @@ def _client_request_id(headers: dict[bytes, bytes]) -> str:
         return ""
     text = given.decode("latin-1")
     return text if CLIENT_ID.match(text) else ""
+
+
+def _traceparent(headers: dict[bytes, bytes]) -> str:
+    """Return the trace that a call is part of; "" for none, or what is no W3C trace context."""
+    given = headers.get(b"traceparent")
+    return given.decode() if given is not None and TRACE.match(given) else ""
 
 
 def _declared(headers: dict[bytes, bytes], name: bytes) -> str:

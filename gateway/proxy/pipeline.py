@@ -238,10 +238,13 @@ async def _attempt(
     worker.stations.began(deployment)
     try:
         token = await worker.tokens.usable(deployment, secret.text)
-        upstream = forward.forward(  # 9
-            permitted, token, reservation.operation, worker.pools, now_s=worker.now_s()
+        sending = forward.Sending(
+            token, reservation.operation, worker.now_s(), passage.head.traceparent
         )
-        async with within(deployment.timeouts), upstream as response:
+        async with (
+            within(deployment.timeouts),
+            forward.forward(permitted, sending, worker.pools) as response,  # 9
+        ):
             latency_s = trail.clock() - began_s
             worker.stations.answered(deployment, secret, response.headers, latency_s)
             if race is not None:

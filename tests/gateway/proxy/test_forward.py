@@ -13,7 +13,7 @@ from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Endpoint, Outgoing, Permitted, View
 from gateway.models import Provider
 from gateway.proxy.attempt import AttemptFailed
-from gateway.proxy.forward import forward
+from gateway.proxy.forward import Sending, forward
 from gateway.proxy.upstream import Pools, Timeouts
 from gateway.services.providers import provider_create
 from tests import books, estate
@@ -275,7 +275,7 @@ async def send(call, request_id="one"):
     """Forward a call as a worker does; return the answer's bytes."""
     pools = Pools(Timeouts(1, 1, 1, 2))
     try:
-        async with forward(call, None, request_id, pools, now_s=0.0) as response:
+        async with forward(call, Sending(None, request_id, 0.0), pools) as response:
             return await response.read()
     finally:
         await pools.close()

@@ -10,6 +10,7 @@ from gateway.proxy.coding import WORTHWHILE_BYTES
 from tenants.services.tenants import tenant_update
 from tests import estate
 from tests.gateway.proxy.test_coding import FOLD
+from tests.mock_provider import start_mock_provider
 from tests.stack import Gateway
 
 MOST = 100_000
@@ -186,3 +187,26 @@ def test_a_refusal_is_shown_to_the_page_too(gateway):
     answer = send(gateway, house, b"{}", origin=PAGE)
     assert answer.status_code == 400
     assert answer.headers["access-control-allow-origin"] == PAGE
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (TRACE, TRACE),
+        (None, None),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
+        (TRACE.upper(), None),
+        (TRACE + "-more", None),
+        ("anything", None),
+    ],
+)
+def test_a_trace_goes_on_at_the_provider(gateway, given, sent):
+    with start_mock_provider() as mock:
+        house = estate.estate(estate.route((estate.provider(mock.base_url), "mock")))
+        told = {"traceparent": given} if given else {}
+        assert send(gateway, house, body(house), **told).status_code == 200
+        (entry,) = mock.books()
+        assert entry["headers"].get("traceparent") == sent

@@ -64,27 +64,14 @@ class AnswerStream(Protocol):
         """Return the gathered answer; BadAnswer where the provider told none."""
 
 
-class Source(NamedTuple):
-    """What a translated answer says of where it is from."""
-
-    id: str
-    model: str
-    created_s: int
-
-
-UNNAMED = Source("", "", 0)
-
-
 class Passing(NamedTuple):
     """How an answer is read: `collect` gathers a stream, `limit` bounds it in bytes, `viewed` says
-    that rules will look at it, `created_s` is the instant that a translated answer bears, `source`
-    what else it says of itself where the provider does not."""
+    that rules will look at it, `created_s` is the instant that a translated answer bears."""
 
     collect: bool
     limit: int
     keep_usage: bool
     created_s: int
-    source: Source = UNNAMED
 
 
 class Interpreter(Protocol):
@@ -93,11 +80,8 @@ class Interpreter(Protocol):
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
         """Return what goes upstream for a judged body; BadRequest where it cannot be said there."""
 
-    def answer(
-        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
-    ) -> Answer:
-        """Return a whole answer in the client's dialect; BadAnswer where it is none. A translated
-        one says of itself what `source` does, where the provider says nothing."""
+    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+        """Return a whole answer in the client's dialect; BadAnswer where it is none."""
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
@@ -114,6 +98,14 @@ class Writer(Protocol):
 
     def end(self, usage: Usage | None) -> bytes:
         """Return the end of the stream."""
+
+
+class Source(NamedTuple):
+    """What a translated answer says of where it is from."""
+
+    id: str
+    model: str
+    created_s: int
 
 
 class Client(Protocol):

@@ -2,7 +2,6 @@
 
 from gateway.exchange import Answer, Body, Call, Outgoing, Usage
 from gateway.providers.dialect import (
-    UNNAMED,
     AnswerStream,
     Chat,
     Client,
@@ -19,12 +18,21 @@ SILENT = frozenset({"user", "metadata", "prompt_cache_key", "safety_identifier"}
 """What tells a provider who asks, or helps its cache, and changes no answer: left out unasked."""
 
 
-class Translation:
-    """A client's dialect in front of a provider's."""
+_UNNAMED = Source("", "", 0)
 
-    def __init__(self, client: Client, chat: Chat) -> None:
+
+class Translation:
+    """A client's dialect in front of a provider's. `source` is what an answer says of itself where
+    the provider says nothing."""
+
+    def __init__(self, client: Client, chat: Chat, source: Source = _UNNAMED) -> None:
         self._client = client
         self._chat = chat
+        self._unnamed = source
+
+    def named(self, source: Source) -> "Translation":
+        """Return the same for one call, whose answer has this name if the provider gives none."""
+        return Translation(self._client, self._chat, source)
 
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
         """Return the judged body in the provider's dialect."""
@@ -34,17 +42,17 @@ class Translation:
         ]
         return Outgoing(self._chat.operation, written.body, tuple(left_out))
 
-    def answer(
-        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
-    ) -> Answer:
+    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
         """Return a whole answer in the client's dialect."""
         reply = self._chat.reply(raw)
-        reply = reply._replace(id=reply.id or source.id, model=reply.model or source.model)
+        unnamed = self._unnamed
+        reply = reply._replace(id=reply.id or unnamed.id, model=reply.model or unnamed.model)
         return self._client.answer(self._client.body(reply, created_s), reply.usage, viewed=viewed)
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
-        return TranslatedStream(self._client, self._chat.reader(passing.limit), passing)
+        reader = self._chat.reader(passing.limit)
+        return TranslatedStream(self._client, reader, passing, self._unnamed)
 
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
         """Return a whole answer as the client's stream."""
@@ -58,10 +66,13 @@ class Translation:
 class TranslatedStream:
     """One stream of a provider, read as pieces, written as the client's events."""
 
-    def __init__(self, client: Client, reader: Reader, passing: Passing) -> None:
+    def __init__(
+        self, client: Client, reader: Reader, passing: Passing, unnamed: Source = _UNNAMED
+    ) -> None:
         self._client = client
         self._reader = reader
         self._passing = passing
+        self._unnamed = unnamed
         self._gathering = Gathering()
         self._writer: Writer | None = None
         self._finishes: list[str] = []
@@ -127,10 +138,9 @@ class TranslatedStream:
 
     def _source(self) -> Source:
         """Return what the answer says of itself: what the provider told, where it told it."""
-        given = self._passing.source
         return Source(
-            self._reader.id or given.id,
-            self._reader.model or given.model,
+            self._reader.id or self._unnamed.id,
+            self._reader.model or self._unnamed.model,
             self._passing.created_s,
         )
 

@@ -13,6 +13,7 @@ from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, TooLarge
+from gateway.providers.translation import Translation
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
@@ -44,14 +45,21 @@ def interpreter(permitted: Permitted) -> Interpreter:
     return found
 
 
+def _named(permitted: Permitted, trail: Trail) -> Interpreter:
+    """Return who reads the answer to a permitted call, which has a name if its provider gives
+    none."""
+    found = interpreter(permitted)
+    if not isinstance(found, Translation):
+        return found
+    name = f"{trail.request_id}-{trail.attempt}"
+    return found.named(Source(name, permitted.deployment.model, int(trail.at.timestamp())))
+
+
 def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) -> Answer:
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
-        return interpreter(permitted).answer(
-            raw,
-            viewed=principal.app.policy.answer_rules,
-            created_s=int(trail.at.timestamp()),
-            source=_source(permitted, trail),
+        return _named(permitted, trail).answer(
+            raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -59,21 +67,14 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
 
 def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
-    return interpreter(permitted).stream(
+    return _named(permitted, trail).stream(
         Passing(
             collect=principal.app.policy.answer_rules,
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
             created_s=int(trail.at.timestamp()),
-            source=_source(permitted, trail),
         )
     )
-
-
-def _source(permitted: Permitted, trail: Trail) -> Source:
-    """Return what an answer says of itself where its provider does not."""
-    instant_s = int(trail.at.timestamp())
-    return Source(f"{trail.request_id}-{trail.attempt}", permitted.deployment.model, instant_s)
 
 
 def gathered(stream: AnswerStream) -> Answer:

@@ -5,15 +5,7 @@ import orjson
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
 from gateway.providers.anthropic import answers, stream
 from gateway.providers.anthropic.usage import read_usage
-from gateway.providers.dialect import (
-    UNNAMED,
-    AnswerStream,
-    Errand,
-    Meaning,
-    Passing,
-    Source,
-    Target,
-)
+from gateway.providers.dialect import AnswerStream, Errand, Meaning, Passing, Target
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai.upstream import error_message
 
@@ -37,9 +29,7 @@ class AnthropicNative:
             sent["stream"] = True
         return Outgoing(self._endpoint, sent)
 
-    def answer(
-        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
-    ) -> Answer:
+    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
         """Return a whole message, or a count of tokens, which used none."""
         try:
             body = orjson.loads(raw)

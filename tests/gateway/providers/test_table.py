@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.exchange import Endpoint
 from gateway.providers.dialects import CLIENTS, NATIVE, WIRES, between
-from tests.gateway.providers.scenes_clouds import SCENES
+from tests.gateway.providers.scenes import SCENES
 from tests.gateway.providers.test_translation import MATRIX
 
 README = Path(__file__).parents[3] / "README.md"

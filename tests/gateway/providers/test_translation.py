@@ -18,7 +18,7 @@ from gateway.providers.openai.stream import ChatStream
 from gateway.providers.reply import Gathering, Reply, pieces
 from gateway.providers.responses.stream import ResponseStream
 from gateway.providers.translation import Translation
-from tests.gateway.providers.scenes_clouds import SCENES
+from tests.gateway.providers.scenes import SCENES
 
 NOW_S = 1767225600
 LIMIT = 1 << 20
@@ -173,11 +173,11 @@ def test_what_a_message_says_of_its_usage_at_the_beginning_is_not_what_it_used(c
 def test_an_answer_that_its_provider_gave_no_name_has_ours(endpoint, dialect):
     told = SCENES[dialect, "words"]
     source = Source("call-1", "a-model", NOW_S)
-    translation = Translation(CLIENTS[endpoint], CHATS[dialect])
-    whole = translation.answer(told.whole, viewed=True, created_s=NOW_S, source=source)
-    gathering = translation.stream(GATHERING._replace(source=source))
+    translation = Translation(CLIENTS[endpoint], CHATS[dialect]).named(source)
+    whole = translation.answer(told.whole, viewed=True, created_s=NOW_S)
+    gathering = translation.stream(GATHERING)
     gathering.feed(told.stream)
-    passing = translation.stream(PASSING._replace(source=source))
+    passing = translation.stream(PASSING)
     streamed = accumulated(endpoint, passing.feed(told.stream) + passing.close())
     expected = (told.reply.id or "call-1", told.reply.model or "a-model")
     for body in (whole.body, gathering.assemble().body, streamed):

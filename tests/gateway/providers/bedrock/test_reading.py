@@ -9,7 +9,7 @@ from gateway.providers.bedrock.usage import read_usage
 from gateway.providers.conversation import Text, ToolUse
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.reply import Argued, Called, Finished, Said
-from tests.gateway.providers.scenes_clouds import SCENES
+from tests.gateway.providers.scenes import SCENES
 from tests.mock_bedrock import frame, frame_of
 
 LIMIT = 1 << 16

@@ -11,7 +11,7 @@ from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.gemini.reading import ContentReader, reply
 from gateway.providers.gemini.usage import read_usage
 from gateway.providers.reply import Finished
-from tests.gateway.providers.scenes_clouds import SCENES
+from tests.gateway.providers.scenes import SCENES
 
 LIMIT = 1 << 16
 

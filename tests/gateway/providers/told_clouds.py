@@ -1,4 +1,4 @@
-"""What models answer, told as the clouds tell it; and the scenes of all."""
+"""What models answer, told as the clouds tell it."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,11 @@ import orjson
 
 from gateway.exchange import Usage
 from gateway.providers.conversation import Reasoning, Text, ToolUse
-from tests.gateway.providers.scenes import (
+from tests.gateway.providers.told import (
     BOTH,
     PARIS,
     ROME,
     Told,
-    anthropic_scenes,
     openai_scenes,
     reply,
     sse,
@@ -19,7 +18,7 @@ from tests.gateway.providers.scenes import (
 from tests.mock_bedrock import frame
 
 
-def _azure_scenes() -> Iterator[tuple[str, Told]]:
+def azure_scenes() -> Iterator[tuple[str, Told]]:
     """What OpenAI tells, and what Azure's filter thinks of it."""
     found = {"content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
     prompt = {"prompt_filter_results": [{"prompt_index": 0, **found}]}
@@ -65,7 +64,9 @@ def _gemini(
     return orjson.dumps(whole), crlf
 
 
-def _gemini_scenes() -> Iterator[tuple[str, Told]]:
+def gemini_scenes() -> Iterator[tuple[str, Told]]:
+    """What Gemini tells."""
+
     def told(*parts, **more):
         return reply(*parts, dialect="gemini", **more)
 
@@ -186,7 +187,9 @@ def _bedrock(
     return orjson.dumps(whole), b"".join(frames)
 
 
-def _bedrock_scenes() -> Iterator[tuple[str, Told]]:
+def bedrock_scenes() -> Iterator[tuple[str, Told]]:
+    """What Bedrock tells."""
+
     def told(*parts, **more):
         return reply(*parts, dialect="bedrock", **more)
 
@@ -264,16 +267,3 @@ def _bedrock_scenes() -> Iterator[tuple[str, Told]]:
             ),
         ),
     )
-
-
-SCENES: dict[tuple[str, str], Told] = {
-    (dialect, name): told
-    for dialect, scenes in (
-        ("openai", openai_scenes),
-        ("anthropic", anthropic_scenes),
-        ("azure-openai", _azure_scenes),
-        ("gemini", _gemini_scenes),
-        ("bedrock", _bedrock_scenes),
-    )
-    for name, told in scenes()
-}

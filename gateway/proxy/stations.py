@@ -101,6 +101,11 @@ class Stations:
             )
         return self.keyring.refusal(deployment, secrets)
 
+    def chosen(self, station: Station) -> None:
+        """Note that a call is about to be sent: in a half-open circuit it is the only one."""
+        if station.circuit.trips:
+            station.circuit = circuit.chosen(station.circuit, self._clock())
+
     def began(self, deployment: Deployment) -> None:
         """Note that an attempt is sent."""
         self.of(deployment).began(self._clock())

@@ -98,6 +98,7 @@ class Succession:
     def _target(self, deployment: Deployment, station: Station, kind: str) -> Target:
         if kind:
             metrics.AGAIN.labels(kind).inc()
+        self._passage.worker.stations.chosen(station)
         self._tried.append(deployment)
         return Target(self._route, deployment, station)
 

@@ -13,6 +13,7 @@ OPENS_AT = 5.0
 FORGIVEN = 0.5
 FIRST_OPEN_S, LONGEST_OPEN_S = 5.0, 60.0
 PROBES = 2
+CHOICE_LASTS_S = 2.0
 PROBE_LASTS_S = 60.0
 """A probe that nobody heard of for so long is taken for lost: another may be sent."""
 
@@ -47,6 +48,14 @@ def admits(circuit: Circuit, now_s: float) -> bool:
 def wait_s(circuit: Circuit, now_s: float) -> float:
     """Return how long a caller should wait before it comes again."""
     return max(0.0, circuit.until_s - now_s)
+
+
+def chosen(circuit: Circuit, now_s: float) -> Circuit:
+    """Return the circuit after a call was chosen for it, which may yet be refused for its own
+    reasons: nobody else is, until it begins or should have begun."""
+    if not circuit.trips or now_s < circuit.until_s:
+        return circuit
+    return circuit._replace(probing_until_s=now_s + CHOICE_LASTS_S)
 
 
 def began(circuit: Circuit, now_s: float) -> Circuit:

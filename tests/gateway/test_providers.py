@@ -212,7 +212,7 @@ def test_the_simulated_provider_is_always_there():
 )
 def test_what_is_no_success_is_said(vendor, status, detail):
     vendor.status = status
-    assert probe(local(vendor)) == Probe(ok=False, detail=detail)
+    assert probe(local(vendor)) == Probe(ok=False, detail=detail, is_up=status < 500)
     assert len(vendor.asked) == 1
 
 
@@ -228,12 +228,12 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(vendor):
 def test_a_name_that_leads_nowhere_is_said():
     name = f"{'a' * 64}.example"  # longer than a label can be: no server is asked
     result = probe(provider(f"https://{name}/v1"))
-    assert result == Probe(ok=False, detail=f"the name {name} does not resolve")
+    assert result == Probe(ok=False, detail=f"the name {name} does not resolve", is_up=False)
 
 
 def test_a_port_on_which_nobody_listens_is_said():
     result = probe(provider("http://127.0.0.1:1/v1", allow_private=True))
-    assert result == Probe(ok=False, detail="no answer: ConnectError")
+    assert result == Probe(ok=False, detail="no answer: ConnectError", is_up=False)
 
 
 def test_a_credential_that_does_not_open_is_said(vendor):

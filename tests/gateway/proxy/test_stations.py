@@ -69,6 +69,8 @@ def test_while_it_is_probed_nobody_else_is_sent(stations, clock):
     for _ in range(5):
         attempt(stations, ERROR)
     clock.now_s += 5
+    stations.chosen(stations.of(AT))
+    assert stations.refusal(AT, (NONE,)) is not None
     stations.began(AT)
     refusal = stations.refusal(AT, (NONE,))
     assert (refusal.status, refusal.code, refusal.retry_after_s) == (503, "upstream_unavailable", 1)

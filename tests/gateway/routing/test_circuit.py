@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.circuit import (
+    CHOICE_LASTS_S,
     CLOSED,
     FIRST_OPEN_S,
     LONGEST_OPEN_S,
@@ -12,6 +13,7 @@ from gateway.routing.circuit import (
     admits,
     adopted,
     began,
+    chosen,
     failed,
     state,
     succeeded,
@@ -56,6 +58,16 @@ def test_half_open_lets_one_probe_through_at_a_time_and_two_close_it():
     assert admits(circuit, now_s)
     assert state(circuit, now_s) == "half_open"
     assert succeeded(began(circuit, now_s), now_s) is CLOSED
+
+
+def test_who_is_chosen_keeps_others_out_until_it_begins_or_should_have():
+    circuit, now_s = opened(), 100.0 + FIRST_OPEN_S
+    taken = chosen(circuit, now_s)
+    assert not admits(taken, now_s + CHOICE_LASTS_S - 0.1)
+    assert admits(taken, now_s + CHOICE_LASTS_S)
+    assert not admits(began(taken, now_s + 0.1), now_s + CHOICE_LASTS_S)
+    assert chosen(CLOSED, now_s) is CLOSED
+    assert chosen(circuit, 101.0) is circuit
 
 
 def test_a_probe_that_fails_opens_it_for_twice_as_long_within_a_bound():

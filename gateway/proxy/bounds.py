@@ -14,9 +14,13 @@ def check(permitted: Permitted, price: Price | None, budget: Budget) -> None:
         _check_flat(permitted, price, budget)
     if not (call.unknown_fields or call.priced_fields or call.view.uninspected):
         return
+    is_free = call.endpoint in UNBOUNDED and price is not None and not price.request_pico
     for fields, why in (
         (call.unknown_fields, "is not known here, so its cost is not either"),
-        (call.priced_fields, "changes the price by an amount that is not known here"),
+        (
+            () if is_free else call.priced_fields,
+            "changes the price by an amount that is not known here",
+        ),
     ):
         if fields:
             raise BadRequest(

@@ -106,6 +106,11 @@ def test_what_costs_nothing_by_its_price_may_pass_a_hard_budget(sdk, mock, ask):
     assert books.posted(home) == 0
 
 
+def test_what_changes_a_price_does_not_matter_where_it_is_nothing(sdk, mock):
+    home = home_of(mock, price=FREE, budgets=books.HARD)
+    assert draw(sdk, home, size="1024x1024", quality="high").data
+
+
 @pytest.mark.parametrize("ask", [draw, speak, hear])
 def test_what_no_provider_of_the_model_serves_is_refused(sdk, db, ask):
     with pytest.raises(openai.BadRequestError) as caught:

@@ -52,3 +52,11 @@ def _check_flat(permitted: Permitted, price: Price | None, budget: Budget) -> No
             rule=budget.name,
             param="model",
         )
+    if price.request_pico and permitted.call.n > 1:
+        raise BadRequest(
+            "invalid_request",
+            "The price is for a request of one image; a hard budget applies.",
+            "Ask for one image at a time.",
+            rule=budget.name,
+            param="n",
+        )

@@ -8,7 +8,8 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui lint assets assets-check openapi bench lock clean
+.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload bench-control lock \
+	clean
 
 run:
 	@.ci/install requirements/embedded.txt
@@ -34,6 +35,12 @@ test-ui:
 	@.ci/assets install
 	@$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
 
+# Programs of other makers before a running gateway: the official SDKs of Node, and NGINX.
+test-clients:
+	@.ci/install requirements/dev.txt
+	@npm ci --prefix tests/clients --silent
+	@$(BIN)/python -m pytest tests/clients $(PYTEST_ARGS)
+
 # What pages load is built here and committed, so that whoever runs Gatehouse needs no Node.
 assets:
 	@.ci/assets build
@@ -49,6 +56,16 @@ openapi:
 bench:
 	@.ci/install requirements/dev.txt
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+# Ten times the load that fills a worker: what is still answered, as a ratio.
+bench-overload:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m tests.bench.overload
+
+# Rollup, exports and pages with a million calls; --data=FOLDER keeps them for the next time.
+bench-control:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m tests.bench.control_room $(BENCH_ARGS)
 
 # The full set first; the smaller ones then take its versions. UPGRADE=--upgrade moves them on.
 lock:

@@ -6,7 +6,8 @@ from rest_framework import serializers
 from audit.models import Event
 from audit.rest.access import Access
 from audit.rest.filters import Filters, Since, Uuid, Word
-from audit.rest.resource import NUMBER_PATTERN, Resource
+from audit.rest.resource import NUMBER_PATTERN
+from audit.rest.stored import StoredResource
 from audit.selectors import events_visible
 
 
@@ -46,7 +47,7 @@ class EventFilters(Filters):
     until = Since(field_name="at", lookup_expr="lt")
 
 
-class Events(Resource):
+class Events(StoredResource):
     """Events of changes."""
 
     model = Event

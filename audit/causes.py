@@ -19,10 +19,10 @@ LOOKED_AT_MAX = 4000
 
 _NEWEST = """
 SELECT record.at, record.code, record.code = 'policy_denied' AS by_policy,
-  record.body -> 'decision' -> 'determining' -> 0 ->> 1 AS policy,
-  record.body -> 'decision' -> 'determining' -> 0 ->> 2 AS rule,
-  record.body ->> 'rule' AS limit_name,
-  CASE WHEN record.body ->> 'redacted' = 'true' THEN record.body -> 'facts' -> 'findings' END
+  CASE WHEN record.code <> '' THEN told.decision -> 'determining' -> 0 ->> 1 END AS policy,
+  CASE WHEN record.code <> '' THEN told.decision -> 'determining' -> 0 ->> 2 END AS rule,
+  told.rule AS limit_name,
+  CASE WHEN told.redacted = 'true' THEN told.facts -> 'findings' END
 FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
   SELECT at, code, body FROM audit_record
   WHERE tenant_id = tenant.id
@@ -30,6 +30,8 @@ FROM unnest(%(tenants)s::uuid[]) AS tenant (id) CROSS JOIN LATERAL (
     AND at >= %(since)s AND at < %(until)s AND day BETWEEN %(first)s AND %(last)s
   ORDER BY at DESC LIMIT %(most)s
 ) AS record
+CROSS JOIN LATERAL json_to_record(record.body)
+  AS told (decision json, rule text, redacted text, facts json)
 ORDER BY record.at DESC LIMIT %(most)s
 """
 

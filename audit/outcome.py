@@ -19,8 +19,12 @@ OUTAGES: tuple[str, ...] = (
     "evidence_unavailable",
     "overloaded",
     "policy_unavailable",
+    "upstream_credential_rejected",
+    "upstream_rate_limited",
+    "upstream_unavailable",
 )
-"""Codes of refusals that say nothing about the call: something of ours was away."""
+"""Codes of refusals that say nothing about the call: something of ours, or whoever would have
+served it, was away."""
 
 WITHHELD: tuple[str, ...] = (
     "detector_failed",
@@ -43,3 +47,17 @@ def outcome(kind: str, code: str) -> Outcome:
             return "permitted"
         return "denied" if code in WITHHELD else "failed"
     return "lost" if kind == "lost" else "in_flight"
+
+
+OUTCOME_OF_LAST = """(
+      SELECT CASE
+        WHEN last.kind = 'refused' AND last.code = ANY(%(outages)s) THEN 'failed'
+        WHEN last.kind = 'refused' THEN 'denied'
+        WHEN last.kind = 'lost' THEN 'lost'
+        WHEN last.kind = 'admitted' THEN 'in_flight'
+        WHEN last.code = '' THEN 'permitted'
+        WHEN last.code = ANY(%(withheld)s) THEN 'denied'
+        ELSE 'failed' END
+      FROM audit_record AS last WHERE last.day = {record}.day AND last.call_id = {record}.call_id
+      ORDER BY last.attempt DESC, array_position(%(last_word)s, last.kind::text) LIMIT 1)"""
+"""The same in SQL, of the call that a row named `{record}` belongs to."""

@@ -14,10 +14,10 @@ refused, admitted  source, user, conversation, stream, endpoint, app, key_name, 
                    bundle), digest and digests (keyed, of the body and of each leaf), timings_us
 refused            status, message, rule
 admitted           provider, deployment, upstream_model, route, region, cap, bound_micros, currency,
-                   redacted
-completed          status, finish, usage [input, output, cached], charge ("usage", "bound",
-                   "not_billed" or "not_sent"), cost_pico, decision, failed, facts and
-                   findings of the answer, digest of the answer, timings_us
+                   redacted, left_out (fields that the provider could not honour)
+completed          status, finish, usage [input, output, cached, written to the cache, reasoning],
+                   charge ("usage", "bound", "not_billed" or "not_sent"), cost_pico, decision,
+                   failed, facts and findings of the answer, digest of the answer, timings_us
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, models
@@ -35,6 +35,14 @@ class Change:
     tenant_id: uuid.UUID | None = None
     tenant: str = ""
     reason: str = ""
+
+
+class Thing(NamedTuple):
+    """What an event is about: its sort, its id, and its name at that time."""
+
+    kind: str
+    id: str
+    name: str
 
 
 def insert(change: Change, row: models.Model) -> None:
@@ -84,6 +92,18 @@ def note(
     change: Change, row: models.Model, *, before: Snapshot | None, after: Snapshot | None
 ) -> Event:
     """Write the event of a change that the caller makes in this same transaction."""
+    return note_of(change, thing_of(row), before=before, after=after)
+
+
+def thing_of(row: models.Model) -> Thing:
+    """Return how events call a row."""
+    return Thing(kind_of(row), str(row.pk), str(row)[:NAME_MAX])
+
+
+def note_of(
+    change: Change, thing: Thing, *, before: Snapshot | None, after: Snapshot | None
+) -> Event:
+    """Write the event of what was done to, or read of, something that may be no row of a table."""
     if len(change.reason) > REASON_MAX:
         raise ValidationError({"reason": f"a reason has at most {REASON_MAX} characters"})
     if not connection.in_atomic_block:
@@ -96,9 +116,9 @@ def note(
         actor=change.actor.name[:NAME_MAX],
         source=change.actor.source[:SOURCE_MAX],
         action=change.action,
-        object_kind=kind_of(row),
-        object_id=str(row.pk),
-        object_name=str(row)[:NAME_MAX],
+        object_kind=thing.kind,
+        object_id=thing.id,
+        object_name=thing.name,
         before=before,
         after=after,
         reason=change.reason,

@@ -30,7 +30,11 @@ class SealedCredential:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What tokens cost from `effective_from` on."""
+    """What tokens cost from `effective_from` on.
+
+    Input that is read from a cache, or written to one, costs as other input where nothing is said
+    of it.
+    """
 
     currency: str
     input_pico: int
@@ -38,11 +42,48 @@ class Price:
     cached_input_pico: int | None
     request_pico: int
     effective_from: int
+    cache_write_pico: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that a deployment has to connect, to begin, between two chunks, and in all; 0: as
+    long as the installation gives everybody."""
+
+    connect_s: float = 0.0
+    first_byte_s: float = 0.0
+    idle_s: float = 0.0
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a route chooses among its deployments, and what is done where they fail.
+
+    `strategy` is one of routing/order.py. `sticky` keeps a user to a deployment, `regional` a call
+    to the region that its tag `region` names. With `drop_unsupported`, fields that a deployment
+    cannot honour are left out and named in the answer, else they are refused. `retries` are those
+    beyond the first attempt at each deployment; `hedge_after_ms`, if not 0, is when a second
+    attempt is sent beside a silent first. `fallbacks` are public model names; a call that would not
+    fit into `context_tokens` (0: not known) does not fall back to this route.
+    """
+
+    strategy: str = "weighted"
+    sticky: bool = False
+    regional: bool = False
+    drop_unsupported: bool = False
+    retries: int = 0
+    hedge_after_ms: int = 0
+    context_tokens: int = 0
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One model at one provider. `prices` is sorted by the instant of effect; none: unpriced."""
+    """One model at one provider. `prices` is sorted by the instant of effect; none: unpriced.
+
+    Where the provider gave several credentials, `spare_credentials` are those after the first.
+    """
 
     id: str
     provider: str
@@ -55,21 +96,19 @@ class Deployment:
     region: str
     prices: tuple[Price, ...]
     credential: SealedCredential | None
+    spare_credentials: tuple[SealedCredential, ...] = ()
+    timeouts: Timeouts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it.
-
-    With `drop_unsupported`, fields that a deployment cannot honour are left out, and named in the
-    answer; else they are refused.
-    """
+    """A public model name and the deployments that serve it."""
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
-    drop_unsupported: bool = False
+    plan: Plan = Plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +189,7 @@ class Bundle:
     policies: Mapping[str, PolicyText]
     platform_policies: tuple[str, ...]
     tenant_policies: tuple[str, ...]
+    cors_origins: tuple[str, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -50,30 +50,20 @@ class Burndown:
 def burndown(state: BudgetState, now: datetime.datetime, zone: ZoneInfo) -> Burndown:
     """Return how the money of a budget without groups goes in the window of `now`."""
     spent = _spent(state, now)
-    begin, end = spent[0][0], _end(state, spent[0][0], now)
-    used, ends = state.posted_micros + state.held_micros, []
-    if end > now:
-        ends = [end_at for pace in _paces(state, now) if (end_at := _drawn(state, now, end, pace))]
-    tallest = max([state.limit_micros, used, *(micros for _, micros in ends)], default=0)
-    top = round_up(tallest / MICROS_PER_UNIT)
-    scale = _Scale(begin, end, top)
-    path = path_of([scale.place(each) for each in spent])
-    floor = HEIGHT - BOTTOM
+    begin = spent[0][0]
+    end = _end(state, begin, now)
+    used, ends = (now, state.posted_micros + state.held_micros), _ends(state, now, end)
+    tallest = max([state.limit_micros, used[1], *(micros for _, micros in ends)], default=0)
+    scale = _Scale(begin, end, round_up(tallest / MICROS_PER_UNIT))
+    path, floor = scale.path(*spent), HEIGHT - BOTTOM
     return Burndown(
         sentence=sentence(state, now, zone),
-        points=tuple(
-            Point(f"{at.astimezone(zone):%-d %b %H:%M}", micros / MICROS_PER_UNIT)
-            for at, micros in spent
-        ),
-        ticks=tuple(
-            Tick(scale.y(top * n / TICKS), f"{top * n / TICKS:g}") for n in range(TICKS + 1)
-        ),
+        points=tuple(_point(at, micros, zone) for at, micros in spent),
+        ticks=scale.ticks(),
         spent=path,
         area=f"{path} L{scale.x(now):.1f} {floor} L{scale.x(begin):.1f} {floor} Z",
-        pace=path_of([scale.place((begin, 0)), scale.place((end, state.limit_micros))])
-        if state.end
-        else "",
-        forecast=tuple(path_of([scale.place((now, used)), scale.place(each)]) for each in ends),
+        pace=scale.path((begin, 0), (end, state.limit_micros)) if state.end else "",
+        forecast=tuple(scale.path(used, each) for each in ends),
         limit_y=scale.y(state.limit_micros / MICROS_PER_UNIT),
         first=f"{begin.astimezone(zone):%-d %b}",
         last=f"{end.astimezone(zone):%-d %b}",
@@ -115,8 +105,16 @@ class _Scale:
     def y(self, units: float) -> float:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * units / self.top, 1)
 
-    def place(self, place: Place) -> tuple[float, float]:
-        return self.x(place[0]), self.y(place[1] / MICROS_PER_UNIT)
+    def path(self, *places: Place) -> str:
+        return path_of([(self.x(at), self.y(micros / MICROS_PER_UNIT)) for at, micros in places])
+
+    def ticks(self) -> tuple[Tick, ...]:
+        marks = [self.top * n / TICKS for n in range(TICKS + 1)]
+        return tuple(Tick(self.y(mark), f"{mark:g}") for mark in marks)
+
+
+def _point(at: datetime.datetime, micros: int, zone: ZoneInfo) -> Point:
+    return Point(f"{at.astimezone(zone):%-d %b %H:%M}", micros / MICROS_PER_UNIT)
 
 
 def _spent(state: BudgetState, now: datetime.datetime) -> list[Place]:
@@ -142,6 +140,14 @@ def _paces(state: BudgetState, now: datetime.datetime) -> list[float]:
     if len(state.days) > RECENT_DAYS:
         spans.append((recent[0][0], sum(micros for _, micros in recent)))
     return [micros / (now - at).total_seconds() for at, micros in spans if now - at >= ENOUGH]
+
+
+def _ends(state: BudgetState, now: datetime.datetime, end: datetime.datetime) -> list[Place]:
+    """Return where the lines of the forecast end; none are drawn once the window is over."""
+    if end <= now:
+        return []
+    drawn = (_drawn(state, now, end, pace) for pace in _paces(state, now))
+    return [place for place in drawn if place is not None]
 
 
 def _drawn(

@@ -72,6 +72,11 @@ class Config:
     upstream_total_s: float
     redis_timeout_ms: int
     drain_s: float
+    max_in_flight: int
+    provider_in_flight: int
+    queue: int
+    queue_s: float
+    usage_hours_days: int
 
     @property
     def base_url(self) -> str:
@@ -116,6 +121,11 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         upstream_total_s=read.seconds("GATEHOUSE_UPSTREAM_TOTAL_S", 600, 0.1, 86_400),
         redis_timeout_ms=read.whole("GATEHOUSE_REDIS_TIMEOUT_MS", 50, 1, 60_000),
         drain_s=read.seconds("GATEHOUSE_DRAIN_S", 30, 0, 3600),
+        max_in_flight=read.whole("GATEHOUSE_MAX_IN_FLIGHT", 1024, 1, 100_000),
+        provider_in_flight=read.whole("GATEHOUSE_PROVIDER_IN_FLIGHT", 256, 1, 100_000),
+        queue=read.whole("GATEHOUSE_QUEUE", 1024, 0, 100_000),
+        queue_s=read.seconds("GATEHOUSE_QUEUE_S", 2, 0, 60),
+        usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")

@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from gateway import envelope
 from gateway.config import Config
@@ -22,8 +23,19 @@ def masters() -> tuple[bytes, ...]:
 
 
 def active(provider: Provider) -> Credential | None:
-    """Return the credential that a provider is called with, still sealed."""
-    return Credential.objects.filter(provider=provider, state=Credential.State.ACTIVE).first()
+    """Return the first credential that a provider is called with, still sealed."""
+    return in_use(provider).first()
+
+
+def in_use(provider: Provider) -> QuerySet[Credential]:
+    """Return the credentials that a provider is called with, in the order of their labels."""
+    rows = Credential.objects.filter(provider=provider, state=Credential.State.ACTIVE)
+    return rows.order_by("label", "id")
+
+
+def labelled(provider: Provider, label: str) -> Credential | None:
+    """Return the credential in use of a label."""
+    return in_use(provider).filter(label=label).first()
 
 
 def open_sealed(credential: Credential) -> str:

@@ -27,7 +27,11 @@ def in_words(wanted: ExportWanted, names: Mapping[UUID, str]) -> str:
         _named("model", [wanted.model]),
         _named("outcome", [wanted.outcome.replace("_", " ")]),
         _named("decision", [wanted.decision]),
+        _named("rule", [wanted.rule]),
+        _named("redacted", [wanted.redaction]),
         _named("actions", wanted.actions),
+        _named("actor", [wanted.actor]),
+        _named("object", [wanted.object]),
         f"as {' and '.join(wanted.formats)}",
     ]
     return ", ".join(part for part in parts if part)

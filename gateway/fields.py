@@ -39,6 +39,19 @@ class SharesField(WordsField):
             raise ValidationError("Shares are numbers from 0 to 1, such as 0.8.") from None
 
 
+class SecondsField(forms.IntegerField):
+    """Whole seconds; empty or 0: as long as everybody has."""
+
+    def __init__(self, **terms: Any) -> None:
+        super().__init__(
+            **{"min_value": 0, "max_value": 32_767, "required": False, "initial": 0, **terms}
+        )
+
+    def to_python(self, value: Any) -> int:
+        """Return the seconds."""
+        return super().to_python(value) or 0
+
+
 class RateField(forms.CharField):
     """A price per million tokens, such as 0.15, as pico-units per token."""
 

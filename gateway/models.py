@@ -4,11 +4,13 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from oauth2_provider.models import AbstractApplication
 
+from gateway.oauth.redirects import is_safe
 from tenants.models import SLUG, Role, Tenant, User
 
 MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
@@ -18,12 +20,20 @@ MODEL_NAME = RegexValidator(
 )
 
 
+LABEL = RegexValidator(
+    r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "a label is 1 to 63 of a-z, 0-9 and - (not first)"
+)
+
+
 class Provider(models.Model):
     """A vendor, reachable at one fixed origin."""
 
     class Dialect(models.TextChoices):
         OPENAI = "openai"
         ANTHROPIC = "anthropic"
+        AZURE_OPENAI = "azure-openai"
+        GEMINI = "gemini"
+        BEDROCK = "bedrock"
         SIMULATED = "simulated"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -31,6 +41,7 @@ class Provider(models.Model):
     dialect = models.CharField(max_length=32, choices=Dialect.choices)
     base_url = models.CharField(max_length=400, blank=True, default="")  # see origins.py
     allow_private = models.BooleanField(default=False)
+    health_check = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -47,7 +58,8 @@ class Provider(models.Model):
 
 
 class Credential(models.Model):
-    """Our secret at a provider, sealed: see envelope.py. Write-only; the active one is used."""
+    """One of our secrets at a provider, sealed: see envelope.py. Write-only; all active ones are
+    used in turn, and told apart by `label`."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -57,13 +69,16 @@ class Credential(models.Model):
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="credentials")
     sealed = models.BinaryField()
     key_id = models.CharField(max_length=16)
+    label = models.CharField(max_length=63, blank=True, default="", validators=[LABEL])
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                fields=["provider"], condition=Q(state="active"), name="credential_one_active"
+                fields=["provider", "label"],
+                condition=Q(state="active"),
+                name="credential_one_active_per_label",
             ),
         ]
 
@@ -72,12 +87,27 @@ class Credential(models.Model):
 
 
 class Route(models.Model):
-    """A public model name, and the caps that hold for it wherever it is served."""
+    """A public model name, the caps that hold for it wherever it is served, and how deployments
+    are chosen and stood in for: see `bundle.Plan`."""
+
+    class Strategy(models.TextChoices):
+        WEIGHTED = "weighted"
+        LEAST_BUSY = "least_busy"
+        LATENCY = "latency"
+        COST = "cost"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120, unique=True, validators=[MODEL_NAME])
     max_output_tokens = models.PositiveIntegerField(default=16384)
     default_max_output_tokens = models.PositiveIntegerField(default=2048)
+    strategy = models.CharField(max_length=16, choices=Strategy.choices, default=Strategy.WEIGHTED)
+    sticky = models.BooleanField(default=False)
+    regional = models.BooleanField(default=False)
+    drop_unsupported = models.BooleanField(default=False)
+    retries = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(5)])
+    hedge_after_ms = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(60_000)])
+    context_tokens = models.PositiveIntegerField(default=0)
+    fallbacks = ArrayField(models.CharField(max_length=120), size=5, default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -103,6 +133,10 @@ class Deployment(models.Model):
     weight = models.PositiveSmallIntegerField(default=1)
     priority = models.PositiveSmallIntegerField(default=0)
     region = models.CharField(max_length=63, blank=True, default="")
+    connect_s = models.PositiveSmallIntegerField(default=0)
+    first_byte_s = models.PositiveSmallIntegerField(default=0)
+    idle_s = models.PositiveSmallIntegerField(default=0)
+    total_s = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -137,6 +171,7 @@ class Price(models.Model):
     input_pico = models.PositiveBigIntegerField()
     output_pico = models.PositiveBigIntegerField()
     cached_input_pico = models.PositiveBigIntegerField(null=True, blank=True)
+    cache_write_pico = models.PositiveBigIntegerField(null=True, blank=True)
     request_pico = models.PositiveBigIntegerField(default=0)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=120)
@@ -187,6 +222,18 @@ class OAuthApplication(AbstractApplication):  # type: ignore[misc]  # untyped
                 condition=Q(tenant__isnull=False) | Q(roles=[]), name="oauth_platform_has_no_roles"
             ),
         ]
+
+    def clean(self) -> None:
+        """Refuse an address without TLS that is not on the person's own machine."""
+        super().clean()
+        if not all(is_safe(uri) for uri in self.redirect_uris.split()):
+            raise ValidationError(
+                {"redirect_uris": "http is for 127.0.0.1 and [::1] alone: use https elsewhere"}
+            )
+
+    def get_allowed_schemes(self) -> list[str]:
+        """Return the schemes of where a person may be sent back to (`clean` bounds http)."""
+        return ["https", "http"]
 
     def is_usable(self, request: Any) -> bool:
         """Return whether its tenant is still there; asked before every grant."""

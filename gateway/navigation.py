@@ -55,7 +55,15 @@ PLACES = (
     Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview"),
     Place("usage", "Usage and cost", "usage", "Traffic", "usage.read", "usage", "table"),
     Place("calls", "Calls", "calls", "Traffic", "record.read", "call"),
-    Place("keys", "Keys", "key", "Access", "virtual_key.read", "key", "issue rotate revoke"),
+    Place(
+        "keys",
+        "Keys",
+        "key",
+        "Access",
+        "virtual_key.read",
+        "key",
+        "issue rotate revoke revoke_several",
+    ),
     Place("apps", "Apps", "app", "Access", "app.read", "app", "create edit suspend resume remove"),
     Place(
         "members",
@@ -64,7 +72,7 @@ PLACES = (
         "Access",
         "membership.read",
         "member",
-        "add grant revoke",
+        "add grant revoke remove",
     ),
     Place(
         "tenants",
@@ -73,7 +81,7 @@ PLACES = (
         "Access",
         "tenant.read",
         "tenant",
-        "create edit suspend resume",
+        "create edit suspend resume remove",
         keeps_tenant=False,
     ),
     Place(
@@ -94,7 +102,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "provider",
-        "create edit credential forget test remove",
+        "create start edit credential forget test remove",
         keeps_tenant=False,
     ),
     Place(
@@ -104,7 +112,8 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "model",
-        "create edit remove price deploy rank retire reprice",
+        "create edit plan remove price deploy rank retire reprice price_deployment "
+        "reprice_deployment",
         keeps_tenant=False,
     ),
     Place("events", "Audit events", "event", "Evidence", "event.read", "event"),

@@ -36,7 +36,7 @@ def steps(actor: Actor) -> list[Step]:
         Step(
             "Connect a provider",
             "and let it serve a model",
-            "providers" if can(actor, "platform.read", None) else "",
+            "provider_start" if can(actor, "platform.read", None) else "",
             "Connect",
             Deployment.objects.exists(),
         ),

@@ -5,9 +5,12 @@ are checked when they are written down, and resolved ones each time they are con
 """
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_VERSION = re.compile(r"api-version=[0-9a-z-]{1,40}")
+_BUT = ", but for its version: ?api-version=2024-10-21"
 _LOCAL_NAMES = (".localhost", ".local", ".internal")
 
 
@@ -15,27 +18,31 @@ class OriginError(ValueError):
     """A text is not the base URL of a provider; the message says why."""
 
 
-def base_url(text: str, *, allow_private: bool) -> str:
+def base_url(text: str, *, allow_private: bool, versioned: bool = False) -> str:
     """Return a provider's base URL without its last slash; raise OriginError where it is refused.
 
-    Clear-text http, local names and private addresses take `allow_private`.
+    Clear-text http, local names and private addresses take `allow_private`. Only one that may be
+    `versioned` can have a query: the version of its API.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise OriginError("the host of the base URL is not a host") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise OriginError("a base URL begins with https:// (or http://) and a host")
     if parts.username is not None or parts.password is not None:
         raise OriginError(
             "a base URL holds no user or password: that is what the credential is for"
         )
-    if parts.query or parts.fragment:
-        raise OriginError("a base URL has no query and no fragment")
+    if parts.fragment or (parts.query and not (versioned and _VERSION.fullmatch(parts.query))):
+        raise OriginError("a base URL has no query and no fragment" + _BUT * versioned)
     try:
         parts.port  # noqa: B018  (the property parses)
     except ValueError:
         raise OriginError("the port of the base URL is not a port") from None
     if not allow_private:
         _refuse_private(parts.scheme, parts.hostname)
-    return text.rstrip("/")
+    return parts._replace(path=parts.path.rstrip("/")).geturl() if parts.query else text.rstrip("/")
 
 
 def is_public(address: str) -> bool:

@@ -3,13 +3,15 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from audit.causes import Causes, causes
 from gateway.burning import runs_out
-from gateway.calls.wording import duration
+from gateway.calls.wording import duration, rounded
 from gateway.charts import spark
 from gateway.reach import Reach
 from gateway.standing import WARN_PERCENT, Meter, meters
@@ -46,39 +48,15 @@ class Risk:
 
 def tiles(of: Reach, series: Series) -> list[Tile]:
     """Return the figures of the range, each with the list behind it."""
-    total = series.totals
-
-    def tile(
-        label: str, lines: tuple[str, ...], href: str, of_one: Callable[[Figures], int]
-    ) -> Tile:
-        path = spark([of_one(point.figures) for point in series.points])
-        return Tile(label, lines, href, path)
-
-    costs = tuple(
-        f"{text_from_micros(micros)} {code}" for code, micros in total.cost_micros.items()
-    )
-    tokens = (f"{total.input_tokens:,} in", f"{total.output_tokens:,} out")
-    times = tuple(
-        f"{name} {duration(ms)}" for name, ms in (("p50", total.p50_ms), ("p95", total.p95_ms))
-    )
+    total, tile = series.totals, partial(_tile, series)
     return [
-        tile("Calls", (f"{total.calls:,}",), _calls(of), lambda one: one.calls),
-        tile("Denied", (f"{total.denied:,}",), _calls(of, "denied"), lambda one: one.denied),
-        tile("Redacted", (f"{total.redacted:,}",), _usage(of, "app"), lambda one: one.redacted),
-        tile("Failed", (f"{total.failed:,}",), _calls(of, "failed"), lambda one: one.failed),
-        tile(
-            "Cost",
-            costs or ("0.00",),
-            _usage(of, "app"),
-            lambda one: sum(one.cost_micros.values()),
-        ),
-        tile(
-            "Tokens",
-            tokens,
-            _usage(of, "model"),
-            lambda one: one.input_tokens + one.output_tokens,
-        ),
-        tile("Duration", times, _usage(of, "model"), lambda one: one.p95_ms or 0),
+        tile("Calls", (f"{total.calls:,}",), _calls(of), attrgetter("calls")),
+        tile("Denied", (f"{total.denied:,}",), _calls(of, "denied"), attrgetter("denied")),
+        tile("Redacted", (f"{total.redacted:,}",), _usage(of, "app"), attrgetter("redacted")),
+        tile("Failed", (f"{total.failed:,}",), _calls(of, "failed"), attrgetter("failed")),
+        tile("Cost", _costs(total), _usage(of, "app"), lambda one: sum(one.cost_micros.values())),
+        tile("Tokens", _tokens(total), _usage(of, "model"), _all_tokens),
+        tile("Duration", _times(total), _usage(of, "model"), lambda one: one.p95_ms or 0),
     ]
 
 
@@ -114,6 +92,37 @@ def last_change(of: Reach) -> PolicyVersion | None:
     """Return the policy version that was published last, of those that the actor may read."""
     versions = PolicyVersion.objects.filter(policy__in=policies_visible(of.actor))
     return versions.select_related("policy").order_by("-created_at").first()
+
+
+def _tile(
+    series: Series, label: str, lines: tuple[str, ...], href: str, of_one: Callable[[Figures], int]
+) -> Tile:
+    path = spark([of_one(point.figures) for point in series.points])
+    return Tile(label, lines, href, path)
+
+
+def _costs(total: Figures) -> tuple[str, ...]:
+    found = (f"{text_from_micros(micros)} {code}" for code, micros in total.cost_micros.items())
+    return tuple(found) or ("0.00",)
+
+
+def _tokens(total: Figures) -> tuple[str, ...]:
+    return _whole(f"{rounded(total.input_tokens)} in"), _whole(
+        f"{rounded(total.output_tokens)} out"
+    )
+
+
+def _all_tokens(one: Figures) -> int:
+    return one.input_tokens + one.output_tokens
+
+
+def _times(total: Figures) -> tuple[str, ...]:
+    return _whole(f"p50 {duration(total.p50_ms)}"), _whole(f"p95 {duration(total.p95_ms)}")
+
+
+def _whole(line: str) -> str:
+    """Return a line that is not broken where a tile is narrow."""
+    return line.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _why(meter: Meter, now: datetime.datetime) -> str:

@@ -14,22 +14,13 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from audit.actor import Actor
+from gateway.constraints import in_words
 from tenants.models import Tenant
 from tenants.permissions import tenants_where
 from tenants.selectors import tenants_visible
 
 PAGE = 50
 REASON_LENGTH_MAX = 1000
-CONSTRAINTS = {
-    "app_name_once_per_tenant": "An app of this name exists in the tenant.",
-    "budget_name_once_per_owner": "A budget of this name exists there.",
-    "limit_name_once_per_owner": "A limit of this name exists there.",
-    "route_default_cap_within_maximum": "The default cap is at least 1 and at most the maximum.",
-    "tenant_name_once": "A tenant of this name exists.",
-    "user_email_once_in_any_case": "A person with this e-mail exists.",
-}
-"""What a row that a constraint refuses would have been."""
-
 Row = TypeVar("Row", bound=Model)
 
 
@@ -119,7 +110,7 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
         form.add_error(None, error)
         return
     for name, faults in error.error_dict.items():
-        told = [_plain(message) for fault in faults for message in fault.messages]
+        told = [in_words(message) for fault in faults for message in fault.messages]
         if name in form.fields:
             form.add_error(name, told)
         else:
@@ -127,14 +118,12 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
             form.add_error(None, [f"{prefix}{message}" for message in told])
 
 
-def _plain(message: str) -> str:
-    """Say what a constraint of the database means; other messages are sentences already."""
-    return next((said for name, said in CONSTRAINTS.items() if name in message), message)
+def listed(request: HttpRequest, rows: QuerySet[Row], name: str = "page") -> Page[Row]:
+    """Return the page of the rows that the address asks for, or the nearest there is.
 
-
-def listed(request: HttpRequest, rows: QuerySet[Row]) -> Page[Row]:
-    """Return the page of the rows that the address asks for, or the nearest there is."""
-    return Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    A second list on a page has a name of its own in the address.
+    """
+    return Paginator(rows, PAGE).get_page(request.GET.get(name))
 
 
 def tenant_chosen(request: HttpRequest, actor: Actor) -> Tenant | None:

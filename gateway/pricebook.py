@@ -82,15 +82,17 @@ def _all_day(
 
 def _quote(at: datetime.datetime, prices: Iterable[types.ModelPrice]) -> Quote | None:
     """Return the highest of several prices for one moment; None where input has no price."""
-    inputs, outputs, cached, requests = [], [], [], []
+    inputs, outputs, cached, written, requests = [], [], [], [], []
     for price in prices:
         inputs += _figures(price.input_mtok)
         outputs += _figures(price.output_mtok)
         cached += _figures(price.cache_read_mtok)
+        written += _figures(price.cache_write_mtok)
         requests += _figures(price.requests_kcount)
     if not inputs:
         return None
-    several = any(len(set(figures)) > 1 for figures in (inputs, outputs, cached, requests))
+    told = (inputs, outputs, cached, written, requests)
+    several = any(len(set(figures)) > 1 for figures in told)
     highest = Price(
         currency=CURRENCY,
         input_pico=_pico(max(inputs), _PICO_PER_TOKEN),
@@ -98,6 +100,7 @@ def _quote(at: datetime.datetime, prices: Iterable[types.ModelPrice]) -> Quote |
         cached_input_pico=_pico(max(cached), _PICO_PER_TOKEN) if cached else None,
         request_pico=_pico(max(requests, default=Decimal(0)), _PICO_PER_REQUEST),
         effective_from=int(at.timestamp()),
+        cache_write_pico=_pico(max(written), _PICO_PER_TOKEN) if written else None,
     )
     return Quote(highest, f"{SOURCE} {genai_prices.__version__}{', highest' if several else ''}")
 

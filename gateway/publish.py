@@ -92,6 +92,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         tags=tuple(tenant.tags),
         pii_countries=tuple(tenant.pii_countries),
         pii_phone_regions=tuple(tenant.pii_phone_regions),
+        cors_origins=tuple(tenant.cors_origins),
         apps={str(app.id): _app(app, held) for app in apps},
         routes=_routes(names, documents),
         budgets=_budgets(tenant, now),
@@ -155,9 +156,23 @@ def _routes(names: set[str], documents: Mapping[str, Document]) -> dict[str, bun
             max_output_tokens=row.max_output_tokens,
             default_max_output_tokens=row.default_max_output_tokens,
             deployments=tuple(served[row.id]),
+            plan=_plan(row),
         )
         for row in rows
     }
+
+
+def _plan(row: Route) -> bundle.Plan:
+    return bundle.Plan(
+        strategy=row.strategy,
+        sticky=row.sticky,
+        regional=row.regional,
+        drop_unsupported=row.drop_unsupported,
+        retries=row.retries,
+        hedge_after_ms=row.hedge_after_ms,
+        context_tokens=row.context_tokens,
+        fallbacks=tuple(row.fallbacks),
+    )
 
 
 def _deployments(routes: Sequence[Route]) -> Iterator[tuple[uuid.UUID, bundle.Deployment]]:
@@ -166,6 +181,7 @@ def _deployments(routes: Sequence[Route]) -> Iterator[tuple[uuid.UUID, bundle.De
     costs = prices(deployments)
     sealed = _credentials({deployment.provider_id for deployment in deployments})
     for row in deployments:
+        held = sealed.get(row.provider_id, ())
         yield (
             row.route_id,
             bundle.Deployment(
@@ -179,19 +195,28 @@ def _deployments(routes: Sequence[Route]) -> Iterator[tuple[uuid.UUID, bundle.De
                 priority=row.priority,
                 region=row.region,
                 prices=costs[row.id],
-                credential=sealed.get(row.provider_id),
+                credential=held[0] if held else None,
+                spare_credentials=tuple(held[1:]),
+                timeouts=_timeouts(row),
             ),
         )
 
 
-def _credentials(provider_ids: set[uuid.UUID]) -> dict[uuid.UUID, bundle.SealedCredential]:
+def _timeouts(row: Deployment) -> bundle.Timeouts | None:
+    own = bundle.Timeouts(row.connect_s, row.first_byte_s, row.idle_s, row.total_s)
+    return None if own == bundle.Timeouts() else own
+
+
+def _credentials(provider_ids: set[uuid.UUID]) -> dict[uuid.UUID, list[bundle.SealedCredential]]:
+    """Return the credentials in use by provider, in the order of their labels."""
     rows = Credential.objects.filter(provider_id__in=provider_ids, state=Credential.State.ACTIVE)
-    return {
-        row.provider_id: bundle.SealedCredential(
+    found: dict[uuid.UUID, list[bundle.SealedCredential]] = {}
+    for row in rows.order_by("label", "id"):
+        sealed = bundle.SealedCredential(
             bytes(row.sealed), row.key_id, credentials.row_name(row.id, row.provider_id)
         )
-        for row in rows
-    }
+        found.setdefault(row.provider_id, []).append(sealed)
+    return found
 
 
 def _app(app: App, held: Attached) -> bundle.App:

@@ -15,6 +15,7 @@ _READ_AND_WRITTEN = {
     "limits": "rate limits",
     "members": "who has which role",
     "oauth-applications": "the applications that may ask for tokens",
+    "people": "who may sign in, and what they may do",
     "policies": "policies, their versions and where they hold",
     "providers": "providers and their credentials, which nobody can read",
     "routes": "public model names, their deployments and prices",

@@ -28,7 +28,7 @@ from gateway.models import (
     Route,
 )
 from policies.models import PolicyVersion
-from tenants.models import App, Role, Tenant
+from tenants.models import App, Hold, Role, Tenant
 from tenants.permissions import can, tenants_where
 from tenants.selectors import actor_of, owner_exists
 
@@ -112,6 +112,17 @@ def routes_visible(actor: Actor) -> QuerySet[Route]:
     return routes.filter(name__in=models_used(Tenant.objects.filter(id__in=ids)))
 
 
+def models_offered(actor: Actor) -> list[str]:
+    """Return the names of the models that the actor may give to an app: all, or none.
+
+    The platform offers each to every tenant; which of them an app lists is its tenant's affair, and
+    what they may be used for its policies'. So whoever makes apps chooses from all names.
+    """
+    if tenants_where(actor, "app.create") == frozenset():
+        return []
+    return list(Route.objects.order_by("name").values_list("name", flat=True))
+
+
 def models_used(tenants: QuerySet[Tenant]) -> set[str]:
     """Return the public model names that the apps of these tenants list."""
     lists = tenants.values_list("apps__models", flat=True)
@@ -141,7 +152,11 @@ def calls_visible(
     actor: Actor, tenants: Collection[Tenant], wanted: evidence.CallsWanted, size: int
 ) -> list[list[Record]]:
     """Return the records of calls of these tenants, as far as the actor may read them."""
-    return evidence.calls_page(_readable(actor, tenants), wanted, size)
+    ids = _readable(actor, tenants)
+    if wanted.outcome == "in_flight":  # each admission opened a hold, and what ends it closes that
+        holds = Hold.objects.filter(tenant_id__in=ids, state=Hold.State.OPEN)
+        wanted = replace(wanted, among=set(holds.values_list("call_id", flat=True)))
+    return evidence.calls_page(ids, wanted, size)
 
 
 def call_visible(actor: Actor, call_id: UUID) -> list[Record]:
@@ -236,6 +251,7 @@ def _price(row: Price) -> bundle.Price:
         input_pico=row.input_pico,
         output_pico=row.output_pico,
         cached_input_pico=row.cached_input_pico,
+        cache_write_pico=row.cache_write_pico,
         request_pico=row.request_pico,
         effective_from=int(row.effective_from.timestamp()),
     )
@@ -249,12 +265,14 @@ def applications_visible(actor: Actor) -> QuerySet[OAuthApplication]:
 
 
 def token_application(token: str) -> OAuthApplication | None:
-    """Return the application that an access token was issued to, expired or not."""
+    """Return the application that an access token was issued to, expired or not.
+
+    None where the token can be good no more: its person may not sign in, or its tenant is gone.
+    """
     checksum = hashlib.sha256(token.encode()).hexdigest()
     found = get_access_token_model().objects.filter(token_checksum=checksum)
-    row = found.select_related("application").first()
-    application: OAuthApplication | None = None if row is None else row.application
-    return application
+    row = found.select_related("user", "application__tenant").first()
+    return None if row is None or bearer(row, "") is None else row.application
 
 
 def bearer(token: AbstractAccessToken, source: str) -> Actor | None:

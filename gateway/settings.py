@@ -179,7 +179,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "gateway.rest.schema.ResourceSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "audit.rest.problems.handle",
+    "EXCEPTION_HANDLER": "gateway.rest.handler.handle",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
 }
@@ -259,6 +259,11 @@ CELERY_BEAT_SCHEDULE = {
     "maintain_partitions": {"task": "gateway.maintain_partitions", "schedule": 3600.0},
     "tend_jobs": {"task": "gateway.tend_jobs", "schedule": 5.0, "options": {"expires": 5}},
     "roll_usage": {"task": "gateway.roll_usage", "schedule": 60.0, "options": {"expires": 60}},
+    "look_after_providers": {
+        "task": "gateway.look_after_providers",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "prune_jobs": {"task": "gateway.prune_jobs", "schedule": 3600.0},
     "turn_epochs": {"task": "gateway.turn_epochs", "schedule": 24 * 3600.0},
     "forget_tokens": {"task": "gateway.forget_tokens", "schedule": 3600.0},

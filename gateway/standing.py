@@ -3,14 +3,12 @@
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Sum
-
 from tenants.budgets import window_starts
-from tenants.models import Budget, Hold, LedgerPosting
+from tenants.models import Budget
 from tenants.money import text_from_micros
+from tenants.usage.postings import posted_and_held
 
 WARN_PERCENT = 80
 FULL_PERCENT = 100
@@ -68,33 +66,18 @@ def meters(budgets: Sequence[Budget], now: datetime.datetime) -> list[Meter]:
     """Return the meter of each budget in its present window; two queries, however many."""
     windows = {budget.id: _window(budget, now) for budget in budgets}
     starts = {start for start, _ in windows.values()}
+    tenant_ids = {budget.tenant_id for budget in budgets}
+    posted, held = posted_and_held(tenant_ids, [*windows], {_instant(start) for start in starts})
     sums: dict[tuple[str, int], dict[str, list[int]]] = {}
-    for budget_id, start_s, group, micros in _posted([*windows], starts):
-        sums.setdefault((budget_id, start_s), {}).setdefault(group, [0, 0])[0] += micros
-    for budget_id, start_s, group, micros in _held({budget.tenant_id for budget in budgets}):
-        sums.setdefault((budget_id, start_s), {}).setdefault(group, [0, 0])[1] += micros
+    for spent in posted:
+        of_window = sums.setdefault((str(spent.budget_id), int(spent.start.timestamp())), {})
+        of_window.setdefault(spent.group, [0, 0])[0] += spent.micros
+    for each in held:
+        of_window = sums.setdefault((each.budget_id, each.start_s), {})
+        of_window.setdefault(each.group, [0, 0])[1] += each.micros
     return [
         _meter(budget, *windows[budget.id], sums.get((str(budget.id), windows[budget.id][0]), {}))
         for budget in budgets
-    ]
-
-
-def _posted(budget_ids: Sequence[UUID], starts: set[int]) -> list[tuple[str, int, str, int]]:
-    instants = [_instant(start) for start in starts]
-    rows = LedgerPosting.objects.filter(budget_id__in=budget_ids, window_start__in=instants)
-    found = rows.values_list("budget_id", "window_start", "group").annotate(Sum("delta_micros"))
-    return [
-        (str(budget_id), int(start.timestamp()), group, int(micros))
-        for budget_id, start, group, micros in found
-    ]
-
-
-def _held(tenant_ids: set[UUID]) -> list[tuple[str, int, str, int]]:
-    open_holds = Hold.objects.filter(tenant_id__in=tenant_ids, state=Hold.State.OPEN)
-    return [
-        (str(budget_id), int(start), str(group), int(micros))
-        for amounts in open_holds.values_list("amounts", flat=True)
-        for budget_id, start, _end, group, micros in amounts
     ]
 
 

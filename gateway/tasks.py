@@ -18,6 +18,7 @@ from oauth2_provider.models import clear_expired
 
 from audit.actor import task as task_actor
 from audit.services import partitions_create
+from gateway.circuits import look_after
 from gateway.jobs.queue import send
 from gateway.jobs.run import run
 from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
@@ -29,6 +30,7 @@ from gateway.services.prices import price_book_refresh
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
 from tenants.revisions import tenant_heard
+from tenants.usage.pruning import usage_prune
 from tenants.usage.rolling import usage_roll
 
 log = logging.getLogger(__name__)
@@ -129,9 +131,20 @@ def prune_jobs() -> None:
 @shared_task(name="gateway.roll_usage")
 def roll_usage() -> None:
     """Roll up what was used, wherever something was written since the last time."""
+    keep = datetime.timedelta(days=settings.GATEHOUSE.usage_hours_days)
     with alone("gateway.roll_usage") as mine:
         if mine:
             usage_roll()
+            usage_prune(timezone.now() - keep)
+
+
+@shared_task(name="gateway.look_after_providers")
+def look_after_providers() -> None:
+    """Ask the providers that want it how they are, and leave alone those that are away."""
+    with alone("gateway.look_after_providers") as mine:
+        away = look_after(timezone.now()) if mine else []
+        if away:
+            log.warning("providers_away", extra={"providers": away})
 
 
 @contextmanager

@@ -14,10 +14,26 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from tenants.usage.tables import (
+    PostingMark,
+    PostingSum,
+    UsageCalendar,
+    UsageMark,
+    UsageRollup,
+    UsageTotal,
+)
+
+# Django finds models in this file; tables of sums stand beside what fills them.
+__all__ = ["PostingMark", "PostingSum", "UsageCalendar", "UsageMark", "UsageRollup", "UsageTotal"]
+
 SLUG_PATTERN = r"\A[a-z0-9][a-z0-9._-]{0,62}\Z"
 SLUG = RegexValidator(
     SLUG_PATTERN,
     "a name is 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
+)
+ORIGIN_PATTERN = r"\A(?:\*|https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::\d{1,5})?)\Z"
+ORIGIN = RegexValidator(
+    ORIGIN_PATTERN, "an origin is https://host, http://host:port, or * for every one"
 )
 MAX_MICROS = 2**52
 """Counters are Lua doubles: above this an integer is no longer exact."""
@@ -94,6 +110,9 @@ class Tenant(models.Model):
     tags = ArrayField(models.CharField(max_length=63, validators=[SLUG]), default=list, blank=True)
     pii_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     pii_phone_regions = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    cors_origins = ArrayField(
+        models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
+    )
     revision = models.PositiveBigIntegerField(default=1)
     published_revision = models.PositiveBigIntegerField(default=0)
     publish_error = models.TextField(blank=True, default="")
@@ -398,75 +417,3 @@ class LedgerPosting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.budget_id} {self.delta_micros} micros"
-
-
-class UsageRollup(models.Model):
-    """What was used in an hour or a day of the tenant's calendar, by who, what and in which money.
-
-    Written by tenants/usage alone, whole windows at a time. A call is counted once, in the row of
-    the currency that it was charged in (empty: nothing was charged); `denied`, `failed` and `lost`
-    are outcomes (audit/outcome.py), `refused` are calls that never left, `redacted` those that left
-    changed. `latency` is a histogram (latency.py) of permitted calls.
-    """
-
-    class Granularity(models.TextChoices):
-        HOUR = "hour"
-        DAY = "day"
-
-    id = models.BigAutoField(primary_key=True)
-    granularity = models.CharField(max_length=4, choices=Granularity.choices)
-    tenant_id = models.UUIDField()
-    start = models.DateTimeField()
-    app_id = models.UUIDField(null=True)
-    key_id = models.CharField(max_length=10)
-    model = models.CharField(max_length=120)
-    user = models.CharField(max_length=200)
-    tags = ArrayField(models.CharField(max_length=300))
-    currency = models.CharField(max_length=3)
-    calls = models.BigIntegerField()
-    refused = models.BigIntegerField()
-    denied = models.BigIntegerField()
-    redacted = models.BigIntegerField()
-    failed = models.BigIntegerField()
-    lost = models.BigIntegerField()
-    input_tokens = models.BigIntegerField()
-    output_tokens = models.BigIntegerField()
-    cached_tokens = models.BigIntegerField()
-    cost_pico = models.DecimalField(max_digits=30, decimal_places=0)
-    cost_micros = models.BigIntegerField()
-    latency_ms = models.BigIntegerField()
-    latency = ArrayField(models.BigIntegerField())
-
-    class Meta:
-        indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["tenant_id", "granularity", "start"], name="usage_window"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.granularity} {self.start}: {self.calls} calls"
-
-
-class UsageMark(models.Model):
-    """How far usage is rolled up: all that transactions before `xid` wrote, as of `at`. One row."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1)
-    xid = models.BigIntegerField()
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints: ClassVar[list[Any]] = [
-            models.CheckConstraint(condition=Q(id=1), name="usage_mark_is_one"),
-        ]
-
-    def __str__(self) -> str:
-        return f"usage as of {self.at}"
-
-
-class UsageCalendar(models.Model):
-    """The time zone in which a tenant's usage was rolled up: another one cuts other days."""
-
-    tenant_id = models.UUIDField(primary_key=True)
-    timezone = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return f"{self.tenant_id} in {self.timezone}"

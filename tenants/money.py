@@ -3,6 +3,7 @@
 One unit of a currency is 1,000,000 micros; one micro is 1,000,000 pico. Nothing here is a float.
 """
 
+import re
 from decimal import Decimal, InvalidOperation
 
 MICROS_PER_UNIT = 1_000_000
@@ -11,8 +12,16 @@ MAX_MICROS = 2**52
 """The counters' script works in doubles: above this an integer would no longer be exact."""
 
 
+CURRENCY_HELP = "a currency is three capital letters, such as USD"
+
+
 class MoneyError(ValueError):
     """A text is not an amount of money; the message says why."""
+
+
+def is_currency(text: str) -> bool:
+    """Return whether a text is spelt as a currency is."""
+    return re.fullmatch(r"[A-Z]{3}", text) is not None
 
 
 def micros_from_pico(pico: int) -> int:

@@ -6,6 +6,7 @@ the owner of the installation; the others are given by a role in the tenant that
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -56,7 +57,14 @@ _READS = frozenset(
     }
 )
 _EVIDENCE = frozenset(
-    {"event.read", "export.create", "export.download", "export.read", "record.read"}
+    {
+        "call.explain",
+        "event.read",
+        "export.create",
+        "export.download",
+        "export.read",
+        "record.read",
+    }
 )
 _JOBS = frozenset({"job.cancel", "job.create", "job.read"})
 _KEYS = frozenset({"virtual_key.issue", "virtual_key.revoke", "virtual_key.rotate"})
@@ -115,6 +123,13 @@ WITHOUT_TENANT = frozenset({"policy.create", "user.create"})
 """Actions on what belongs to no tenant yet: the role in any tenant gives them."""
 
 
+class Granted(NamedTuple):
+    """An action, and the roles that give it."""
+
+    action: str
+    roles: tuple[str, ...]
+
+
 class LacksError(PermissionDenied):
     """The actor may not do an action to an object."""
 
@@ -160,6 +175,15 @@ def exceeds(actor: Actor, roles: Iterable[str], tenant: Tenant) -> list[str]:
     """Return the actions that these roles would give in the tenant and the actor does not have."""
     given = frozenset[str]().union(*(MATRIX.get(role, frozenset()) for role in roles))
     return sorted(action for action in given if not can(actor, action, tenant))
+
+
+def given_by(roles: Iterable[str]) -> tuple[Granted, ...]:
+    """Return each action that the roles give, with those of them that do."""
+    sources: dict[str, list[str]] = {}
+    for role in sorted(roles):
+        for action in MATRIX.get(role, ()):
+            sources.setdefault(action, []).append(role)
+    return tuple(Granted(action, tuple(named)) for action, named in sorted(sources.items()))
 
 
 def _allows(roles: frozenset[str], action: str) -> bool:

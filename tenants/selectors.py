@@ -1,15 +1,43 @@
 """Reads of tenants, apps, keys, budgets, limits and people, for an actor. Unseen means absent."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from audit.actor import Actor
 from tenants.budgets import BudgetShape
 from tenants.models import App, Budget, Membership, RateLimit, Tenant, User, VirtualKey
-from tenants.permissions import tenants_where
+from tenants.permissions import (
+    ACTIONS,
+    Granted,
+    given_by,
+    tenants_where,
+)
 
 Row = TypeVar("Row", App, VirtualKey, Budget, RateLimit, Membership)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """What a person may do in one tenant."""
+
+    tenant: UUID
+    name: str
+    actions: tuple[Granted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAccess:
+    """What a person may do: everywhere, as its owner, and tenant by tenant, by roles."""
+
+    person: UUID
+    is_active: bool
+    is_installation_owner: bool
+    everywhere: tuple[str, ...]
+    tenants: tuple[TenantAccess, ...]
 
 
 def actor_of(user: User, source: str = "") -> Actor:
@@ -61,6 +89,55 @@ def members_visible(actor: Actor) -> QuerySet[Membership]:
     """Return who has which role in the tenants whose members the actor may read."""
     memberships = Membership.objects.select_related("user").order_by("user__email", "role")
     return _within(actor, "membership.read", memberships)
+
+
+def people_visible(actor: Actor) -> QuerySet[User]:
+    """Return the people with a role in a tenant whose members the actor may read, with these.
+
+    Whoever may read all tenants sees everybody. `memberships_seen` of each is what may be shown.
+    """
+    seen = members_visible(actor).order_by("tenant_id", "role")
+    people = User.objects.prefetch_related(
+        Prefetch("memberships", queryset=seen, to_attr="memberships_seen")
+    ).order_by("-created_at", "-id")
+    if tenants_where(actor, "membership.read") is None:
+        return people
+    return people_with(people, actor)
+
+
+def people_with(
+    people: QuerySet[User], actor: Actor, *, tenant_id: UUID | None = None, role: str | None = None
+) -> QuerySet[User]:
+    """Return those of the people who have such a role where the actor may see it."""
+    roles = members_visible(actor).order_by().filter(user=OuterRef("pk"))
+    named = {"tenant_id": tenant_id, "role": role}
+    return people.filter(
+        Exists(roles.filter(**{name: value for name, value in named.items() if value}))
+    )
+
+
+def memberships_of(actor: Actor, person: User) -> list[Membership]:
+    """Return the person's roles that the actor may see, by tenant."""
+    found = members_visible(actor).filter(user=person).select_related("tenant")
+    return list(found.order_by("tenant__name", "tenant_id", "role"))
+
+
+def access_of(person: User, memberships: Sequence[Membership]) -> PersonAccess:
+    """Return what the person may do now by these roles, or by owning the installation."""
+    is_owner = person.is_superuser and person.is_active
+    by_tenant: dict[Tenant, list[str]] = {}
+    for membership in memberships if person.is_active else ():
+        by_tenant.setdefault(membership.tenant, []).append(membership.role)
+    tenants = [
+        TenantAccess(tenant.id, tenant.name, given_by(roles)) for tenant, roles in by_tenant.items()
+    ]
+    return PersonAccess(
+        person.id,
+        person.is_active,
+        person.is_superuser,
+        tuple(sorted(ACTIONS)) if is_owner else (),
+        tuple(tenants),
+    )
 
 
 def tenant_named(name: str) -> Tenant | None:

@@ -52,13 +52,14 @@ def record(house, kind):
     return found
 
 
-def served(*deployments):
+def served(*deployments, dialect="openai", secret="sk-upstream-canary", **plan):
     """Make a house under a hard budget whose one model has these deployments, first tried first.
 
-    Each is a base URL and the name of the model there.
+    Each is a base URL and the name of the model there; `dialect` and `secret` are those of the
+    providers, `plan` is that of the model.
     """
-    found = {url: estate.provider(url) for url, _ in deployments}
-    route = estate.route(*((found[url], model) for url, model in deployments), price=PRICE)
+    found = {url: estate.provider(url, secret, dialect) for url, _ in deployments}
+    route = estate.route(*((found[url], model) for url, model in deployments), price=PRICE, **plan)
     return estate.estate(route, budgets=list(HARD))
 
 

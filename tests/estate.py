@@ -51,10 +51,10 @@ def pepper():
     return envelope.key_pepper(settings.GATEHOUSE.kek)
 
 
-def provider(base_url, secret="sk-upstream-canary"):
+def provider(base_url, secret="sk-upstream-canary", dialect="openai"):
     """Make a provider at a local address, with a credential."""
     made = provider_create(
-        actor=ACTOR, name=name("mock"), dialect="openai", base_url=base_url, allow_private=True
+        actor=ACTOR, name=name("mock"), dialect=dialect, base_url=base_url, allow_private=True
     )
     if secret:
         credential_set(actor=ACTOR, provider=made, secret=secret)
@@ -67,16 +67,18 @@ def simulated():
     return found or provider_create(actor=ACTOR, name=name("simulated"), dialect="simulated")
 
 
-def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output=256):
+def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output=256, **plan):
     """Make a public model served by (provider, upstream model[, priority]) in that order.
 
-    `price` is a currency, units per million tokens in and out, and micros for each request.
+    `price` is a currency, units per million tokens in and out, and micros for each request; `plan`
+    are the other fields of a route: its strategy, retries, fallbacks ...
     """
     made = route_create(
         actor=ACTOR,
         name=name("model"),
         max_output_tokens=max_output,
         default_max_output_tokens=default_output,
+        **plan,
     )
     for place, (at, model, *rest) in enumerate(deployments):
         deployment_create(

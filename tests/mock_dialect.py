@@ -9,7 +9,21 @@ import orjson
 
 CREATED = 1767225600
 DONE = b"data: [DONE]\n\n"
-MODES = ("answer", "garbage", "cut", "hang", "reset")
+MODES = (
+    "answer",
+    "garbage",
+    "cut",
+    "hang",
+    "reset",
+    "resethead",
+    "resetbody",
+    "stall",
+    "halfevent",
+    "hugeevent",
+    "errorbody",
+    "wrongtype",
+)
+HUGE = "x" * (18 << 20)
 USAGES = ("end", "absent", "zero", "first", "middle", "twice", "finish", "every", "after-done")
 
 
@@ -18,7 +32,10 @@ class Behaviour:
     """How one request is answered; times in milliseconds.
 
     `tokens` is how much is produced where no cap is lower; with `seed`, a random number up to the
-    cap instead. `billed` false bills nothing. `times` is for how many requests it holds, 0 for all.
+    cap instead. `code` is that of a refusal, `lasts` the seconds of a token that is given. With
+    `tools`, a model of a cloud calls the first tool that it may. `billed` false bills nothing.
+    `times` is for how many requests it holds, 0 for all. `retry_after` -1 leaves the header out of
+    a 429; `remaining` is told as what is left of a limit.
     """
 
     mode: str = "answer"
@@ -35,6 +52,10 @@ class Behaviour:
     pieces: int = 0
     billed: bool = True
     times: int = 0
+    remaining: int | None = None
+    code: str = "mock"
+    lasts: int = 3599
+    tools: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES or self.usage not in USAGES:
@@ -88,8 +109,8 @@ def produce(body: dict[str, Any], behaviour: Behaviour, size: int) -> Production
     """Return what a chat request brings forth; a word is a token, a byte at least one word."""
     cap = body.get("max_completion_tokens") or body.get("max_tokens")
     if behaviour.echo:
-        content = [str(one["content"]) for one in body["messages"] if one["role"] == "user"][-1]
-        words = split(content)
+        said = [one["content"] for one in body["messages"] if one["role"] == "user"][-1]
+        words = split(said if isinstance(said, str) else "".join(part["text"] for part in said))
     elif behaviour.content is not None:
         words = split(behaviour.content)
     else:
@@ -160,9 +181,9 @@ def completion(model: str, production: Production, where: str) -> dict[str, Any]
     return {**head, "model": model, "choices": choices, "usage": usage.get(where, production.usage)}
 
 
-def error(message: str, status: int) -> bytes:
+def error(message: str, status: int, code: str = "mock") -> bytes:
     """Return an error as OpenAI writes it."""
     kinds = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error"}
     kind = kinds.get(status, "invalid_request_error")
-    told = {"message": message, "type": kind, "param": None, "code": "mock"}
+    told = {"message": message, "type": kind, "param": None, "code": code}
     return orjson.dumps({"error": told})

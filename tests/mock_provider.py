@@ -3,11 +3,11 @@
     python -m tests.mock_provider --port 0            prints its port, then serves
     python -m tests.mock_provider --port 0 --bare     the same for benchmarks: fast, one answer
 
-`/v1/chat/completions`, `/v1/responses`, `/v1/embeddings` and `/v1/models` are those of OpenAI. A
-request behaves as its model's name says (`mock-status-429`, `mock-usage-absent`, `mock-pace-20`:
-see `named` in `tests/mock_dialect.py`) or as POST `/_behave` has set for its model or for "*". GET
-`/_books` tells every request and what was billed for it, whatever anybody else believes; DELETE
-forgets all.
+`/v1/chat/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/models` and others are those of
+OpenAI, `/v1/messages` and what is below it those of Anthropic. A request behaves as its model's
+name says (`mock-status-429`, `mock-usage-absent`, `mock-pace-20`: see `named` in
+`tests/mock_dialect.py`) or as POST `/_behave` has set for its model or for "*". GET `/_books` tells
+every request and what was billed for it, whatever anybody else believes; DELETE forgets all.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import uvloop
 from aiohttp import web
 
 from tests.mock_bare import Bare, Connection
-from tests.mock_server import application
+from tests.mock_clouds import clouds
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 10.0
@@ -83,7 +83,7 @@ def start_mock_provider(*arguments: str) -> Iterator[MockProvider]:
 
 async def serve(host: str, port: int) -> None:
     """Serve everything until the process ends."""
-    runner = web.AppRunner(application(), handler_cancellation=True, access_log=None)
+    runner = web.AppRunner(clouds(), handler_cancellation=True, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
     announce(runner.addresses[0][1])

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from aiohttp.typedefs import Handler
 from tests import mock_media
 from tests.mock_dialect import (
     CREATED,
+    DONE,
+    HUGE,
     Behaviour,
     completion,
     error,
@@ -20,6 +23,7 @@ from tests.mock_dialect import (
     named,
     produce,
 )
+from tests.mock_messages import message, message_error, message_events
 from tests.mock_responses import as_chat, response, response_events
 from tests.mock_texts import completion_events, completion_of, continued, moderation
 
@@ -62,6 +66,7 @@ class Books:
         return found
 
 
+PARTLY = frozenset({"resethead", "resetbody", "stall", "halfevent"})
 BOOKS: web.AppKey[Books] = web.AppKey("books", Books)
 
 
@@ -69,84 +74,109 @@ class Reset(Exception):
     """The connection has been reset, as the behaviour asked."""
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
-    """Answer a chat."""
-    entry, behaviour = await _received(request)
+async def chat(request: web.Request, prelude: Sequence[bytes] = ()) -> web.StreamResponse:
+    """Answer a chat; `prelude` are events that come before a stream's own."""
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     production = produce(entry.body, behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     if not entry.stream:
-        return _whole(entry, completion(entry.model, production, behaviour.usage), behaviour)
+        answer = completion(entry.model, production, behaviour.usage)
+        if behaviour.mode in PARTLY:
+            return await _partly(request, "application/json", orjson.dumps(answer), behaviour.mode)
+        return whole(entry, answer, behaviour)
     wanted = bool((entry.body.get("stream_options") or {}).get("include_usage"))
     pieces = events(entry.model, production, behaviour.usage, wanted)
-    return await _streamed(request, entry, pieces, behaviour)
+    return await streamed(request, entry, [*prelude, *pieces], behaviour)
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """Answer a chat as Anthropic does."""
+    entry, behaviour = await received(request)
+    if behaviour.status != 200:
+        return refusal(behaviour, message_error(behaviour.message, behaviour.status))
+    production = produce(entry.body, behaviour, entry.bytes)
+    if behaviour.billed:
+        entry.input = production.usage["prompt_tokens"]
+        entry.output = production.usage["completion_tokens"]
+    await misbehave(request, behaviour)
+    if not entry.stream:
+        return whole(entry, message(entry.model, production, behaviour.usage), behaviour)
+    pieces = message_events(entry.model, production, behaviour.usage)
+    return await streamed(request, entry, pieces, behaviour)
+
+
+async def count_tokens(request: web.Request) -> web.StreamResponse:
+    """Count the tokens of a chat, which costs nothing."""
+    entry, behaviour = await received(request)
+    return whole(entry, {"input_tokens": max(1, entry.bytes // 4)}, behaviour)
 
 
 async def responses(request: web.Request) -> web.StreamResponse:
     """Answer in the form of the responses API."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     production = produce(as_chat(entry.body), behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     answer = response(entry.model, production, behaviour.usage)
     if not entry.stream:
-        return _whole(entry, answer, behaviour)
-    return await _streamed(request, entry, response_events(answer, production), behaviour)
+        return whole(entry, answer, behaviour)
+    return await streamed(request, entry, response_events(answer, production), behaviour)
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """Answer in the form of the completions API."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     production = produce(continued(entry.body), behaviour, entry.bytes)
     if behaviour.billed:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     answer = completion_of(completion(entry.model, production, behaviour.usage))
     if not entry.stream:
-        return _whole(entry, answer, behaviour)
-    return await _streamed(request, entry, completion_events(answer, production), behaviour)
+        return whole(entry, answer, behaviour)
+    return await streamed(request, entry, completion_events(answer, production), behaviour)
 
 
 async def moderations(request: web.Request) -> web.StreamResponse:
     """Find nothing wrong with anything; bill nothing."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
-    await _misbehave(request, behaviour)
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
     given = entry.body["input"]
     several = isinstance(given, list) and isinstance(given[0], str)
-    return _whole(entry, moderation(entry.model, len(given) if several else 1), behaviour)
+    return whole(entry, moderation(entry.model, len(given) if several else 1), behaviour)
 
 
 async def images(request: web.Request) -> web.StreamResponse:
     """Answer with pictures."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
-    await _misbehave(request, behaviour)
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
     answer = mock_media.images(entry.body, behaviour.usage)
     if behaviour.billed:
         entry.input, entry.output = 10, 1000 * len(answer["data"])
-    return _whole(entry, answer, behaviour)
+    return whole(entry, answer, behaviour)
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """Answer with sound."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
-    await _misbehave(request, behaviour)
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
     entry.finished = True
     kind = entry.body.get("response_format") or "mpeg"
     return web.Response(body=mock_media.SOUND * 1000, content_type=f"audio/{kind}")
@@ -154,10 +184,10 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Answer with what was said: the prompt, or what the behaviour has."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
-    await _misbehave(request, behaviour)
+        return refusal(behaviour)
+    await misbehave(request, behaviour)
     text = behaviour.content or entry.body.get("prompt") or "word0 word1"
     told = mock_media.transcription(
         text, entry.body.get("response_format") or "json", behaviour.usage
@@ -167,19 +197,19 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
         return web.Response(text=told, content_type="text/plain")
     if behaviour.billed and told.get("usage", {}).get("type") == "tokens":
         entry.input, entry.output = 20, 5
-    return _whole(entry, told, behaviour)
+    return whole(entry, told, behaviour)
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """Answer with a vector for each input."""
-    entry, behaviour = await _received(request)
+    entry, behaviour = await received(request)
     if behaviour.status != 200:
-        return _refusal(behaviour)
+        return refusal(behaviour)
     given = entry.body["input"]
     several = isinstance(given, list) and not isinstance(given[0], int)
     vector = "AACAPwAAAAA=" if entry.body.get("encoding_format") == "base64" else [1.0, 0.0]
     entry.input = max(1, entry.bytes // 4) if behaviour.billed else 0
-    await _misbehave(request, behaviour)
+    await misbehave(request, behaviour)
     items = range(len(given) if several else 1)
     answer: dict[str, Any] = {
         "object": "list",
@@ -188,74 +218,118 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
     }
     if behaviour.usage != "absent":
         answer["usage"] = {"prompt_tokens": entry.input, "total_tokens": entry.input}
-    return _whole(entry, answer, behaviour)
+    return whole(entry, answer, behaviour)
 
 
 async def models(request: web.Request) -> web.Response:
     """List one model."""
     model = {"id": "mock", "object": "model", "created": CREATED, "owned_by": "tests"}
-    return _json({"object": "list", "data": [model]})
+    return json({"object": "list", "data": [model]})
 
 
-async def _received(request: web.Request) -> tuple[Entry, Behaviour]:
-    """Write a request into the books, and find how it is to be answered."""
+async def received(
+    request: web.Request, model: str = "", *, stream: bool | None = None
+) -> tuple[Entry, Behaviour]:
+    """Write a request into the books, and find how it is to be answered; its model and whether it
+    is a stream stand in the body, unless they are given."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    entry = Entry(request.path, headers.get("x-request-id", ""), headers, len(raw), None)
+    entry = Entry(request.raw_path, headers.get("x-request-id", ""), headers, len(raw), None)
     books = request.app[BOOKS]
     books.entries.append(entry)
     if request.content_type == "multipart/form-data":
         entry.body = mock_media.form(request.headers["content-type"], raw)
     else:
         entry.body = orjson.loads(raw)
-    entry.model = entry.body["model"]
-    entry.stream = bool(entry.body.get("stream"))
+    entry.model = model or entry.body["model"]
+    entry.stream = bool(entry.body.get("stream")) if stream is None else stream
     behaviour = books.behaviour(entry.model)
     entry.status = behaviour.status
     request["entry"] = entry
     return entry, behaviour
 
 
-async def _misbehave(request: web.Request, behaviour: Behaviour) -> None:
+async def misbehave(request: web.Request, behaviour: Behaviour) -> None:
     """Wait, hang for ever, or reset the connection, before a byte is answered."""
     if behaviour.mode == "hang":
         await asyncio.Event().wait()
     if behaviour.latency:
         await asyncio.sleep(behaviour.latency / 1000)
+    if behaviour.mode == "reset":
+        _reset(request)
+
+
+def _reset(request: web.Request) -> None:
+    """End the connection by RST."""
     transport = request.transport
-    if behaviour.mode == "reset" and transport is not None:
+    if transport is not None:
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-        raise Reset
+    raise Reset
 
 
-def _refusal(behaviour: Behaviour) -> web.Response:
+def _quota(behaviour: Behaviour) -> dict[str, str]:
+    if behaviour.remaining is None:
+        return {}
+    return {
+        "x-ratelimit-remaining-requests": str(behaviour.remaining),
+        "x-ratelimit-reset-requests": "30s",
+    }
+
+
+async def _partly(request: web.Request, kind: str, whole: bytes, mode: str) -> web.StreamResponse:
+    """Answer with a head and no more than half of a body; then reset, stall, or hang up."""
+    response = web.StreamResponse(headers={"content-type": kind})
+    await response.prepare(request)
+    if mode == "resethead":
+        await asyncio.sleep(0.05)  # or the reset overtakes the head
+    else:
+        await response.write(whole[: len(whole) // 2])
+        await asyncio.sleep(0.05)
+    if mode == "stall":
+        await asyncio.Event().wait()
+    if mode != "halfevent":
+        _reset(request)
+    await response.write_eof()
+    return response
+
+
+def refusal(behaviour: Behaviour, body: bytes = b"") -> web.Response:
+    """Refuse, with an error as OpenAI writes it unless another is given."""
     after = behaviour.retry_after
     if after is None and behaviour.status == 429:
         after = 1
-    headers = {} if after is None else {"retry-after": str(after)}
-    body = error(behaviour.message, behaviour.status)
+    headers = {} if after is None or after < 0 else {"retry-after": str(after)}
+    told = body or error(behaviour.message, behaviour.status, behaviour.code)
     return web.Response(
-        status=behaviour.status, body=body, content_type="application/json", headers=headers
+        status=behaviour.status, body=told, content_type="application/json", headers=headers
     )
 
 
-def _whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+def whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
+    """Answer in one piece, as the behaviour has it."""
     entry.finished = behaviour.mode == "answer"
+    if behaviour.mode == "errorbody":
+        told = error(behaviour.message, 500)
+        return web.Response(body=told, content_type="application/json")
+    if behaviour.mode == "wrongtype":
+        return web.Response(text="<html>Sign in</html>", content_type="text/html")
+    if behaviour.mode == "hugeevent":
+        answer["choices"][0]["message"]["content"] = HUGE
     if behaviour.mode == "garbage":
         return web.Response(text="<html>no JSON</html>", content_type="application/json")
     body = orjson.dumps(answer)
     if behaviour.mode == "cut":
         body = body[: len(body) // 2]
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=body, content_type="application/json", headers=_quota(behaviour))
 
 
-async def _streamed(
-    request: web.Request, entry: Entry, pieces: list[bytes], behaviour: Behaviour
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-    await response.prepare(request)
+def _spoilt(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
+    """Return the pieces of a stream as the behaviour spoils or cuts them."""
+    if behaviour.mode == "hugeevent":
+        pieces = [b'data: {"choices": [{"index": 0, "delta": {"content": "']
+        pieces += [HUGE.encode(), b'"}}]}\n\n', DONE]
     if behaviour.mode == "garbage":
         pieces = [pieces[0], b"data: <html>no JSON</html>\n\n", *pieces[1:]]
     if behaviour.mode == "cut":
@@ -263,6 +337,25 @@ async def _streamed(
     if behaviour.pieces:
         whole, size = b"".join(pieces), behaviour.pieces
         pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    return pieces
+
+
+async def streamed(
+    request: web.Request,
+    entry: Entry,
+    pieces: list[bytes],
+    behaviour: Behaviour,
+    content_type: str = "text/event-stream",
+) -> web.StreamResponse:
+    """Answer with a stream, as the behaviour has it."""
+    if behaviour.mode in PARTLY:
+        return await _partly(request, content_type, b"".join(pieces), behaviour.mode)
+    if behaviour.mode in ("errorbody", "wrongtype"):
+        return whole(entry, {}, behaviour)
+    headers = {"content-type": content_type} | _quota(behaviour)
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    pieces = _spoilt(pieces, behaviour)
     for position, piece in enumerate(pieces):
         if position and behaviour.pace:
             await asyncio.sleep(behaviour.pace / 1000)
@@ -296,7 +389,7 @@ async def books_read(request: web.Request) -> web.Response:
         "input": sum(entry.input for entry in entries),
         "output": sum(entry.output for entry in entries),
     }
-    return _json({"requests": [vars(entry) for entry in entries], "totals": totals})
+    return json({"requests": [vars(entry) for entry in entries], "totals": totals})
 
 
 async def forget(request: web.Request) -> web.Response:
@@ -304,7 +397,7 @@ async def forget(request: web.Request) -> web.Response:
     books = request.app[BOOKS]
     books.entries.clear()
     books.behaviours.clear()
-    return _json({})
+    return json({})
 
 
 async def behave(request: web.Request) -> web.Response:
@@ -315,10 +408,11 @@ async def behave(request: web.Request) -> web.Response:
     if unknown:
         return web.Response(status=400, text=f"unknown: {sorted(unknown)}")
     request.app[BOOKS].behaviours[model] = Behaviour(**given)
-    return _json({})
+    return json({})
 
 
-def _json(value: Any) -> web.Response:
+def json(value: Any) -> web.Response:
+    """Answer with a value."""
     return web.Response(body=orjson.dumps(value), content_type="application/json")
 
 
@@ -334,6 +428,8 @@ def application() -> web.Application:
     app.router.add_post("/v1/audio/speech", speech)
     app.router.add_post("/v1/audio/transcriptions", transcriptions)
     app.router.add_post("/v1/embeddings", embeddings)
+    app.router.add_post("/v1/messages", messages)
+    app.router.add_post("/v1/messages/count_tokens", count_tokens)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/_books", books_read)
     app.router.add_delete("/_books", forget)

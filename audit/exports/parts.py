@@ -7,11 +7,9 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import orjson
-
-from audit.exports.cells import COLUMNS, cells
+from audit.exports.cells import COLUMNS, Table
 
 PART_ROWS = 500_000
 GZIP = 16
@@ -123,13 +121,15 @@ def _ndjson(_kind: str) -> Callable[[Sequence[str]], bytes]:
 
 
 def _csv(kind: str) -> Callable[[Sequence[str]], bytes]:
+    table = Table(kind)
+
     def encode(lines: Sequence[str]) -> bytes:
-        return _table([cells(kind, orjson.loads(line)) for line in lines])
+        return _table(table.rows(lines))
 
     return encode
 
 
-def _table(rows: Sequence[Sequence[str]]) -> bytes:
+def _table(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from audit.exports.wanted import ExportWanted
-from audit.outcome import LAST_WORD, outcome
+from audit.outcome import LAST_WORD, WITHHELD, outcome
 from audit.record import call_id
 
 FETCH = 2000
@@ -27,7 +27,7 @@ FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
 WHERE inhparent = 'audit_record'::regclass ORDER BY 1
 """
 _RECORDS = """
-SELECT record.call_id, record.attempt, record.kind, record.code, {effect}, row_to_json(line)::text
+SELECT {of_call}row_to_json(line)::text
 FROM audit_record AS record CROSS JOIN LATERAL (
   SELECT record.day, record.call_id, record.attempt, record.kind, record.at, record.tenant_id,
     record.app_id, record.key_id, record.model, record.code, record.cost_micros, record.body
@@ -38,11 +38,21 @@ WHERE record.day = %(day)s AND record.tenant_id = %(tenant)s
   AND (%(model)s = '' OR record.model = %(model)s)
 ORDER BY record.call_id, record.attempt, record.kind
 """
+# Read where calls are chosen by them alone.
+_OF_CALL = """record.call_id, record.attempt, record.kind, record.code, {effect}, {rule},
+  {redaction}, """
 _EFFECT = """CASE WHEN record.kind IN ('refused', 'admitted')
   THEN record.body -> 'decision' ->> 'effect' END"""
+_BY_RULE = """audit_cause(record.code, record.body) = %(rule)s
+  AND (record.kind = 'refused' OR record.code = ANY(%(withheld)s))"""
+_BY_REDACTION = """record.kind = 'admitted' AND record.body ->> 'redacted' = 'true'
+  AND audit_redactions(record.body) @> ARRAY[%(redaction)s]"""
 _EVENTS_WANTED = """
 FROM audit_event WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
   AND (%(actions)s::text[] IS NULL OR action = ANY(%(actions)s::text[]))
+  AND (%(actor)s = '' OR strpos(upper(actor), upper(%(actor)s)) > 0)
+  AND (%(object)s = '' OR object_id = %(object)s
+    OR strpos(upper(object_name), upper(%(object)s)) > 0)
 """
 _EVENTS = "SELECT row_to_json(audit_event)::text" + _EVENTS_WANTED + "ORDER BY id"
 _COUNT_EVENTS = "SELECT count(*)" + _EVENTS_WANTED
@@ -54,6 +64,8 @@ class _Row(NamedTuple):
     kind: str
     code: str
     effect: str | None
+    is_by_rule: bool | None
+    is_redacted: bool | None
     line: str
 
 
@@ -71,7 +83,9 @@ class Rows:
             "first": _day(wanted.since), "last": _day(wanted.until),
             "low": _first_id(wanted.since), "high": _first_id(wanted.until),
             "apps": list(wanted.apps) or None, "model": wanted.model,
-            "actions": list(wanted.actions) or None,
+            "actions": list(wanted.actions) or None, "actor": wanted.actor,
+            "object": wanted.object, "rule": wanted.rule, "redaction": wanted.redaction,
+            "withheld": list(WITHHELD),
         }  # fmt: skip
 
     def count(self) -> int:
@@ -88,13 +102,19 @@ class Rows:
         return self._records() if kind == "records" else self._events()
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        statement = _RECORDS.format(effect=_EFFECT if self._wanted.decision else "NULL")
+        wanted = self._wanted
+        of_call = _OF_CALL.format(
+            effect=_EFFECT if wanted.decision else "NULL",
+            rule=_BY_RULE if wanted.rule else "NULL",
+            redaction=_BY_REDACTION if wanted.redaction else "NULL",
+        )
+        statement = _RECORDS.format(of_call=of_call if wanted.asks_of_calls else "")
         first, last = self._values["first"], self._values["last"]
         for (day,) in self._connection.execute(_DAYS).fetchall():
             if not first <= day <= last:
                 continue
             batches = self._batches(statement, self._values | {"day": day})
-            if self._wanted.asks_of_calls:
+            if wanted.asks_of_calls:
                 yield from self._of_calls(batches)
             else:
                 yield from ((len(batch), [row[-1] for row in batch]) for batch in batches)
@@ -108,10 +128,14 @@ class Rows:
             yield len(call), [row.line for row in call] if self._wants(call) else []
 
     def _wants(self, call: Sequence[_Row]) -> bool:
+        wanted = self._wanted
         last = min(call, key=lambda row: (-row.attempt, LAST_WORD.index(row.kind)))
         decided = [row.effect for row in call if row.effect is not None]
-        return self._wanted.outcome in ("", outcome(last.kind, last.code)) and (
-            not self._wanted.decision or decided[-1:] == [self._wanted.decision]
+        return (
+            wanted.outcome in ("", outcome(last.kind, last.code))
+            and (not wanted.decision or decided[-1:] == [wanted.decision])
+            and (not wanted.rule or any(row.is_by_rule for row in call))
+            and (not wanted.redaction or any(row.is_redacted for row in call))
         )
 
     def _events(self) -> Iterator[tuple[int, list[str]]]:

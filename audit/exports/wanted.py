@@ -26,8 +26,9 @@ class WantedError(ValueError):
 class ExportWanted:
     """From `since` on and before `until`, both aware.
 
-    `apps`, `model`, `outcome` and `decision` narrow records to calls: `decision` is what the policy
-    said of the request. `actions` narrows events.
+    `apps`, `model`, `outcome`, `decision`, `rule` and `redaction` narrow records to calls:
+    `decision` is what the policy said of the request; for the last two see selectors.CallsWanted.
+    `actions`, `actor` and `object` narrow events (see selectors.events_named).
     """
 
     since: datetime.datetime
@@ -39,11 +40,15 @@ class ExportWanted:
     outcome: str = ""
     decision: str = ""
     actions: tuple[str, ...] = ()
+    rule: str = ""
+    redaction: str = ""
+    actor: str = ""
+    object: str = ""
 
     @property
     def asks_of_calls(self) -> bool:
         """Whether records can be chosen only by looking at all of their call."""
-        return bool(self.outcome or self.decision)
+        return bool(self.outcome or self.decision or self.rule or self.redaction)
 
 
 def check(wanted: ExportWanted) -> None:
@@ -69,8 +74,10 @@ def as_json(wanted: ExportWanted) -> dict[str, Any]:
 
 
 def from_json(stored: Mapping[str, Any]) -> ExportWanted:
-    """Return a stored filter."""
-    given = {field.name: stored[field.name] for field in fields(ExportWanted)}
+    """Return a stored filter; one that is older than a way to narrow does not name it."""
+    given = {
+        field.name: stored[field.name] for field in fields(ExportWanted) if field.name in stored
+    }
     for name in ("since", "until"):
         given[name] = datetime.datetime.fromisoformat(given[name])
     for name in ("kinds", "formats", "actions"):

@@ -157,6 +157,12 @@ class Change(Body):
     reason = Text(required=False, allow_blank=True, max_length=REASON_MAX)
 
 
+def lists_of(body: type[Body]) -> frozenset[str]:
+    """Return the fields that take several values: in an address, those that may stand twice."""
+    fields = body().fields.items()
+    return frozenset(name for name, field in fields if isinstance(field, serializers.ListField))
+
+
 def unfit(value: Any) -> Iterator[str]:
     """Yield the texts, keys included, that PostgreSQL cannot hold: U+0000 and lone surrogates."""
     stack = [value]

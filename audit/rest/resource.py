@@ -1,11 +1,10 @@
 """One noun of the management API: who may do what to it, and how it is read and written."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 from audit.actor import Actor
 from audit.rest import pages, tags
 from audit.rest.access import Access, Caller
-from audit.rest.fields import REASON_MAX, Body, unfit
+from audit.rest.fields import REASON_MAX, Body, lists_of, unfit
 from audit.rest.problems import Problem
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -30,15 +29,13 @@ class Resource(GenericViewSet[Any]):
     """A view set whose every method stands in `access`; one that does not is closed.
 
     `bodies` and `answers` name the serializers of methods that take or give something else than
-    nothing and `serializer_class`, `queries` those of parameters in the address. `order` is a key,
-    its names all with or all without a minus.
+    nothing and `serializer_class`, `queries` those of parameters in the address.
     """
 
     access: ClassVar[Mapping[str, Access]] = {}
     bodies: ClassVar[Mapping[str, type[Body]]] = {}
     queries: ClassVar[Mapping[str, type[Body]]] = {}
     answers: ClassVar[Mapping[str, type[BaseSerializer[Any]] | None]] = {}
-    order: ClassVar[tuple[str, ...]] = ("-created_at", "-id")
     volatile: ClassVar[tuple[str, ...]] = ()
     makes: ClassVar[frozenset[str]] = frozenset({"create"})
     """Methods that make something: they answer 201."""
@@ -61,18 +58,9 @@ class Resource(GenericViewSet[Any]):
         """Who calls."""
         return self.caller.actor
 
-    def visible(self) -> QuerySet[Any]:
-        """Return what the actor may read."""
-        raise NotImplementedError
-
-    def hold(self, row: Any) -> None:
-        """Let nobody else change the row until the transaction ends; rooms say how."""
-
     def get_queryset(self) -> QuerySet[Any]:
-        """Return what the actor may read; nothing while the schema is drawn."""
-        if getattr(self, "swagger_fake_view", False):
-            return self.model._default_manager.none()  # noqa: SLF001  (documented by Django)
-        return self.visible()
+        """Return no rows: what is not stored as rows is read by the methods themselves."""
+        return self.model._default_manager.none()  # noqa: SLF001  (documented by Django)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check what is asked for beside the body, once it is known who asks."""
@@ -90,15 +78,6 @@ class Resource(GenericViewSet[Any]):
         finished["Cache-Control"] = NO_STORE
         return finished
 
-    def list(self, request: Request) -> Response:
-        """List what the actor may read, page by page."""
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(rows, many=True).data)
-
-    def retrieve(self, request: Request, **_: str) -> Response:
-        """Show one object."""
-        return self.show(self.get_object())
-
     def given(self) -> dict[str, Any]:
         """Return the checked body of this write."""
         form = self.bodies[self.action](
@@ -110,8 +89,13 @@ class Resource(GenericViewSet[Any]):
         return dict(form.validated_data)
 
     def asked(self) -> dict[str, Any]:
-        """Return the checked parameters of this read."""
-        form = self.queries[self.action](data=self.request.query_params.dict())
+        """Return the checked parameters of this read, or of a DELETE beside its reason."""
+        body, given = self.queries[self.action], self.request.query_params
+        many = lists_of(body)
+        said = {name: given.getlist(name) if name in many else given[name] for name in given}
+        if self.request.method == "DELETE":
+            said.pop("reason", None)
+        form = body(data=said)
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
@@ -140,43 +124,15 @@ class Resource(GenericViewSet[Any]):
         """Answer that an object is no more."""
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    @contextmanager
-    def matching(self, *, required: bool = True) -> Iterator[Any]:
-        """Give the object that the address names, held, if it is still what If-Match says."""
-        row = self.get_object()
-        with transaction.atomic():
-            self.hold(row)
-            row = self.get_object()
-            self._check_match(row, required=required)
-            yield row
-
-    def _check_match(self, row: Any, *, required: bool) -> None:
-        if_match = self.request.headers.get("If-Match")
-        if if_match is None:
-            if required:
-                raise Problem(
-                    HTTPStatus.PRECONDITION_REQUIRED,
-                    "Send the ETag of what you have read as If-Match, so that no change is lost.",
-                )
-            return
-        shown = self.shown(row)
-        current = tags.tag(shown, self.volatile)
-        if not tags.holds(if_match, current):
-            raise Problem(
-                HTTPStatus.PRECONDITION_FAILED,
-                "It was changed since you have read it; `current` is what it is now.",
-                headers={"ETag": current},
-                more={"current": shown},
-            )
-
     def _check_query(self, request: Request) -> None:
         if not self.action:  # no such method here: the answer says so
             return
-        known = {"reason"} if request.method == "DELETE" else set()
+        known, many = ({"reason"} if request.method == "DELETE" else set()), frozenset[str]()
         if self.action in self.listings():
             known = set(pages.PARAMETERS)
         if self.action in self.queries:
             known |= set(self.queries[self.action]().fields)
+            many = lists_of(self.queries[self.action])
         if self.action == "list":
             known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", {}))
         asked = dict(request.query_params.lists())
@@ -188,7 +144,7 @@ class Resource(GenericViewSet[Any]):
         faults += [
             {"field": name, "message": "this parameter stands twice"}
             for name, values in asked.items()
-            if len(values) > 1
+            if len(values) > 1 and name not in many
         ]
         faults += [
             {"field": name, "message": "this parameter is empty"}

@@ -23,6 +23,7 @@ from audit.selectors import CallsWanted, TooBroadError
 from gateway import selectors
 from gateway.calls.explanation import explain
 from gateway.calls.story import read
+from gateway.services.calls import call_explain
 
 Shown = serializers.Serializer[Any]
 
@@ -152,12 +153,17 @@ class ExplanationShown(Shown):
 
 
 class CallFilters(Filters):
-    """Calls by tenant, app, model, outcome and time."""
+    """Calls by tenant, app, model, outcome, time, and why they were refused or redacted.
+
+    `rule` is "policy / rule", the name of a limit or budget, or the code where none decided.
+    """
 
     tenant = Uuid()
     app = Uuid()
     model = Word()
     outcome = one_of([(name, name) for name in OUTCOMES])
+    rule = Word()
+    redaction = Word()
     since = Since()
     until = Since()
 
@@ -200,6 +206,10 @@ class Calls(Resource):
         """Explain one call: the rules that decided, judged once more on the recorded facts."""
         records = self._records(address)
         explanation = explain(records, selectors.versions_recorded(records))
+        if self.actor.kind == "user":
+            tenants = selectors.call_tenants(self.actor)
+            (tenant,) = [each for each in tenants if each.id == explanation.call.tenant_id]
+            call_explain(actor=self.actor, tenant=tenant, call_id=explanation.call.id)
         return Response(ExplanationShown(explanation).data)
 
     def _records(self, address: dict[str, str]) -> Sequence[Record]:
@@ -220,6 +230,8 @@ class Calls(Resource):
             app_ids=[asked["app"]] if asked["app"] else None,
             model=asked["model"],
             outcome=asked["outcome"],
+            rule=asked["rule"],
+            redaction=asked["redaction"],
             since=asked["since"],
             until=asked["until"],
             before=_position(request),

@@ -1,5 +1,6 @@
 """Exports of the management API: evidence as files, written by a job, read by signed addresses."""
 
+import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -28,11 +29,19 @@ def _words(known: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(word, word) for word in known]
 
 
+class StoredInstant(serializers.DateTimeField):
+    """An instant that is stored as text, shown as every other one is."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the instant in the spelling of this API."""
+        return super().to_representation(datetime.datetime.fromisoformat(value))
+
+
 class WantedShown(Shown):
     """What an export holds; what is empty asks for all."""
 
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField()
+    since = StoredInstant()
+    until = StoredInstant()
     kinds = serializers.ListField(child=serializers.CharField())
     formats = serializers.ListField(child=serializers.CharField())
     apps = serializers.ListField(child=serializers.UUIDField())
@@ -40,6 +49,10 @@ class WantedShown(Shown):
     outcome = serializers.CharField()
     decision = serializers.CharField()
     actions = serializers.ListField(child=serializers.CharField())
+    rule = serializers.CharField(default="")
+    redaction = serializers.CharField(default="")
+    actor = serializers.CharField(default="")
+    object = serializers.CharField(default="")
 
 
 class PartShown(Shown):
@@ -92,7 +105,8 @@ class AddressShown(Shown):
 class ExportCreate(Change):
     """Which evidence of a tenant: from `since` on and before `until`.
 
-    `apps`, `model`, `outcome` and `decision` choose calls, `actions` chooses events.
+    `apps`, `model`, `outcome`, `decision`, `rule` and `redaction` choose calls; `actions`, `actor`
+    and `object` choose events.
     """
 
     tenant = Identity()
@@ -105,6 +119,10 @@ class ExportCreate(Change):
     outcome = Choice(_words(OUTCOMES), required=False)
     decision = Choice(_words(DECISIONS), required=False)
     actions = Set(child=Text(max_length=60), required=False, max_length=LISTED_MAX)
+    rule = Text(required=False, max_length=200)
+    redaction = Text(required=False, max_length=80)
+    actor = Text(required=False, max_length=200)
+    object = Text(required=False, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a time that ends before it begins."""

@@ -57,6 +57,7 @@ class PriceShown(serializers.ModelSerializer[Price]):
     input_per_million = Rate(source="input_pico", read_only=True)
     output_per_million = Rate(source="output_pico", read_only=True)
     cached_input_per_million = Rate(source="cached_input_pico", read_only=True, allow_null=True)
+    cache_write_per_million = Rate(source="cache_write_pico", read_only=True, allow_null=True)
     route = serializers.UUIDField(source="route_id", read_only=True, allow_null=True)
     deployment = serializers.UUIDField(source="deployment_id", read_only=True, allow_null=True)
 
@@ -71,6 +72,7 @@ class PriceShown(serializers.ModelSerializer[Price]):
             "input_per_million",
             "output_per_million",
             "cached_input_per_million",
+            "cache_write_per_million",
             "effective_from",
             "source",
             "created_at",
@@ -98,6 +100,7 @@ class PriceSet(PriceOf):
     input_per_million = Rate()
     output_per_million = Rate()
     cached_input_per_million = Rate(required=False, allow_null=True)
+    cache_write_per_million = Rate(required=False, allow_null=True)
     effective_from = Instant(required=False)
 
 
@@ -146,6 +149,7 @@ class Prices(OfPlatform):
             cached_input_pico=given.get("cached_input_per_million"),
             request_pico=0,
             effective_from=int(since.timestamp()),
+            cache_write_pico=given.get("cache_write_per_million"),
         )
         of, reason = self._of(given), given.get("reason", "")
         return self.made(price_set(actor=self.actor, of=of, price=price, reason=reason))

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.rest.access import Access
-from audit.rest.fields import Change, Choice, Flag, Text
+from audit.rest.fields import Body, Change, Choice, Flag, Text
 from audit.rest.filters import Filters, Word, one_of
 from gateway import credentials
 from gateway.models import Provider
@@ -28,6 +28,7 @@ class ProviderShown(serializers.ModelSerializer[Provider]):
     """A provider, and whether it has a credential."""
 
     has_credential = serializers.SerializerMethodField()
+    credential_labels = serializers.SerializerMethodField()
 
     class Meta:
         model = Provider
@@ -37,7 +38,9 @@ class ProviderShown(serializers.ModelSerializer[Provider]):
             "dialect",
             "base_url",
             "allow_private",
+            "health_check",
             "has_credential",
+            "credential_labels",
             "created_at",
         )
         read_only_fields = fields
@@ -46,12 +49,18 @@ class ProviderShown(serializers.ModelSerializer[Provider]):
         """Return whether a credential is in use."""
         return credentials.active(provider) is not None
 
+    def get_credential_labels(self, provider: Provider) -> list[str]:
+        """Return the labels of the credentials that are used in turn."""
+        return list(credentials.in_use(provider).values_list("label", flat=True))
+
 
 class ProviderUpdate(Change):
-    """Where a provider is; moving it takes its credential away."""
+    """Where a provider is; moving it takes its credentials away. With `health_check` it is asked
+    for its models twice a minute, and left alone while it does not answer."""
 
     base_url = Text(required=False, allow_blank=True, max_length=400)
     allow_private = Flag(required=False)
+    health_check = Flag(required=False)
 
 
 class ProviderCreate(ProviderUpdate):
@@ -62,9 +71,16 @@ class ProviderCreate(ProviderUpdate):
 
 
 class CredentialSet(Change):
-    """Our secret at a provider."""
+    """Our secret at a provider; those of several labels are used in turn."""
 
+    label = Text(required=False, allow_blank=True, max_length=63)  # type: ignore[assignment]
     secret = Text(max_length=SECRET_MAX, write_only=True)
+
+
+class CredentialRemove(Body):
+    """Which of our secrets at a provider goes."""
+
+    label = Text(required=False, max_length=63)  # type: ignore[assignment]
 
 
 class ProbeShown(serializers.Serializer[object]):
@@ -94,6 +110,7 @@ class Providers(OfPlatform):
         "test": Change,
         "set_credential": CredentialSet,
     }
+    queries = {"remove_credential": CredentialRemove}
     answers = {"test": ProbeShown, "set_credential": None, "remove_credential": None}
     access = {
         "list": Access("platform.read", "providers:read"),
@@ -135,12 +152,14 @@ class Providers(OfPlatform):
 
     @action(detail=True, methods=["put"], url_path="credential")
     def set_credential(self, _request: Request, **_: str) -> Response:
-        """Seal the provider's secret; the one before is destroyed. Nobody can read it back."""
+        """Seal a secret; the one before of its label is destroyed. Nobody can read it back."""
         credential_set(actor=self.actor, provider=self.get_object(), **self.given())
         return self.gone()
 
     @set_credential.mapping.delete
     def remove_credential(self, _request: Request, **_: str) -> Response:
-        """Destroy the provider's secret."""
-        credential_remove(actor=self.actor, provider=self.get_object(), reason=self.why())
+        """Destroy the provider's secret of a label; without one, the first."""
+        credential_remove(
+            actor=self.actor, provider=self.get_object(), **self.asked(), reason=self.why()
+        )
         return self.gone()

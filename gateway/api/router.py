@@ -23,6 +23,7 @@ from policies.api import Attachments, Policies
 from tenants.api.budgets import Budgets
 from tenants.api.limits import Limits
 from tenants.api.members import Members
+from tenants.api.people import People
 from tenants.api.tenants import Tenants
 from tenants.api.usage import Usage
 
@@ -39,6 +40,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "limits": Limits,
     "members": Members,
     "oauth-applications": Applications,
+    "people": People,
     "policies": Policies,
     "prices": Prices,
     "providers": Providers,
@@ -64,10 +66,12 @@ class Router(SimpleRouter):
         super().__init__()
         self.trailing_slash = "/?"
 
-    def get_method_map(self, viewset: Any, method_map: Any) -> dict[str, str]:
-        """Return the methods of an address; a resource that has no use for one sets it to None."""
-        methods: dict[str, str] = super().get_method_map(viewset, method_map)
-        return {method: name for method, name in methods.items() if getattr(viewset, name)}
+    def register(self, prefix: str, viewset: Any, basename: str | None = None) -> None:
+        """Take a noun, unless its class leaves open what the actor may read or how it is held."""
+        lacking = sorted(getattr(viewset, "__abstractmethods__", ()))
+        if lacking:
+            raise TypeError(f"{viewset.__name__} does not say: {', '.join(lacking)}")
+        super().register(prefix, viewset, basename)
 
     def get_urls(self) -> list[Any]:
         """Return the addresses."""

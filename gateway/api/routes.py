@@ -2,13 +2,16 @@
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.rest.access import Access
-from audit.rest.fields import Change, Identity, Text, Whole
+from audit.rest.fields import Change, Choice, Flag, Identity, Text, Texts, Whole
 from audit.rest.filters import Filters, Uuid, Word
+from gateway.circuits import Circuit, circuits_of
 from gateway.models import Deployment, Route
 from gateway.selectors import deployments_visible, providers_visible, routes_visible
 from gateway.services.routes import (
@@ -26,19 +29,41 @@ RANK_MAX = 2**15 - 1
 
 
 class RouteShown(serializers.ModelSerializer[Route]):
-    """A public model name and its caps."""
+    """A public model name, its caps, and how its deployments are chosen and stood in for."""
 
     class Meta:
         model = Route
-        fields = ("id", "name", "max_output_tokens", "default_max_output_tokens", "created_at")
+        fields = (
+            "id",
+            "name",
+            "max_output_tokens",
+            "default_max_output_tokens",
+            "strategy",
+            "sticky",
+            "regional",
+            "drop_unsupported",
+            "retries",
+            "hedge_after_ms",
+            "context_tokens",
+            "fallbacks",
+            "created_at",
+        )
         read_only_fields = fields
 
 
 class RouteUpdate(Change):
-    """The caps of a route."""
+    """The caps of a route, and how its deployments are chosen and stood in for."""
 
     max_output_tokens = Whole(required=False, max_value=CAP_MAX)
     default_max_output_tokens = Whole(required=False, min_value=1, max_value=CAP_MAX)
+    strategy = Choice(Route.Strategy.choices, required=False)
+    sticky = Flag(required=False)
+    regional = Flag(required=False)
+    drop_unsupported = Flag(required=False)
+    retries = Whole(required=False, max_value=5)
+    hedge_after_ms = Whole(required=False, max_value=60_000)
+    context_tokens = Whole(required=False, max_value=CAP_MAX)
+    fallbacks = Texts(required=False, max_length=5)
 
 
 class RouteCreate(RouteUpdate):
@@ -77,7 +102,7 @@ class Routes(OfPlatform):
         return self.made(route_create(actor=self.actor, **self.given()))
 
     def partial_update(self, _request: Request, **_: str) -> Response:
-        """Change a route's caps."""
+        """Change a route's caps, or how its deployments are chosen and stood in for."""
         with self.matching() as route:
             route_update(actor=self.actor, route=route, **self.given())
         return self.show(self.get_object())
@@ -102,16 +127,25 @@ class DeploymentShown(serializers.ModelSerializer[Deployment]):
             "region",
             "weight",
             "priority",
+            "connect_s",
+            "first_byte_s",
+            "idle_s",
+            "total_s",
             "created_at",
         )
         read_only_fields = fields
 
 
 class DeploymentUpdate(Change):
-    """When a deployment is tried: priority 0 first, among equals by weight."""
+    """When a deployment is tried: priority 0 first, among equals by weight. How many seconds it
+    may take; 0: as many as everybody."""
 
     weight = Whole(required=False, max_value=RANK_MAX)
     priority = Whole(required=False, max_value=RANK_MAX)
+    connect_s = Whole(required=False, max_value=RANK_MAX)
+    first_byte_s = Whole(required=False, max_value=RANK_MAX)
+    idle_s = Whole(required=False, max_value=RANK_MAX)
+    total_s = Whole(required=False, max_value=RANK_MAX)
 
 
 class DeploymentCreate(DeploymentUpdate):
@@ -121,6 +155,23 @@ class DeploymentCreate(DeploymentUpdate):
     provider = Identity()
     model = Text(max_length=200)
     region = Text(required=False, allow_blank=True, max_length=63)
+
+
+class CircuitShown(serializers.Serializer[Circuit]):
+    """Whether a deployment is left alone: closed (in use), open, half_open (being tried again), or
+    unknown while Redis is away."""
+
+    deployment = serializers.UUIDField(source="deployment.id", read_only=True)
+    provider = serializers.UUIDField(source="deployment.provider_id", read_only=True)
+    state = serializers.ChoiceField(["closed", "open", "half_open", "unknown"], read_only=True)
+    until = serializers.DateTimeField(read_only=True, allow_null=True)
+    why = serializers.CharField(read_only=True)
+
+
+class CircuitsShown(serializers.Serializer[dict[str, list[Circuit]]]):
+    """How every deployment stands."""
+
+    results = CircuitShown(many=True, read_only=True)
 
 
 class DeploymentFilters(Filters):
@@ -137,12 +188,14 @@ class Deployments(OfPlatform):
     serializer_class = DeploymentShown
     filterset_class = DeploymentFilters
     bodies = {"create": DeploymentCreate, "partial_update": DeploymentUpdate}
+    answers = {"circuits": CircuitsShown}
     access = {
         "list": Access("platform.read", "routes:read"),
         "retrieve": Access("platform.read", "routes:read"),
         "create": Access("deployment.create", "routes:write"),
         "partial_update": Access("deployment.update", "routes:write"),
         "destroy": Access("deployment.remove", "routes:write"),
+        "circuits": Access("platform.read", "routes:read"),
     }
 
     def visible(self) -> QuerySet[Deployment]:
@@ -161,8 +214,14 @@ class Deployments(OfPlatform):
             deployment_create(actor=self.actor, route=route, provider=provider, **given)
         )
 
+    @action(detail=False, methods=["get"])
+    def circuits(self, _request: Request) -> Response:
+        """List how every deployment stands now, as the workers have told."""
+        found = circuits_of(self.visible().order_by("route__name", "id"), timezone.now())
+        return Response(CircuitsShown({"results": found}).data)
+
     def partial_update(self, _request: Request, **_: str) -> Response:
-        """Change when a deployment is tried."""
+        """Change when a deployment is tried, or for how long."""
         with self.matching() as deployment:
             deployment_update(actor=self.actor, deployment=deployment, **self.given())
         return self.show(self.get_object())

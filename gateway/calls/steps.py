@@ -132,4 +132,6 @@ def _answer(call: Call, attempt: Attempt | None) -> str:
         return str(decision.get("message", ""))
     obligations = [wording.obligation(item) for item in decision.get("obligations", [])]
     finish = f"ended with {attempt.finish}" if attempt and attempt.finish else "passed on"
+    if attempt and attempt.finish == "hedge_lost":
+        finish = "overtaken by another attempt"
     return "; ".join([finish, *obligations])

@@ -8,6 +8,8 @@ from tenants.money import text_from_micros
 
 SECOND_MS = 1000
 MINUTE_MS = 60_000
+EXACT_BELOW = 100_000
+UNITS = ((10**9, "bn"), (10**6, "M"), (10**3, "k"))
 CODES = {
     "authentication_unavailable": "keys could not be checked",
     "budget_unavailable": "the budget's counters were away",
@@ -26,6 +28,7 @@ CODES = {
     "policy_denied": "the policy forbids it",
     "policy_unavailable": "the policy could not be read",
     "rate_limit_exceeded": "too many requests",
+    "region_not_served": "nobody serves it in the region that was asked for",
     "tenant_suspended": "the tenant or the app was suspended",
     "tokens_limit_exceeded": "too many tokens",
     "upstream_credential_rejected": "the provider refused our credential",
@@ -33,6 +36,7 @@ CODES = {
     "upstream_rate_limited": "the provider takes no more for now",
     "upstream_rejected": "the provider refused the request",
     "upstream_timeout": "the provider took too long",
+    "upstream_unavailable": "the provider has been failing, and is left alone",
 }
 
 
@@ -95,3 +99,12 @@ def _item(item: Any) -> str:
         kind, _, score, place, count = item
         return f"{count} {kind} in {place or 'the body'} ({score:g})"
     return str(item)
+
+
+def rounded(number: int) -> str:
+    """Return a count in few characters: whole below 100,000, then "123 k", "1.23 M", "45.6 bn"."""
+    if number < EXACT_BELOW:
+        return f"{number:,}"
+    size, unit = next(each for each in UNITS if number >= each[0])
+    share = number / size
+    return f"{share:,.{max(0, 3 - len(str(int(share))))}f} {unit}"

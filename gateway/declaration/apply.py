@@ -88,8 +88,7 @@ def _apply(session: Session, declaration: Declaration) -> None:
         providers.apply(session, provider)
     for policy in declaration.policies:
         policies.apply(session, policy)
-    for model in declaration.models:
-        models.apply(session, model)
+    models.apply_all(session, declaration.models)
     if session.prune or declaration.platform_policies is not None:
         names = declaration.platform_policies or ()
         before, after = policies.attach(session, names, None, None)

@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gateway.declaration import prices, values
+from gateway.declaration import plans, prices, values
+from gateway.declaration.plans import PlanEntry
 from gateway.declaration.prices import PriceEntry
 from gateway.declaration.session import Session, Values
 from gateway.declaration.values import MOST, Named, Spot, spot_of
 from gateway.models import Deployment, Provider, Route
 from gateway.services.routes import (
+    DeploymentFields,
+    RouteFields,
     deployment_create,
     deployment_remove,
     deployment_update,
@@ -20,8 +23,17 @@ from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 
-KEYS = ("name", "deployments", "price", "max_output_tokens", "default_max_output_tokens")
-DEPLOYMENT_KEYS = ("provider", "model", "weight", "priority", "region", "price")
+CAP_KEYS = ("max_output_tokens", "default_max_output_tokens")
+KEYS = ("name", "deployments", "price", *CAP_KEYS, *plans.KEYS)
+DEPLOYMENT_KEYS = (
+    "provider",
+    "model",
+    "weight",
+    "priority",
+    "region",
+    "price",
+    *plans.TIMEOUT_KEYS,
+)
 TOKENS_MAX = 2_000_000
 SMALL_MAX = 32_767
 DEFAULT_MAX, DEFAULT_DEFAULT = 16_384, 2048
@@ -37,6 +49,7 @@ class DeploymentEntry:
     priority: int
     region: str
     price: PriceEntry | None
+    timeouts: DeploymentFields
     spot: Spot
 
     @property
@@ -54,6 +67,7 @@ class ModelEntry:
     price: PriceEntry | None
     max_output_tokens: int
     default_max_output_tokens: int
+    plan: PlanEntry
     spot: Spot
 
 
@@ -72,11 +86,20 @@ def read(node: Node) -> ModelEntry:
         price=keys.optional("price", prices.read, None),
         max_output_tokens=largest,
         default_max_output_tokens=default,
+        plan=plans.read(keys),
         spot=spot_of(keys, KEYS),
     )
     _note_twice(keys, entry.deployments)
     keys.finish()
     return entry
+
+
+def apply_all(session: Session, entries: Collection[ModelEntry]) -> None:
+    """Create or change the models; what they fall back to is set once all of them are there."""
+    for entry in entries:
+        apply(session, entry)
+    for entry in entries:
+        plans.apply_fallbacks(session, entry.name.text, entry.plan, entry.spot)
 
 
 def apply(session: Session, entry: ModelEntry) -> None:
@@ -88,22 +111,18 @@ def apply(session: Session, entry: ModelEntry) -> None:
         "max_output_tokens": entry.max_output_tokens,
         "default_max_output_tokens": entry.default_max_output_tokens,
         "price": prices.wanted_values(row, entry.price),
+        **entry.plan.values(),
+    }
+    wanted: RouteFields = {
+        "max_output_tokens": entry.max_output_tokens,
+        "default_max_output_tokens": entry.default_max_output_tokens,
+        **entry.plan.fields(),
     }
     with session.at(entry.spot):
         if row is None:
-            row = route_create(
-                actor=session.actor,
-                name=name,
-                max_output_tokens=entry.max_output_tokens,
-                default_max_output_tokens=entry.default_max_output_tokens,
-            )
+            row = route_create(actor=session.actor, name=name, **wanted)
         else:
-            route_update(
-                actor=session.actor,
-                route=row,
-                max_output_tokens=entry.max_output_tokens,
-                default_max_output_tokens=entry.default_max_output_tokens,
-            )
+            route_update(actor=session.actor, route=row, **wanted)
     prices.apply(session, row, entry.price)
     session.put("model", name, before, after)
     if session.prune:
@@ -114,7 +133,10 @@ def apply(session: Session, entry: ModelEntry) -> None:
 
 def prune(session: Session, kept: Collection[str]) -> None:
     """Remove the models that the file does not name."""
-    for row in Route.objects.exclude(name__in=kept).order_by("name"):
+    gone = list(Route.objects.exclude(name__in=kept).order_by("name"))
+    for row in gone:
+        route_update(actor=session.actor, route=row, fallbacks=[])
+    for row in gone:
         before = describe(row)
         with session.at(Spot((1, 1))):
             route_remove(actor=session.actor, route=row)
@@ -127,6 +149,7 @@ def describe(row: Route) -> Values:
         "max_output_tokens": row.max_output_tokens,
         "default_max_output_tokens": row.default_max_output_tokens,
         "price": prices.describe(row),
+        **plans.describe(row),
     }
 
 
@@ -136,8 +159,10 @@ def export() -> list[Values]:
     for row in Route.objects.order_by("name"):
         said: Values = {"name": row.name}
         said["deployments"] = [_exported(deployment) for deployment in _stored(row)]
-        said |= {key: value for key, value in describe(row).items() if value is not None}
-        exported.append(said)
+        said |= {key: getattr(row, key) for key in CAP_KEYS}
+        price = prices.describe(row)
+        said |= {} if price is None else {"price": price}
+        exported.append(said | plans.exported(row))
     return exported
 
 
@@ -151,6 +176,7 @@ def _read_deployment(node: Node) -> DeploymentEntry:
         priority=keys.optional("priority", small, 0),
         region=keys.optional("region", values.optional_text(63), ""),
         price=keys.optional("price", prices.read, None),
+        timeouts=plans.read_timeouts(keys),
         spot=spot_of(keys, DEPLOYMENT_KEYS),
     )
     keys.finish()
@@ -176,6 +202,12 @@ def _apply_deployment(session: Session, route: Route, entry: DeploymentEntry) ->
         "weight": entry.weight,
         "priority": entry.priority,
         "price": prices.wanted_values(row, entry.price),
+        **plans.plain(entry.timeouts),
+    }
+    ranked: DeploymentFields = {
+        "weight": entry.weight,
+        "priority": entry.priority,
+        **entry.timeouts,
     }
     with session.at(entry.spot):
         if row is None:
@@ -185,13 +217,10 @@ def _apply_deployment(session: Session, route: Route, entry: DeploymentEntry) ->
                 provider=provider,
                 model=entry.model,
                 region=entry.region,
-                weight=entry.weight,
-                priority=entry.priority,
+                **ranked,
             )
         else:
-            deployment_update(
-                actor=session.actor, deployment=row, weight=entry.weight, priority=entry.priority
-            )
+            deployment_update(actor=session.actor, deployment=row, **ranked)
     prices.apply(session, row, entry.price)
     session.put("deployment", _label(row), before, after)
 
@@ -212,7 +241,13 @@ def _stored(route: Route) -> list[Deployment]:
 
 
 def _described(row: Deployment) -> Values:
-    return {"weight": row.weight, "priority": row.priority, "price": prices.describe(row)}
+    price = prices.describe(row)
+    return {
+        "weight": row.weight,
+        "priority": row.priority,
+        "price": price,
+        **plans.timeouts(row),
+    }
 
 
 def _exported(row: Deployment) -> Values:
@@ -220,6 +255,7 @@ def _exported(row: Deployment) -> Values:
     said |= {"weight": row.weight, "priority": row.priority}
     if row.region:
         said["region"] = row.region
+    said |= {key: value for key, value in plans.timeouts(row).items() if value}
     price = prices.describe(row)
     return said if price is None else {**said, "price": price}
 

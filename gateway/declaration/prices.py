@@ -27,6 +27,7 @@ KEYS = (
     "input_per_million",
     "output_per_million",
     "cached_input_per_million",
+    "cache_write_per_million",
     "per_request",
     "from",
 )
@@ -45,6 +46,7 @@ class PriceEntry:
     input_pico: int
     output_pico: int
     cached_input_pico: int | None
+    cache_write_pico: int | None
     request_micros: int
     since: datetime.datetime | None
     spot: Spot
@@ -58,6 +60,8 @@ class PriceEntry:
         }
         if self.cached_input_pico is not None:
             said["cached_input_per_million"] = per_million_text(self.cached_input_pico)
+        if self.cache_write_pico is not None:
+            said["cache_write_per_million"] = per_million_text(self.cache_write_pico)
         if self.request_micros:
             said["per_request"] = text_from_micros(self.request_micros)
         return said
@@ -72,6 +76,7 @@ def read(node: Node) -> PriceEntry | None:
         input_pico=keys.required("input_per_million", rate, 0),
         output_pico=keys.required("output_per_million", rate, 0),
         cached_input_pico=keys.optional("cached_input_per_million", rate, None),
+        cache_write_pico=keys.optional("cache_write_per_million", rate, None),
         request_micros=keys.optional("per_request", values.exact(micros_from_text, _EXAMPLE), 0),
         since=keys.optional("from", values.instant, None),
         spot=spot_of(keys, KEYS),
@@ -97,6 +102,7 @@ def apply(session: Session, of: Route | Deployment, entry: PriceEntry | None) ->
         cached_input_pico=entry.cached_input_pico,
         request_pico=entry.request_micros * PICO_PER_MICRO,
         effective_from=int(since.timestamp()),
+        cache_write_pico=entry.cache_write_pico,
     )
     with session.at(entry.spot):
         price_set(actor=session.actor, of=of, price=price, source=SOURCE)
@@ -114,6 +120,8 @@ def describe(of: Route | Deployment | None) -> Plain:
     }
     if row.cached_input_pico is not None:
         said["cached_input_per_million"] = per_million_text(row.cached_input_pico)
+    if row.cache_write_pico is not None:
+        said["cache_write_per_million"] = per_million_text(row.cache_write_pico)
     if row.request_pico:
         said["per_request"] = text_from_micros(row.request_pico // PICO_PER_MICRO)
     return {**said, "from": instant_text(row.effective_from)}

@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gateway import credentials
-from gateway.declaration import values
+from gateway.declaration import spares, values
+from gateway.declaration.apps import note_twice
 from gateway.declaration.session import Session, Values
+from gateway.declaration.spares import SpareEntry
 from gateway.declaration.values import Named, Spot, spot_of
-from gateway.envelope import EnvelopeError
-from gateway.models import Credential, Provider
+from gateway.models import Provider
 from gateway.origins import OriginError, base_url
+from gateway.providers.dialects import VERSIONED
 from gateway.services.providers import (
     credential_remove,
     credential_set,
@@ -21,8 +23,15 @@ from policies.pdp import fields
 from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, fault
 
-KEYS = ("name", "dialect", "base_url", "allow_private", "credential")
-LATER_DIALECTS = ("azure-openai", "bedrock", "gemini")
+KEYS = (
+    "name",
+    "dialect",
+    "base_url",
+    "allow_private",
+    "health_check",
+    "credential",
+    "spare_credentials",
+)
 URL_MAX = 400
 
 
@@ -42,7 +51,9 @@ class ProviderEntry:
     dialect: str
     base_url: str
     allow_private: bool
+    health_check: bool
     credential: CredentialEntry | None
+    spares: tuple[SpareEntry, ...]
     spot: Spot
 
     def values(self) -> Values:
@@ -51,6 +62,7 @@ class ProviderEntry:
             "dialect": self.dialect,
             "base_url": self.base_url or None,
             "allow_private": self.allow_private,
+            "health_check": self.health_check,
         }
 
 
@@ -59,20 +71,23 @@ def reader(environ: Mapping[str, str]) -> Read[ProviderEntry]:
 
     def read(node: Node) -> ProviderEntry:
         keys = Fields(node, "a provider", KEYS)
-        dialect = keys.required(
-            "dialect", fields.choice(Provider.Dialect.values, LATER_DIALECTS), "openai"
-        )
+        dialect = keys.required("dialect", fields.choice(Provider.Dialect.values), "openai")
         allow_private = keys.optional("allow_private", fields.flag, default=False)
         read_credential = _credential_reader(environ)
         entry = ProviderEntry(
             name=keys.required("name", values.named(values.name), Named("", keys.at)),
             dialect=dialect,
-            base_url=keys.optional("base_url", _url_reader(allow_private=allow_private), ""),
+            base_url=keys.optional(
+                "base_url", _url_reader(dialect, allow_private=allow_private), ""
+            ),
             allow_private=allow_private,
+            health_check=keys.optional("health_check", fields.flag, default=False),
             credential=keys.optional("credential", read_credential, None),
+            spares=keys.optional("spare_credentials", spares.reader(environ), ()),
             spot=spot_of(keys, KEYS),
         )
         _check(keys, dialect)
+        note_twice(keys, [one.label for one in entry.spares], "label")
         keys.finish()
         return entry
 
@@ -84,6 +99,7 @@ def apply(session: Session, entry: ProviderEntry) -> None:
     row = Provider.objects.filter(name=entry.name.text).first()
     before = {} if row is None else describe(row)
     after: Values = {**entry.values(), "credential": before.get("credential")}
+    after["spare_credentials"] = [one.label.text for one in entry.spares]
     with session.at(entry.spot):
         if row is None:
             row = provider_create(
@@ -92,6 +108,7 @@ def apply(session: Session, entry: ProviderEntry) -> None:
                 dialect=entry.dialect,
                 base_url=entry.base_url,
                 allow_private=entry.allow_private,
+                health_check=entry.health_check,
             )
         elif row.dialect != entry.dialect:
             message = f"the provider speaks {row.dialect}, and that is fixed"
@@ -102,9 +119,12 @@ def apply(session: Session, entry: ProviderEntry) -> None:
                 provider=row,
                 base_url=entry.base_url,
                 allow_private=entry.allow_private,
+                health_check=entry.health_check,
             )
         if _apply_credential(session, row, entry):
             after["credential"] = "set" if entry.credential else None
+    if spares.apply(session, row, entry.spares):
+        after["spare_credentials"] = [f"{one.label.text} set" for one in entry.spares]
     session.put("provider", entry.name.text, before, after)
 
 
@@ -123,7 +143,9 @@ def describe(row: Provider) -> Values:
         "dialect": row.dialect,
         "base_url": row.base_url or None,
         "allow_private": row.allow_private,
-        "credential": "kept" if credentials.active(row) is not None else None,
+        "health_check": row.health_check,
+        "credential": "kept" if credentials.labelled(row, "") is not None else None,
+        "spare_credentials": spares.labels(row),
     }
 
 
@@ -136,15 +158,19 @@ def export() -> list[Values]:
             said["base_url"] = row.base_url
         if row.allow_private:
             said["allow_private"] = True
-        if credentials.active(row) is not None:
+        if row.health_check:
+            said["health_check"] = True
+        if credentials.labelled(row, "") is not None:
             said["credential"] = {"keep": True}
+        if further := spares.export(row):
+            said["spare_credentials"] = further
         exported.append(said)
     return exported
 
 
 def _apply_credential(session: Session, row: Provider, entry: ProviderEntry) -> bool:
     """Set or destroy a provider's secret where the file says other than what is stored."""
-    stored = credentials.active(row)
+    stored = credentials.labelled(row, "")
     if entry.credential is None:
         return stored is not None and credential_remove(actor=session.actor, provider=row)
     if entry.credential.keep:
@@ -153,25 +179,17 @@ def _apply_credential(session: Session, row: Provider, entry: ProviderEntry) -> 
             hint = "name the environment variable that holds it: credential: {env: NAME}"
             raise session.fail(entry.spot.of("credential"), message, hint)
         return False
-    if stored is not None and _opened(stored) == entry.credential.secret:
+    if stored is not None and spares.opened(stored) == entry.credential.secret:
         return False
     credential_set(actor=session.actor, provider=row, secret=entry.credential.secret)
     return True
 
 
-def _opened(stored: Credential) -> str | None:
-    """Return a stored secret; None where the master key that sealed it is gone."""
-    try:
-        return credentials.open_sealed(stored)
-    except EnvelopeError:
-        return None
-
-
-def _url_reader(*, allow_private: bool) -> Read[str]:
+def _url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
     def read(node: Node) -> str:
         text = fields.text(URL_MAX)(node).text
         try:
-            return base_url(text, allow_private=allow_private)
+            return base_url(text, allow_private=allow_private, versioned=dialect in VERSIONED)
         except OriginError as error:
             raise fault(node.at, str(error)) from None
 
@@ -181,15 +199,9 @@ def _url_reader(*, allow_private: bool) -> Read[str]:
 def _credential_reader(environ: Mapping[str, str]) -> Read[CredentialEntry | None]:
     def read(node: Node) -> CredentialEntry | None:
         keys = Fields(node, "a credential", ("env", "keep"))
-        name = keys.optional("env", lambda node: fields.text(200)(node).text, "")
-        keep = keys.optional("keep", fields.only_true, default=False)
-        if not keys.faulty and bool(name) == keep:
-            hint = "as in {env: OPENAI_API_KEY} or {keep: true}"
-            keys.note(keys.at, "a credential is read from env, or it is kept", hint)
-        if name and not environ.get(name):
-            keys.note(keys.value_at("env"), f"the environment variable {name} is not set")
+        keep, secret = spares.read_source(keys, environ)
         keys.finish()
-        return CredentialEntry(keep=keep, secret=environ.get(name, ""))
+        return CredentialEntry(keep=keep, secret=secret)
 
     return read
 
@@ -197,7 +209,13 @@ def _credential_reader(environ: Mapping[str, str]) -> Read[CredentialEntry | Non
 def _check(keys: Fields, dialect: str) -> None:
     """Note what does not go with the dialect: only the simulated one has no address and no key."""
     if dialect == Provider.Dialect.SIMULATED:
-        for key in ("base_url", "allow_private", "credential"):
+        for key in (
+            "base_url",
+            "allow_private",
+            "health_check",
+            "credential",
+            "spare_credentials",
+        ):
             if key in keys:
                 keys.note(keys.key_at(key), f"the simulated provider has no {key}")
     elif "base_url" not in keys:

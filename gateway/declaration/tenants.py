@@ -11,7 +11,7 @@ from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
 from gateway.declaration.limits import LimitEntry
 from gateway.declaration.session import Session, Values
-from gateway.declaration.values import MOST, Named, Spot, distinct, one_of, spot_of
+from gateway.declaration.values import MOST, Named, Spot, distinct, one_of, origin, spot_of
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
@@ -34,6 +34,7 @@ KEYS = (
     "evidence",
     "tags",
     "pii",
+    "cors_origins",
     "budgets",
     "limits",
     "policies",
@@ -60,6 +61,7 @@ class TenantEntry:
     evidence: str
     tags: tuple[str, ...]
     pii: PiiEntry
+    cors_origins: tuple[str, ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
     policies: tuple[Named, ...]
@@ -76,6 +78,7 @@ class TenantEntry:
                 "countries": list(self.pii.countries),
                 "phone_regions": list(self.pii.phone_regions),
             },
+            "cors_origins": list(self.cors_origins),
         }
 
     def fields(self) -> TenantFields:
@@ -86,6 +89,7 @@ class TenantEntry:
             "tags": self.tags,
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
+            "cors_origins": self.cors_origins,
         }
 
 
@@ -100,6 +104,7 @@ def read(node: Node) -> TenantEntry:
         evidence=keys.optional("evidence", evidence, Tenant.Evidence.STRICT.value),
         tags=keys.optional("tags", distinct(values.name), ()),
         pii=keys.optional("pii", _read_pii, PiiEntry()),
+        cors_origins=keys.optional("cors_origins", distinct(origin), ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
         policies=keys.optional("policies", policies.read_names, ()),
@@ -192,6 +197,7 @@ def _describe(row: Tenant) -> Values:
             "countries": list(row.pii_countries),
             "phone_regions": list(row.pii_phone_regions),
         },
+        "cors_origins": list(row.cors_origins),
     }
 
 

@@ -13,7 +13,7 @@ from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, Place, Scalar
 from policies.pdp.nodes import fault as place_fault
 from policies.pdp.problem import closest
-from tenants.models import SLUG_PATTERN
+from tenants.models import ORIGIN_PATTERN, SLUG_PATTERN
 from tenants.money import MoneyError
 
 T = TypeVar("T")
@@ -28,6 +28,9 @@ name = fields.word(
 model_name = fields.word(
     re.compile(MODEL_NAME_PATTERN),
     "a model name: 1 to 120 of letters, digits and . _ : / @ + -",
+)
+origin = fields.word(
+    re.compile(ORIGIN_PATTERN), "an origin of browsers, as in https://app.example, or *"
 )
 currency = fields.word(re.compile(r"[A-Z]{3}"), "a currency: three capital letters, as in USD")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d))?")

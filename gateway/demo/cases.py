@@ -11,6 +11,7 @@ from gateway.demo.profiles import PROMPTS, Profile
 from gateway.exchange import Case, Endpoint, Head, Judgement, Permitted
 from gateway.proxy import decide, facts, parse, transform
 from gateway.proxy import tenant as tenants
+from gateway.proxy.choosing import Choosing
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
 from gateway.proxy.loader import KeyRow
@@ -73,10 +74,10 @@ async def _prepared(
     raw = orjson.dumps({"model": model, "messages": messages, "max_tokens": CAP})
     head = Head(Endpoint.CHAT, "", "", "", "", (), "")
     call = parse.call(head, raw, JSON, most_messages)
-    case = await decide.decide(head, call, caller, at, 0.0)
+    case = await decide.decide(head, call, caller, at, Choosing(0.0))
     tries = []
     for deployment in case.candidates:
-        judgement = decide.judgement(case, caller, deployment)
+        judgement = decide.judgement(case, caller, case.route, deployment)
         try:
             tries.append((judgement, transform.enforce(case, judgement, caller.tenant.hash_key)))
         except Forbidden as denial:

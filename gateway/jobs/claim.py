@@ -5,24 +5,32 @@ that number is over, so a worker that was only slow changes nothing any more, an
 """
 
 import contextlib
+import logging
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from gateway.models import Job
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 """How long a worker may be silent before its job is another's."""
 
 ATTEMPTS_MAX = 3
 REPORT_S = 1.0
+RENEW_S = 15.0
+SILENT_MAX_S = 3600.0
+"""For how long a lease is renewed without a report: what takes longer is taken to hang."""
+
 ERROR_MAX = 1000
 
 _UNFINISHED: Mapping[str, Any] = {"holder": "", "lease_until": None}
@@ -55,6 +63,7 @@ class Claim:
         self.job = job
         self.attempt = attempt
         self._reported_s: float | None = None
+        self._alive_s = time.monotonic()
 
     @property
     def is_last(self) -> bool:
@@ -73,9 +82,38 @@ class Claim:
 
     def report(self, done: int, total: int | None = None) -> None:
         """Do what `progress` does, now."""
+        self._alive_s = time.monotonic()
         self._write(done=done, total=total, lease_until=Now() + LEASE)
         if Job.objects.filter(pk=self.job.pk, cancel_wanted=True).exists():
             raise CancelWantedError
+
+    @contextlib.contextmanager
+    def kept(self, every_s: float = RENEW_S) -> Iterator[None]:
+        """Keep the claim while the context lasts, however long one statement in it takes.
+
+        A thread renews the lease: it ends with the process, and where reports stay out too long.
+        """
+        done = threading.Event()
+        thread = threading.Thread(target=self._renew, args=(done, every_s), name="lease")
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _renew(self, done: threading.Event, every_s: float) -> None:
+        try:
+            while not done.wait(every_s) and time.monotonic() - self._alive_s < SILENT_MAX_S:
+                try:
+                    self._write(lease_until=Now() + LEASE)
+                except DatabaseError as error:
+                    log.warning("lease_not_renewed", extra={"error": type(error).__name__})
+                    connection.close()
+        except LostClaimError:
+            return  # whoever works learns it at the next report
+        finally:
+            connection.close()
 
     def finish(self, finished: Finished) -> None:
         """Bring about the effect and mark the job as done, both or neither."""

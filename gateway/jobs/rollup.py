@@ -10,6 +10,8 @@ from gateway.jobs.claim import Claim, Finished
 from tenants.usage.rolling import usage_rebuild
 
 DAYS_MAX = 400
+YEARS = range(2000, 2100)
+"""Of days that there may be records of, in every calendar."""
 
 
 def check(terms: Mapping[str, Any]) -> None:
@@ -20,14 +22,18 @@ def check(terms: Mapping[str, Any]) -> None:
         first, last = _days(terms)
     except (TypeError, ValueError):
         raise ValidationError({"terms": "first and last are dates such as 2026-01-31"}) from None
+    if first.year not in YEARS or last.year not in YEARS:
+        years = f"{YEARS[0]} to {YEARS[-1]}"
+        raise ValidationError({"terms": f"first and last are days of the years {years}"})
     if not 0 <= (last - first).days < DAYS_MAX:
         raise ValidationError({"terms": f"first to last are 1 to {DAYS_MAX} days, in order"})
 
 
 def work(claim: Claim) -> Finished:
-    """Roll the days up, one after another."""
+    """Roll the days up, one after another; a day is one statement, however long it takes."""
     first, last = _days(claim.job.terms)
-    return Finished({"days": usage_rebuild(claim.job.tenant, first, last, claim.progress)})
+    with claim.kept():
+        return Finished({"days": usage_rebuild(claim.job.tenant, first, last, claim.progress)})
 
 
 def _days(terms: Mapping[str, Any]) -> tuple[datetime.date, datetime.date]:

@@ -64,14 +64,27 @@ class AnswerStream(Protocol):
         """Return the gathered answer; BadAnswer where the provider told none."""
 
 
+class Source(NamedTuple):
+    """What a translated answer says of where it is from."""
+
+    id: str
+    model: str
+    created_s: int
+
+
+UNNAMED = Source("", "", 0)
+
+
 class Passing(NamedTuple):
     """How an answer is read: `collect` gathers a stream, `limit` bounds it in bytes, `viewed` says
-    that rules will look at it, `created_s` is the instant that a translated answer bears."""
+    that rules will look at it, `created_s` is the instant that a translated answer bears, `source`
+    what else it says of itself where the provider does not."""
 
     collect: bool
     limit: int
     keep_usage: bool
     created_s: int
+    source: Source = UNNAMED
 
 
 class Interpreter(Protocol):
@@ -80,8 +93,11 @@ class Interpreter(Protocol):
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
         """Return what goes upstream for a judged body; BadRequest where it cannot be said there."""
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
-        """Return a whole answer in the client's dialect; BadAnswer where it is none."""
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
+        """Return a whole answer in the client's dialect; BadAnswer where it is none. A translated
+        one says of itself what `source` does, where the provider says nothing."""
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
@@ -98,14 +114,6 @@ class Writer(Protocol):
 
     def end(self, usage: Usage | None) -> bytes:
         """Return the end of the stream."""
-
-
-class Source(NamedTuple):
-    """What a translated answer says of where it is from."""
-
-    id: str
-    model: str
-    created_s: int
 
 
 class Client(Protocol):
@@ -178,6 +186,14 @@ class Chat(Protocol):
         """Return the reader of one stream, whose events are of at most `limit` bytes."""
 
 
+class Meaning(NamedTuple):
+    """What a provider's bad status means: the `status` that says it best, and whether the call is
+    `charged` for although others would not."""
+
+    status: int
+    charged: bool = False
+
+
 class Wire(Protocol):
     """How a provider is spoken to over HTTP, whatever is said."""
 
@@ -189,3 +205,6 @@ class Wire(Protocol):
 
     def error_message(self, raw: bytes) -> str:
         """Return what the provider says went wrong, printable and short, "" for nothing."""
+
+    def meaning(self, status: int, raw: bytes) -> Meaning:
+        """Return what a bad status means, by the first bytes of the body that came with it."""

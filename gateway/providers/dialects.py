@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 from gateway.exchange import Body, Call, Endpoint
 from gateway.providers import moderations
@@ -9,10 +10,18 @@ from gateway.providers.anthropic import client as anthropic
 from gateway.providers.anthropic.conversing import AnthropicClient
 from gateway.providers.anthropic.native import AnthropicNative, AnthropicWire
 from gateway.providers.anthropic.speaking import AnthropicChat
+from gateway.providers.azure import wire as azure
+from gateway.providers.azure.native import AzureChat, AzureNative
+from gateway.providers.azure.wire import AzureWire
+from gateway.providers.bedrock import access as bedrock
+from gateway.providers.bedrock.speaking import BedrockChat
+from gateway.providers.bedrock.wire import BedrockWire
 from gateway.providers.completions import client as completions
 from gateway.providers.completions.conversing import CompletionsClient
 from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
+from gateway.providers.gemini.speaking import GeminiChat
+from gateway.providers.gemini.wire import GeminiWire
 from gateway.providers.media import images, speech, transcriptions
 from gateway.providers.openai import client as openai
 from gateway.providers.openai.conversing import OpenAiClient
@@ -27,6 +36,14 @@ from gateway.providers.translation import Translation
 _OPENAI = ("openai", "simulated")
 
 Parse = Callable[[Endpoint, Body, int], Call]
+
+
+class CheckCredential(Protocol):
+    """Raises BadSetting for a secret that is no credential of a dialect."""
+
+    def __call__(self, secret: str, base_url: str, *, allow_private: bool) -> None:
+        """Check one secret for one provider."""
+
 
 PARSERS: dict[Endpoint, Parse] = {
     Endpoint.CHAT: openai.parse,
@@ -46,6 +63,9 @@ WIRES: dict[str, Wire] = {
     "openai": OpenAiWire(),
     "anthropic": AnthropicWire(),
     "simulated": OpenAiWire(),
+    "azure-openai": AzureWire(),
+    "gemini": GeminiWire(),
+    "bedrock": BedrockWire(),
 }
 """How the providers of each dialect are spoken to."""
 
@@ -53,6 +73,9 @@ CHATS: dict[str, Chat] = {
     "openai": OpenAiChat(),
     "anthropic": AnthropicChat(),
     "simulated": OpenAiChat(),
+    "azure-openai": AzureChat(),
+    "gemini": GeminiChat(),
+    "bedrock": BedrockChat(),
 }
 """The dialects of providers that a conversation can be written in."""
 
@@ -82,6 +105,34 @@ NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     },
 }
 """Where client and provider speak alike."""
+
+NATIVE |= {
+    (endpoint, "azure-openai"): native
+    for (endpoint, dialect), native in NATIVE.items()
+    if dialect == "openai" and endpoint is not Endpoint.MODERATIONS  # which Azure has not
+}
+NATIVE[Endpoint.CHAT, "azure-openai"] = AzureNative()
+
+VERSIONED = frozenset({"azure-openai"})
+"""The dialects whose base URLs may name the version of their API in a query."""
+
+_ORIGINS: dict[str, Callable[[str], None]] = {"azure-openai": azure.check_origin}
+_CREDENTIALS: dict[str, CheckCredential] = {
+    "azure-openai": azure.check_credential,
+    "bedrock": bedrock.check,
+}
+
+
+def check_origin(dialect: str, base_url: str) -> None:
+    """Raise BadSetting where a base URL is none of a dialect's; its form has been checked."""
+    if dialect in _ORIGINS:
+        _ORIGINS[dialect](base_url)
+
+
+def check_credential(dialect: str, secret: str, base_url: str, *, allow_private: bool) -> None:
+    """Raise BadSetting where a secret is no credential of a dialect."""
+    if dialect in _CREDENTIALS:
+        _CREDENTIALS[dialect](secret, base_url, allow_private=allow_private)
 
 
 @cache

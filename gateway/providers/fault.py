@@ -20,3 +20,7 @@ class TooLarge(ValueError):
 
 class TooDeep(ValueError):
     """JSON nested deeper than is walked."""
+
+
+class BadSetting(ValueError):
+    """A base URL or a credential that does not go with a dialect; the message says what would."""

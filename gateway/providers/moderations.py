@@ -5,7 +5,7 @@ Its answer tells no usage, so the whole bound is charged: nothing, where the pri
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers import typed
-from gateway.providers.dialect import Target
+from gateway.providers.dialect import UNNAMED, Source, Target
 from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.client import INPUTS_MAX
@@ -55,7 +55,9 @@ class ModerationsNative(Unstreamed):
         """Return the judged body, with the deployment's model."""
         return Outgoing(Endpoint.MODERATIONS, {**judged, "model": target.model})
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer; BadAnswer where it holds no results."""
         body = object_of(raw)
         if not isinstance(body.get("results"), list):

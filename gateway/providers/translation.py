@@ -2,6 +2,7 @@
 
 from gateway.exchange import Answer, Body, Call, Outgoing, Usage
 from gateway.providers.dialect import (
+    UNNAMED,
     AnswerStream,
     Chat,
     Client,
@@ -33,9 +34,12 @@ class Translation:
         ]
         return Outgoing(self._chat.operation, written.body, tuple(left_out))
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer in the client's dialect."""
         reply = self._chat.reply(raw)
+        reply = reply._replace(id=reply.id or source.id, model=reply.model or source.model)
         return self._client.answer(self._client.body(reply, created_s), reply.usage, viewed=viewed)
 
     def stream(self, passing: Passing) -> AnswerStream:
@@ -103,7 +107,8 @@ class TranslatedStream:
         if self._gathering.empty:
             raise BadAnswer("the provider's stream holds no answer")
         usage = self._reader.usage
-        reply = Reply(self._reader.id, self._reader.model, self._gathering.choices(), usage)
+        source = self._source()
+        reply = Reply(source.id, source.model, self._gathering.choices(), usage)
         body = self._client.body(reply, self._passing.created_s)
         return self._client.answer(body, usage, viewed=True)
 
@@ -117,9 +122,17 @@ class TranslatedStream:
     def _written(self) -> Writer:
         """Return the writer: made with the first piece, which comes after its source's name."""
         if self._writer is None:
-            source = Source(self._reader.id, self._reader.model, self._passing.created_s)
-            self._writer = self._client.writer(source, keep_usage=self._passing.keep_usage)
+            self._writer = self._client.writer(self._source(), keep_usage=self._passing.keep_usage)
         return self._writer
+
+    def _source(self) -> Source:
+        """Return what the answer says of itself: what the provider told, where it told it."""
+        given = self._passing.source
+        return Source(
+            self._reader.id or given.id,
+            self._reader.model or given.model,
+            self._passing.created_s,
+        )
 
     def _is_whole(self) -> bool:
         return self.done or bool(self._finishes and self._reader.usage is not None)

@@ -10,7 +10,7 @@ import orjson
 
 from gateway.config import Config
 from gateway.logs import CallLog
-from gateway.proxy import deliver, headers, metrics, paths, pipeline
+from gateway.proxy import cors, deliver, headers, metrics, paths, pipeline
 from gateway.proxy.errors import Refusal, fault
 from gateway.proxy.health import readiness
 from gateway.proxy.runtime import Worker
@@ -58,6 +58,9 @@ class Proxy:
         await self._call(scope, receive, reply, self.worker)
 
     async def _call(self, scope: Scope, receive: Receive, reply: Reply, worker: Worker) -> None:
+        if scope["method"] == "OPTIONS":
+            await reply.whole(200, cors.preflight(dict(scope["headers"])), b"")
+            return
         trail = worker.begin()
         code = ""
         try:

@@ -1,6 +1,11 @@
 """How an attempt at a provider can fail: what the client hears, and what it may have cost."""
 
-from gateway.proxy.errors import Refusal, UpstreamFailed
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from gateway.bundle import Timeouts
+from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
 
 MOST_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -18,6 +23,26 @@ class AttemptFailed(Exception):
         self.sent = sent
         self.billed = billed
         self.again = again
+
+
+def within(timeouts: Timeouts | None) -> AbstractAsyncContextManager[None]:
+    """Bound an attempt where its deployment has a time of its own; the call's is bounded anyway."""
+    if timeouts is None or not timeouts.total_s:
+        return nullcontext()
+    return _within(timeouts.total_s)
+
+
+@asynccontextmanager
+async def _within(total_s: float) -> AsyncIterator[None]:
+    timeout = asyncio.timeout(total_s)
+    try:
+        async with timeout:
+            yield
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        refusal = UpstreamTimeout("upstream_timeout", "The answer took longer than it may there.")
+        raise AttemptFailed(refusal, sent=True, billed=True, again=True) from None
 
 
 def unreadable(why: str) -> AttemptFailed:

@@ -2,6 +2,7 @@
 
 from gateway.bundle import Budget, Price
 from gateway.exchange import UNBOUNDED, Permitted
+from gateway.pricing import bound_pico
 from gateway.proxy.errors import BadRequest
 
 UNPRICED_INPUT = ("image", "audio", "file", "reference", "other")
@@ -43,7 +44,7 @@ def check(permitted: Permitted, price: Price | None, budget: Budget) -> None:
 
 def _check_flat(permitted: Permitted, price: Price | None, budget: Budget) -> None:
     """Refuse images and sound but where each request costs the same, whatever is in it."""
-    if price is None or price.input_pico or price.output_pico or price.cached_input_pico:
+    if price is None or bound_pico(1, 1, price) > price.request_pico:
         raise BadRequest(
             "model_unpriced",
             f"What {permitted.call.endpoint.value} costs has no upper bound in the price book; "

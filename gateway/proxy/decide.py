@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
-from gateway import routing
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
-from gateway.providers.dialects import between
 from gateway.proxy import facts, metrics
+from gateway.proxy.choosing import Choosing, candidates, not_served
 from gateway.proxy.directory import Principal
-from gateway.proxy.errors import BadRequest, Forbidden, NotFound
+from gateway.proxy.errors import Forbidden, NotFound
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import Effect, RouteTo
@@ -21,29 +19,31 @@ log = logging.getLogger(__name__)
 NOTHING = Scan((), frozenset())
 
 
-async def decide(head: Head, call: Call, principal: Principal, at: datetime, draw: float) -> Case:
+async def decide(
+    head: Head, call: Call, principal: Principal, at: datetime, choosing: Choosing
+) -> Case:
     """Return what was detected, who may serve the call, and the judgement for the first of them.
 
-    `at` is an instant in UTC; `draw` in [0, 1) chooses among deployments of equal priority.
+    `at` is an instant in UTC.
     """
     route = _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     scan = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
-    candidates = routing.order(_serving(call, route), draw)
-    first = judge(slots, scan, principal, route, candidates[0])
+    tried = _candidates(route, head, call, principal, choosing)
+    first = judge(slots, scan, principal, route, tried[0])
     other = _routed(first, principal)
     if other is not None:
-        route, candidates = other, routing.order(_serving(call, other), draw)
-        first = judge(slots, scan, principal, route, candidates[0])
-    return Case(call, slots, scan, route, tuple(candidates), first)
+        route, tried = other, _candidates(other, head, call, principal, choosing)
+        first = judge(slots, scan, principal, route, tried[0])
+    return Case(call, slots, scan, route, tried, first)
 
 
-def judgement(case: Case, principal: Principal, deployment: Deployment) -> Judgement:
-    """Return the judgement for one of the candidates: a fallback can do no more than the first."""
+def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:
+    """Return the judgement for one of those tried: a fallback can do no more than the first."""
     if deployment is case.candidates[0]:
         return case.first
-    return judge(case.facts, case.scan, principal, case.route, deployment)
+    return judge(case.facts, case.scan, principal, route, deployment)
 
 
 def judge(
@@ -54,6 +54,15 @@ def judge(
     return Judgement(
         principal.app.policy.decide("request", bound, scan.failed), bound, route, deployment
     )
+
+
+def _candidates(
+    route: Route, head: Head, call: Call, principal: Principal, choosing: Choosing
+) -> tuple[Deployment, ...]:
+    found = candidates(route, head, call, principal, choosing)
+    if not found:
+        raise not_served(head, call, route)
+    return found
 
 
 def _route(model: str, principal: Principal) -> Route:
@@ -73,19 +82,6 @@ def _route(model: str, principal: Principal) -> Route:
         "model_not_found",
         f"There is no model {model[:120]!r} here.",
         "GET /v1/models lists what this key may call.",
-        param="model",
-    )
-
-
-def _serving(call: Call, route: Route) -> Sequence[Deployment]:
-    """Return the deployments whose provider can be asked what the client asks for."""
-    able = [found for found in route.deployments if between(call.endpoint, found.dialect)]
-    if able:
-        return able
-    raise BadRequest(
-        "invalid_request",
-        f"{route.name} is not served at the endpoint {call.endpoint.value}.",
-        "GET /v1/models lists the models.",
         param="model",
     )
 

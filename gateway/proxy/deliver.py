@@ -14,7 +14,7 @@ from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.passage import Outcome, Passage
-from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, Reply
+from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
 
 LAST_WORD_S = 1.0
 SOUND = re.compile(r"\Aaudio/[a-z0-9.+-]{1,40}\Z")
@@ -132,7 +132,7 @@ async def _inspected(
 
 async def _begin(passage: Passage, permitted: Permitted, reservation: Reservation) -> None:
     await passage.reply.begin(
-        200, [STREAM_TYPE, *headers.of_answer(passage, permitted, reservation)]
+        200, [STREAM_TYPE, UNBUFFERED, *headers.of_answer(passage, permitted, reservation)]
     )
 
 

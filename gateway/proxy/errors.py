@@ -9,7 +9,8 @@ Refusal
     MethodNotAllowed 405      method_not_allowed
   Unauthenticated 401         invalid_api_key, key_expired, key_revoked
   Forbidden 403               policy_denied, model_not_allowed, endpoint_not_allowed,
-                              tenant_suspended, detector_failed, obligation_unenforceable
+                              tenant_suspended, detector_failed, obligation_unenforceable,
+                              region_not_served
   NotFound 404                model_not_found, not_found
   OverLimit 429               rate_limit_exceeded, tokens_limit_exceeded,
                               concurrency_limit_exceeded, upstream_rate_limited
@@ -19,7 +20,8 @@ Refusal
   UpstreamFailed 502          upstream_error, upstream_credential_rejected
     UpstreamTimeout 504       upstream_timeout
   Unavailable 503             evidence_unavailable, budget_unavailable,
-                              authentication_unavailable, policy_unavailable, overloaded
+                              authentication_unavailable, policy_unavailable, overloaded,
+                              upstream_unavailable
 
 A refusal says what happened, which rule, and what would make it pass. It is safe to show: its texts
 are ours, or a provider's after our secrets were taken out.
@@ -177,6 +179,17 @@ class UpstreamTimeout(UpstreamFailed):
     """The provider did not answer in time."""
 
     status = 504
+
+
+class UpstreamLimited(UpstreamFailed):
+    """The provider limits us."""
+
+    status = 429
+    type = "rate_limit_error"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Every 429 of a provider names a time to come back."""
+        return UpstreamFailed.headers(self) or [(b"retry-after", b"1")]
 
 
 class Unavailable(Refusal):

@@ -4,6 +4,7 @@ The secret lives beside the one origin that it belongs to, and redirects are not
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
@@ -12,11 +13,13 @@ from typing import Protocol, cast
 
 from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
+from gateway.providers.credential import concealed
 from gateway.providers.dialect import Errand
 from gateway.providers.dialects import WIRES
 from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
-from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
+from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
+from gateway.proxy.keyring import credential_refused
 from gateway.proxy.upstream import (
     Broken,
     ConnectTimeout,
@@ -27,6 +30,7 @@ from gateway.proxy.upstream import (
     Timeouts,
     Unsendable,
 )
+from gateway.routing.quota import retry_after_s
 
 MOST_ERROR_BYTES = 64 * 1024
 
@@ -39,7 +43,7 @@ def forward(
     Entering it raises AttemptFailed unless the provider began a good answer.
     """
     if permitted.deployment.dialect == "simulated":
-        return _Simulated(permitted, pools.timeouts)
+        return _Simulated(permitted, pools.timeouts.unless(permitted.deployment.timeouts))
     request = _request(permitted, secret, request_id, now_s)
     return _Exchange(request, permitted.deployment, secret, pools)
 
@@ -57,6 +61,10 @@ class UpstreamResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """Return the body as it comes."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the provider says beside its answer, such as what is left of its limits."""
+
 
 class _Exchange:
     """One HTTP exchange with a provider."""
@@ -68,6 +76,7 @@ class _Exchange:
         self._wire = WIRES[deployment.dialect]
         self._secret = secret
         self._pools = pools
+        self._timeouts = pools.timeouts.unless(deployment.timeouts)
         self._request = request
         self._response: Response | None = None
 
@@ -77,7 +86,7 @@ class _Exchange:
             if response.headers.get("content-encoding", "identity") != "identity":
                 response.close()
                 raise unreadable("is compressed, which was not asked for")
-            response.allow_pauses(self._pools.timeouts.idle_s)
+            response.allow_pauses(self._timeouts.idle_s)
             return self
         failure = await self._bad_status(response)
         response.close()
@@ -96,10 +105,14 @@ class _Exchange:
                 self._response.close()
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the answer."""
+        return cast("Response", self._response).headers  # entered before it is read
+
+    @property
     def content_type(self) -> str:
         """What the provider says its bytes are."""
-        response = cast("Response", self._response)  # entered before it is read
-        return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -126,11 +139,11 @@ class _Exchange:
     async def _send(self) -> Response:
         try:
             try:
-                return await self._pools.post(self._request, private=self._private)
+                return await self._post()
             except (ConnectTimeout, Unsendable):
                 raise
             except NotConnected:  # nothing was sent: the same attempt, once more
-                return await self._pools.post(self._request, private=self._private)
+                return await self._post()
         except NotConnected as error:
             refusal: Refusal = UpstreamFailed("upstream_error", _not_reached(error))
             if isinstance(error, ConnectTimeout):
@@ -148,15 +161,19 @@ class _Exchange:
         except Broken as error:
             raise _broken(error) from error
 
+    async def _post(self) -> Response:
+        return await self._pools.post(self._request, self._timeouts, private=self._private)
+
     async def _bad_status(self, response: Response) -> AttemptFailed:
         try:
             raw = await response.read(MOST_ERROR_BYTES)
         except Broken:
             raw = b""
         message = self._wire.error_message(raw)
-        if self._secret:
-            message = message.replace(self._secret, "***")
-        return status_failure(response.status, response.headers, message)
+        meant = self._wire.meaning(response.status, raw)
+        failure = status_failure(meant.status, response.headers, concealed(message, self._secret))
+        failure.billed = failure.billed or meant.charged
+        return failure
 
 
 def _request(
@@ -182,6 +199,7 @@ class _Simulated:
         sent = permitted.outgoing
         self._plan = simulated.simulate(sent.operation, sent.body, permitted.deployment.model)
         self._timeouts = timeouts
+        self.headers: Mapping[str, str] = {}
 
     async def __aenter__(self) -> UpstreamResponse:
         if self._plan.hang:
@@ -223,8 +241,9 @@ class _Simulated:
 
 
 REJECTED = frozenset(range(400, 500)) - {408}
-UNBILLED = frozenset(range(400, 500)) | {500, 501, 502, 503}
-"""Statuses for which providers do not charge. A 504, like silence, may have been charged for."""
+UNBILLED = frozenset(range(400, 500)) | {500, 501, 502, 503, 529}
+"""Statuses for which providers do not charge; 529 says that they are overloaded.
+A 504, like silence, may have been charged for."""
 
 
 def status_failure(status: int, headers: Mapping[str, str], message: str) -> AttemptFailed:
@@ -232,17 +251,13 @@ def status_failure(status: int, headers: Mapping[str, str], message: str) -> Att
     refusal: Refusal
     again = True
     if status in (401, 403):
-        refusal = UpstreamFailed(
-            "upstream_credential_rejected",
-            "The provider refused our credential.",
-            "Tell the operator: the credential of this provider must be replaced.",
-        )
+        refusal = credential_refused()
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
         refusal = UpstreamLimited(
             "upstream_rate_limited",
             f"The provider's own rate limit is used up: {message}",
             "Try again later.",
-            retry_after_s=_retry_after_s(headers),
+            retry_after_s=retry_after_s(headers, time.time()),
         )
     elif status in REJECTED:
         refusal = UpstreamRejected("upstream_rejected", f"The provider refused: {message}")
@@ -252,23 +267,11 @@ def status_failure(status: int, headers: Mapping[str, str], message: str) -> Att
     return AttemptFailed(refusal, sent=True, billed=status not in UNBILLED, again=again)
 
 
-class UpstreamLimited(UpstreamFailed):
-    """The provider limits us."""
-
-    status = 429
-    type = "rate_limit_error"
-
-
 class UpstreamRejected(UpstreamFailed):
     """The provider says that the request itself is wrong."""
 
     status = 400
     type = "invalid_request_error"
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    given = headers.get("retry-after", "")
-    return min(3600.0, float(given)) if given.isdigit() else 1.0
 
 
 def _not_reached(error: NotConnected) -> str:

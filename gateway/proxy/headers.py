@@ -2,12 +2,14 @@
 
 from gateway.exchange import Permitted, Reservation
 from gateway.proxy import limit
+from gateway.proxy.facts import plain_name
 from gateway.proxy.passage import Passage
 from gateway.proxy.wire import Headers
 
 
 def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) -> Headers:
     """Return the headers of an answer, whole or streamed."""
+    left_out = ", ".join(map(plain_name, permitted.outgoing.left_out))
     overhead_s = max(0.0, passage.trail.elapsed_s - passage.trail.upstream_s)
     return [
         (b"cache-control", b"no-store"),
@@ -19,6 +21,7 @@ def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) 
             passage.trail.request_id, passage.trail.decision_id, passage.head.client_request_id
         ),
         *limit.headers(reservation),
+        *([(b"x-gatehouse-left-out", left_out.encode())] if left_out else ()),
     ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway.exchange import Answer, Judgement, Permitted
-from gateway.providers.dialect import AnswerStream, Interpreter, Passing
+from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, TooLarge
@@ -48,7 +48,10 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
         return interpreter(permitted).answer(
-            raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
+            raw,
+            viewed=principal.app.policy.answer_rules,
+            created_s=int(trail.at.timestamp()),
+            source=_source(permitted, trail),
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -62,8 +65,15 @@ def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> Answe
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
             created_s=int(trail.at.timestamp()),
+            source=_source(permitted, trail),
         )
     )
+
+
+def _source(permitted: Permitted, trail: Trail) -> Source:
+    """Return what an answer says of itself where its provider does not."""
+    instant_s = int(trail.at.timestamp())
+    return Source(f"{trail.request_id}-{trail.attempt}", permitted.deployment.model, instant_s)
 
 
 def gathered(stream: AnswerStream) -> Answer:

@@ -39,6 +39,22 @@ EVIDENCE_LAG = Gauge(
     "gatehouse_evidence_rows_waiting", "Rows not durable yet.", multiprocess_mode="livesum"
 )
 OPEN_CALLS = Gauge("gatehouse_open_calls", "Calls in flight.", multiprocess_mode="livesum")
+AGAIN = Counter(
+    "gatehouse_further_attempts",
+    "Attempts beyond the first of a call: failover, credential, retry, fallback, hedge.",
+    ["kind"],
+)
+SHED = Counter("gatehouse_shed", "Calls refused because too much was under way.", ["where"])
+CIRCUIT = Gauge(
+    "gatehouse_circuit",
+    "Whether a deployment is left alone: 0 closed, 1 half open, 2 open.",
+    ["deployment", "provider", "model"],
+    multiprocess_mode="livemax",
+)
+CIRCUIT_OPENED = Counter("gatehouse_circuit_opened", "Circuits that opened.", ["provider", "model"])
+CREDENTIALS_REFUSED = Counter(
+    "gatehouse_credentials_refused", "Credentials that a provider refused.", ["provider"]
+)
 REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from PostgreSQL.")
 OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
 

@@ -41,10 +41,6 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
 
 def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
     """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedMedia(
-            "unsupported_media_type", "Compressed bodies are not read.", "Send plain JSON."
-        )
     content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     try:
         body, file = _body(head, raw, content_type)

@@ -1,9 +1,19 @@
 """A decided call on its way: what its attempts share, and how one of them ended."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from gateway.exchange import Answer, Case, Charge, Head, Usage
+from gateway.exchange import (
+    Answer,
+    Case,
+    Charge,
+    Head,
+    Judgement,
+    Permitted,
+    Reservation,
+    Usage,
+)
+from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Refusal
 from gateway.proxy.runtime import Worker
@@ -38,15 +48,28 @@ class Passage:
         return self.decided.case
 
 
+class Trial(NamedTuple):
+    """One admitted attempt: what was judged, what may be sent, what is held for it."""
+
+    judgement: Judgement
+    permitted: Permitted
+    reservation: Reservation
+
+
 @dataclass(slots=True)
 class Outcome:
     """How an attempt ended: without a `failure` the client has its answer.
 
-    `basis` says what is charged (settle.charge); `again`, whether another deployment may be tried.
+    `basis` says what is charged (settle.charge); `again`, whether another deployment may be tried;
+    `denied`, that nothing was tried because it is forbidden there; `last`, that nobody else may be
+    tried; `learned`, whether the end says anything of the provider.
     """
 
     failure: Refusal | None = None
     again: bool = False
+    denied: bool = False
+    last: bool = False
+    learned: bool = True
     basis: str = "usage"
     usage: Usage | None = None
     spent: Charge | None = None
@@ -55,3 +78,17 @@ class Outcome:
     scan: Scan | None = None
     decision: Decision | None = None
     facts: list[Any] | None = None
+
+    @property
+    def code(self) -> str:
+        """The code of the failure; nothing where the client has its answer."""
+        return self.failure.code if self.failure else ""
+
+    def cut(self, why: Refusal) -> None:
+        """Note that the attempt was ended by us: nobody can prove that it is not billed."""
+        self.failure, self.basis, self.learned = why, "bound", False
+
+    def fail(self, failed: AttemptFailed) -> None:
+        """Note that the provider gave no answer that can be passed on."""
+        self.failure, self.again = failed.refusal, failed.again
+        self.basis = "bound" if failed.billed else "not_billed" if failed.sent else "not_sent"

@@ -81,7 +81,7 @@ def place(path: str, method: str) -> Place:
         found, found_path = None, ""
     if found is None:
         raise _unknown(path, found_path)
-    if method != found[0]:
+    if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
         raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
     return Place(found[1], found_path, model)
 

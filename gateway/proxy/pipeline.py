@@ -11,10 +11,12 @@ Steps do not know each other; only this file knows their order. Whatever happens
 
 import asyncio
 from functools import partial
+from typing import cast
 
-from gateway.exchange import Attempt, Endpoint, Judgement, Permitted, Reservation
+from gateway.exchange import Attempt, Endpoint, Head, Judgement, Permitted
 from gateway.proxy import (
     authenticate,
+    cors,
     decide,
     deliver,
     forward,
@@ -27,12 +29,16 @@ from gateway.proxy import (
     settle,
     transform,
 )
-from gateway.proxy.attempt import AttemptFailed
+from gateway.proxy.attempt import AttemptFailed, within
+from gateway.proxy.choosing import Choosing
+from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
+from gateway.proxy.hedge import Race
 from gateway.proxy.open_calls import OpenCall
-from gateway.proxy.passage import Outcome, Passage
+from gateway.proxy.passage import Outcome, Passage, Trial
 from gateway.proxy.runtime import Worker
+from gateway.proxy.succession import Succession, Target
 from gateway.proxy.trail import Decided, Trail
 from gateway.proxy.wire import JSON_TYPE, NO_STORE, Receive, Reply, Scope, read_body
 
@@ -42,27 +48,46 @@ EPOCH_TRIES = 4
 async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, trail: Trail) -> None:
     """Carry one call from its head to its record; raise the Refusal that it ends with."""
     headers = dict(scope["headers"])
-    config = worker.config
-    head = trail.head = parse.head(scope, headers, config.trusted_proxies)  # 1
+    head = trail.head = parse.head(scope, headers, worker.config.trusted_proxies)  # 1
     principal = trail.principal = await authenticate.authenticate(  # 2
         head, worker.directory, worker.peppers, worker.now_s()
     )
+    reply.cors = cors.headers(headers, principal.tenant.bundle.cors_origins)
     limit.admit(principal, worker.counting.memory, worker.now_s())  # 3
     if head.endpoint is Endpoint.MODELS:
         found = models.listed(paths.plain(scope["path"])[0], principal)
         await reply.whole(200, [JSON_TYPE, NO_STORE], found)
         return
     trail.mark("authenticate")
-    declared = headers.get(b"content-length")
-    trail.raw = await read_body(receive, declared, config.max_body_bytes)
+    await worker.gate.enter()  # from here on a call costs memory and time
+    try:
+        passage = await _decided(headers, receive, reply, worker, trail)
+        await _governed(passage)
+    finally:
+        worker.gate.leave()
+
+
+async def _decided(
+    headers: dict[bytes, bytes], receive: Receive, reply: Reply, worker: Worker, trail: Trail
+) -> Passage:
+    """Read, parse and decide a call whose caller is known."""
+    config = worker.config
+    head, principal = cast("Head", trail.head), cast("Principal", trail.principal)  # known by now
+    trail.raw = await read_body(receive, headers, config.max_body_bytes)
     trail.mark("body")
     call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
     parse.check_tags(head, principal.tenant.bundle.tags)
     worker.evidence.check_room()
     trail.mark("parse")
-    case = trail.case = await decide.decide(head, call, principal, trail.at, worker.draw())  # 5
+    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations)
+    case = trail.case = await decide.decide(head, call, principal, trail.at, choosing)  # 5
     trail.mark("decide")
-    passage = Passage(worker, reply, head, Decided(trail, principal, case))
+    return Passage(worker, reply, head, Decided(trail, principal, case))
+
+
+async def _governed(passage: Passage) -> None:
+    """Serve a decided call, or record why it was refused."""
+    worker, trail, principal = passage.worker, passage.trail, passage.principal
     open_call = worker.open_calls.enter(principal)
     try:
         # The body may have taken its time: from here on a revocation ends this call by itself.
@@ -78,33 +103,99 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
 
 
 async def _serve(passage: Passage, open_call: OpenCall) -> None:
-    """Try the candidates in order until one has answered, or none may be tried any more."""
-    case, principal = passage.case, passage.principal
+    """Try one target after the other until one has answered, or nobody may be tried any more."""
+    succession = Succession(passage, passage.worker.draw)
     failure: Refusal | None = None
-    for deployment in case.candidates:
+    outcome: Outcome | None = None
+    while True:
         try:
-            judgement = decide.judgement(case, principal, deployment)
-            permitted = transform.enforce(case, judgement, principal.tenant.hash_key)  # 6
+            target = await succession.following(outcome)
+        except asyncio.CancelledError:
+            raise open_call.ended() from None
+        if target is None:
+            break
+        outcome = await _try(passage, target, succession, open_call)
+        if outcome.failure is None:
+            return
+        # A target that is out does not hide why another one failed.
+        failure = (failure or outcome.failure) if outcome.denied else outcome.failure
+        if outcome.last or passage.reply.begun:
+            break
+    raise failure or succession.refusal or fault()
+
+
+async def _try(
+    passage: Passage, target: Target, succession: Succession, open_call: OpenCall
+) -> Outcome:
+    """Judge, reserve and attempt one target; its slot is free again afterwards."""
+    try:
+        try:
+            permitted = _permitted(passage, target)
         except (Forbidden, BadRequest) as denial:
-            failure = failure or denial  # this deployment is out; another may do
-            continue
+            return Outcome(denied=True, failure=denial)
         try:
-            reservation = await _admit(passage, judgement, permitted)  # 7 and 8
+            trial = await _admit(passage, *permitted)  # 7 and 8
         except asyncio.CancelledError:
             raise open_call.ended() from None
         except Refusal as refusal:
-            raise failure or refusal from None
-        outcome = await _attempt(passage, judgement, permitted, reservation, open_call)  # 9 to 12
-        if outcome.failure is None:
-            return
-        failure = outcome.failure
-        if not outcome.again or passage.reply.begun:
-            break
-    if failure is not None:
-        raise failure
+            is_last = not isinstance(refusal, BadRequest)  # another may have a price
+            return Outcome(denied=True, last=is_last, failure=refusal)
+        if target.route.plan.hedge_after_ms:
+            return await _hedged(passage, trial, succession, open_call)
+        return await _attempt(passage, trial, open_call)  # 9 to 12
+    finally:
+        target.station.gate.leave()
 
 
-async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -> Reservation:
+async def _hedged(
+    passage: Passage, trial: Trial, succession: Succession, open_call: OpenCall
+) -> Outcome:
+    """Attempt, and attempt elsewhere as well if the first is silent for long."""
+    race, outcome = Race(), Outcome(failure=fault())
+
+    def start(one: Trial) -> None:
+        unsent = partial(_close, passage, one, Outcome(basis="not_sent"), "not_sent")
+        race.start(_attempt(passage, one, open_call, race), unsent)
+
+    start(trial)
+    target: Target | None = None
+    try:
+        if await race.head_start(trial.permitted.route.plan.hedge_after_ms / 1000):
+            target = succession.beside()
+            second = target and await _beside(passage, target)
+            if second is not None:
+                start(second)
+        outcome = await race.outcome()
+    except asyncio.CancelledError:
+        await race.end()
+        outcome = Outcome(failure=open_call.ended(), last=True)
+    finally:
+        if target is not None:
+            target.station.gate.leave()
+        for one in race.beaten:  # the highest attempt says how a call ended, whoever served it
+            end = Outcome(failure=outcome.failure, basis="bound", finish="hedge_lost")
+            _close(passage, one, end, outcome.code)
+    return outcome
+
+
+async def _beside(passage: Passage, target: Target) -> Trial | None:
+    """Judge and reserve for a second attempt; None where it may not be, and the first goes on."""
+    try:
+        if not target.station.take_retry():
+            return None
+        return await _admit(passage, *_permitted(passage, target))
+    except Refusal:
+        return None
+
+
+def _permitted(passage: Passage, target: Target) -> tuple[Judgement, Permitted]:
+    """Judge one target by its own facts, and keep every obligation: a fallback's no less."""
+    case, principal = passage.case, passage.principal
+    judgement = decide.judgement(case, principal, target.route, target.deployment)
+    return judgement, transform.enforce(case, judgement, principal.tenant.hash_key)  # 6
+
+
+async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -> Trial:
     """Reserve for one attempt and make its admission durable: nothing leaves before that."""
     worker, trail, principal = passage.worker, passage.trail, passage.principal
     worker.evidence.check()
@@ -117,6 +208,7 @@ async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -
             worker.counting, permitted, passage.head, principal, attempt
         )
         trail.mark("reserve")
+        trial = Trial(judgement, permitted, reservation)
         evidence = record.admitted(passage.decided, judgement, permitted, reservation, worker.now())
         try:
             await worker.evidence.admit(evidence, record.claim(reservation, worker.lease_s))  # 8
@@ -125,56 +217,62 @@ async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -
             continue
         except BaseException:
             # Nobody knows whether the row became durable: if it did, this closes it at no cost.
-            _close(passage, reservation, Outcome(basis="not_sent"), "not_sent")
+            _close(passage, trial, Outcome(basis="not_sent"), "not_sent")
             raise
         trail.admitted = True
         trail.mark("admit")
-        return reservation
+        return trial
     raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
 
 
 async def _attempt(
-    passage: Passage,
-    judgement: Judgement,
-    permitted: Permitted,
-    reservation: Reservation,
-    open_call: OpenCall,
+    passage: Passage, trial: Trial, open_call: OpenCall, race: Race | None = None
 ) -> Outcome:
     """Forward once, pass the answer on, and close the attempt whatever happens."""
     worker, trail, outcome = passage.worker, passage.trail, Outcome()
-    secret = passage.principal.tenant.secrets.get(permitted.deployment.id)
+    judgement, permitted, reservation = trial
+    deployment, began_s = permitted.deployment, trail.clock()
+    secret = worker.keyring.pick(deployment, passage.principal.tenant.secrets[deployment.id])
     send = deliver.stream if permitted.call.stream else deliver.whole
     trail.upstream_began()
+    worker.stations.began(deployment)
     try:
-        async with forward.forward(  # 9
-            permitted, secret, reservation.operation, worker.pools, now_s=worker.now_s()
-        ) as response:
+        token = await worker.tokens.usable(deployment, secret.text)
+        upstream = forward.forward(  # 9
+            permitted, token, reservation.operation, worker.pools, now_s=worker.now_s()
+        )
+        async with within(deployment.timeouts), upstream as response:
+            latency_s = trail.clock() - began_s
+            worker.stations.answered(deployment, secret, response.headers, latency_s)
+            if race is not None:
+                race.win()
             await send(passage, judgement, permitted, reservation, response, outcome)  # 10
     except AttemptFailed as failed:
-        outcome.failure, outcome.again = failed.refusal, failed.again
-        outcome.basis = "bound" if failed.billed else "not_billed" if failed.sent else "not_sent"
+        outcome.fail(failed)
     except Forbidden as denial:  # of the answer, which was produced and is paid for
         outcome.failure = denial
     except asyncio.CancelledError:
-        outcome.failure, outcome.basis = open_call.ended(), "bound"
+        outcome.cut((race and race.lost()) or open_call.ended())
     except BaseException:  # a fault of ours: told as such in the record, and charged in full
-        outcome.failure, outcome.basis = fault(), "bound"
+        outcome.cut(fault())
         raise
     finally:
         trail.upstream_ended()
-        code = outcome.failure.code if outcome.failure else ""
-        _close(passage, reservation, outcome, code)  # 11 and 12
-    if outcome.failure is not None and passage.reply.begun:
+        worker.stations.ended(deployment, secret, outcome.failure, learned=outcome.learned)
+        if race is None or not race.deferred(trial):
+            _close(passage, trial, outcome, outcome.code)  # 11 and 12
+    if outcome.failure is not None and passage.reply.begun and not (race and race.lost()):
         await deliver.broken(passage.reply, outcome.failure, trail.decision_id)
     return outcome
 
 
-def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: str) -> None:
+def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
     """Record how an attempt ended and what it cost; once that is durable, give back the rest.
 
     Neither waits for the call: the writer of the evidence owns both from here on.
     """
     worker, tenant_id = passage.worker, passage.principal.row.tenant_id
+    reservation = trial.reservation
     spent = outcome.spent or settle.charge(reservation, outcome.usage, outcome.basis)
     ending = record.Ending(
         status=outcome.failure.status if outcome.failure else 200,
@@ -184,6 +282,7 @@ def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: s
         scan=outcome.scan,
         decision=outcome.decision,
         facts=outcome.facts,
+        attempt=reservation.attempt,
     )
     worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11

@@ -52,6 +52,8 @@ def admitted(
         "redacted": permitted.body is not decided.case.call.body,
         "timings_us": dict(decided.trail.marks),
     }
+    if permitted.outgoing.left_out:
+        body["left_out"] = [facts.plain_name(name) for name in permitted.outgoing.left_out]
     return _record("admitted", decided, "", None, body, at)
 
 
@@ -80,7 +82,13 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
         "timings_us": decided.trail.marks,
     }
     if usage is not None:
-        body["usage"] = [usage.input_tokens, usage.output_tokens, usage.cached_input_tokens]
+        body["usage"] = [
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+        ]
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
@@ -96,11 +104,13 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
             body["failed"] = sorted(failed)
     if end.facts is not None:
         body["facts"] = facts.recorded(end.facts)
-    return _record("completed", decided, end.code, spent.micros, body, at)
+    row = _record("completed", decided, end.code, spent.micros, body, at)
+    return row if end.attempt in (0, row.attempt) else row._replace(attempt=end.attempt)
 
 
 class Ending(NamedTuple):
-    """How an attempt ended. `answer` is the provider's, before inspection."""
+    """How an attempt ended. `answer` is the provider's, before inspection; `attempt` its number,
+    0 for the last one."""
 
     status: int
     code: str
@@ -109,6 +119,7 @@ class Ending(NamedTuple):
     scan: Scan | None
     decision: Decision | None
     facts: list[Any] | None
+    attempt: int = 0
 
 
 def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:

@@ -15,13 +15,18 @@ from gateway.proxy import metrics
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence.writer import Evidence
+from gateway.proxy.gate import Gate
+from gateway.proxy.keyring import Keyring
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.rebuild import Rebuilder
-from gateway.proxy.store import feed
+from gateway.proxy.sharing import Sharing
+from gateway.proxy.stations import Stations
+from gateway.proxy.store import feed, roster
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.trail import Trail
 from gateway.proxy.upstream import Pools, Timeouts
 from policies.detectors.scanner import DetectorConfig
@@ -62,6 +67,12 @@ class Worker:
                 config.upstream_total_s,
             )
         )
+        self.keyring = Keyring(time.time)
+        self.stations = Stations(time.time, self.keyring, self._provider_gate)
+        self.gate = Gate(
+            config.max_in_flight, config.queue, config.queue_s, metrics.SHED.labels("worker").inc
+        )
+        self.tokens = Tokens(self.pools, time.time)
         # Longer than any attempt can take, with time to inspect, record and settle it.
         self.lease_s = config.upstream_total_s + min(
             LEASE_MARGIN_S, 2 + config.upstream_total_s / 2
@@ -79,7 +90,9 @@ class Worker:
             spawn(self.evidence.run(), name="evidence"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
+            spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),
             spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
+            spawn(roster.attend(self.config.redis_url, self._seat(), time.time), name="roster"),
         ]
         for task in self._tasks:
             task.add_done_callback(_died)
@@ -98,6 +111,9 @@ class Worker:
         await self.pools.close()
         await self.loader.close()
 
+    def _seat(self) -> roster.Seat:
+        return roster.seat("web", self.config.role, time.time())
+
     def begin(self) -> Trail:
         """Return the trail of a call that arrives now."""
         now_ms = time.time_ns() // 1_000_000
@@ -107,6 +123,11 @@ class Worker:
             time.perf_counter(),
             time.perf_counter,
         )
+
+    def _provider_gate(self) -> Gate:
+        """Return what bounds one provider: one that is slow takes a part of the worker, not all."""
+        config, shed = self.config, metrics.SHED.labels("provider").inc
+        return Gate(config.provider_in_flight, config.provider_in_flight, config.queue_s, shed)
 
     def now_s(self) -> float:
         """Seconds since the epoch."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway import envelope
 from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
+from gateway.proxy.keyring import NONE, Secret
 from gateway.proxy.store.counters import limit_line
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.pdp.decision import Layer
@@ -53,7 +54,7 @@ class LoadedTenant:
     zone: ZoneInfo
     mac: hashlib.blake2b
     hash_key: bytes
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, tuple[Secret, ...]]
     allowed: frozenset[str]
     limits: tuple[LimitLine, ...]
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
@@ -128,14 +129,19 @@ def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
     return apps
 
 
-def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, str]:
-    """Open the credential of each deployment once; the clear text lives in this process only."""
+def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secret, ...]]:
+    """Open the credentials of each deployment once; the clear text lives in this process only."""
+    opened: dict[str, Secret] = {}
     secrets = {}
     for deployment in _deployments(bundle):
-        if deployment.credential is not None:
-            sealed = deployment.credential
-            box = envelope.Sealed(sealed.sealed, sealed.key_id)
-            secrets[deployment.id] = envelope.unseal(box, sealed.row, masters)
+        first = () if deployment.credential is None else (deployment.credential,)
+        for sealed in (*first, *deployment.spare_credentials):
+            if sealed.row not in opened:
+                box = envelope.Sealed(sealed.sealed, sealed.key_id)
+                text = envelope.unseal(box, sealed.row, masters)
+                opened[sealed.row] = Secret(sealed.row, text)
+        rows = (*first, *deployment.spare_credentials)
+        secrets[deployment.id] = tuple(opened[sealed.row] for sealed in rows) or (NONE,)
     return secrets
 
 

@@ -53,7 +53,7 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
         outgoing = interpreter.outgoing(call, body, target)
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
-    if outgoing.left_out and not route.drop_unsupported:
+    if outgoing.left_out and not route.plan.drop_unsupported:
         name = outgoing.left_out[0]
         raise BadRequest(
             "invalid_request",

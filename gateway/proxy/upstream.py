@@ -9,9 +9,11 @@ costs more than the rest of the leg.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 import aiohttp
@@ -23,13 +25,14 @@ from aiohttp.resolver import ThreadedResolver
 from aiohttp.streams import StreamReader
 from yarl import URL
 
+from gateway import bundle
 from gateway.exchange import UpstreamRequest
 from gateway.origins import is_public
 
-POOL_PER_ORIGIN = 256
 KEEP_ALIVE_S = 15.0
 MOST_TARGETS = 1024
 CONTROLS = frozenset("\r\n\0")
+SENDABLE = re.compile("[!-~]+")
 
 
 class NotConnected(Exception):
@@ -61,6 +64,17 @@ class Timeouts:
     idle_s: float
     total_s: float
 
+    def unless(self, own: bundle.Timeouts | None) -> "Timeouts":
+        """Return these but for what a deployment has of its own; in all, it has no more."""
+        if own is None:
+            return self
+        return Timeouts(
+            own.connect_s or self.connect_s,
+            own.first_byte_s or self.first_byte_s,
+            own.idle_s or self.idle_s,
+            min(own.total_s or self.total_s, self.total_s),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Target:
@@ -79,11 +93,12 @@ class Pools:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
-        self._connect_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s)
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
         self._targets: dict[str, _Target] = {}
 
-    async def post(self, request: UpstreamRequest, *, private: bool) -> "Response":
+    async def post(
+        self, request: UpstreamRequest, timeouts: Timeouts, *, private: bool
+    ) -> "Response":
         """Send a request and return its answer once the head is here.
 
         `private` tells whether the address may be one that is not public. NotConnected: nothing was
@@ -93,9 +108,9 @@ class Pools:
         if target.is_private_literal and not private:  # a literal address skips the resolver
             raise Unsendable("the address is not public")
         data = _rendered(target.head, request)
-        connection = await self._connect(target, private=private)
+        connection = await self._connect(target, timeouts.connect_s, private=private)
         try:
-            return await _exchange(connection, data, self.timeouts)
+            return await _exchange(connection, data, timeouts)
         except (HttpProcessingError, aiohttp.ClientError, OSError) as error:
             connection.close()
             raise _broken(error) from error
@@ -108,10 +123,12 @@ class Pools:
         for connector in self._connectors.values():
             await connector.close()
 
-    async def _connect(self, target: _Target, *, private: bool) -> Connection:
+    async def _connect(self, target: _Target, connect_s: float, *, private: bool) -> Connection:
         connector = self._connectors.get(private) or self._open(private=private)
         try:
-            return await connector.connect(target.connector_request, [], self._connect_timeout)
+            return await connector.connect(
+                target.connector_request, [], _connect_timeout(connect_s)
+            )
         except TimeoutError as error:
             raise ConnectTimeout("the connection took too long") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -120,8 +137,7 @@ class Pools:
     def _open(self, *, private: bool) -> aiohttp.TCPConnector:
         resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
         self._connectors[private] = aiohttp.TCPConnector(
-            limit=0,
-            limit_per_host=POOL_PER_ORIGIN,
+            limit=0,  # how much is under way at a provider is bounded by its gate
             keepalive_timeout=KEEP_ALIVE_S,
             ttl_dns_cache=30,
             resolver=resolver,
@@ -130,15 +146,18 @@ class Pools:
 
     def _target(self, url: str) -> _Target:
         try:
-            request = aiohttp.ClientRequest("POST", URL(url), loop=asyncio.get_running_loop())
+            found = URL(url)
+            if "%" in url and SENDABLE.fullmatch(url):  # as it was signed, or quoted by us
+                found = URL(url, encoded=True)
+            request = aiohttp.ClientRequest("POST", found, loop=asyncio.get_running_loop())
         except ValueError as error:
             raise Unsendable("the URL is none") from error
         if len(self._targets) >= MOST_TARGETS:
             self._targets.clear()
         head = f"POST {request.url.raw_path_qs} HTTP/1.1\r\nhost: {request.headers['Host']}\r\n"
-        found = _Target(request, head, _is_private_literal(request.url.host or ""))
-        self._targets[url] = found
-        return found
+        target = _Target(request, head, _is_private_literal(request.url.host or ""))
+        self._targets[url] = target
+        return target
 
 
 class Response:
@@ -228,6 +247,12 @@ def _broken(error: BaseException) -> Broken:
     if isinstance(error, TimeoutError):
         return ReadTimeout("the provider stopped sending")
     return Broken("the connection broke, or what it brought is no HTTP")
+
+
+@lru_cache(64)
+def _connect_timeout(connect_s: float) -> aiohttp.ClientTimeout:
+    """Return what bounds a connection: the wait for a free one, the socket and TLS together."""
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
 
 
 def _is_private_literal(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, cast
 
@@ -13,7 +13,22 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gateway.proxy import refusing
-from gateway.proxy.errors import BodyTimeout, HeadersTooLarge, Refusal, TooLarge
+from gateway.proxy.coding import (
+    CODINGS,
+    WORTHWHILE_BYTES,
+    BadCoding,
+    UnfoldsTooFar,
+    decode,
+    encode,
+)
+from gateway.proxy.errors import (
+    BadRequest,
+    BodyTimeout,
+    HeadersTooLarge,
+    Refusal,
+    TooLarge,
+    UnsupportedMedia,
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,8 +41,13 @@ AT_ONCE = "gatehouse.at_once"
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
 BODY_S = 30.0
+INLINE_BYTES = 64 * 1024
+"""A folded body up to this size is unfolded at once; a longer one off the loop that others use."""
+
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
+UNBUFFERED = (b"x-accel-buffering", b"no")
+"""Tells NGINX not to hold a stream back."""
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -35,8 +55,38 @@ class ClientGone(Exception):
     """The client hung up before its request was whole: nothing was decided, nothing is recorded."""
 
 
-async def read_body(receive: Receive, declared: bytes | None, most: int) -> bytes:
-    """Read a body of at most `most` bytes; the protocol ends one that takes too long."""
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes:
+    """Read a body of at most `most` bytes, out of its content coding where it has one.
+
+    The protocol ends one that takes too long.
+    """
+    body = await _read_body(receive, headers.get(b"content-length"), most)
+    coding = headers.get(b"content-encoding")
+    if coding is None or coding == b"identity":
+        return body
+    return await _decoded(body, coding.decode("latin-1").lower(), most)
+
+
+async def _decoded(body: bytes, coding: str, most: int) -> bytes:
+    if coding not in CODINGS:
+        raise UnsupportedMedia(
+            "unsupported_media_type",
+            "The body has a content encoding that is not read.",
+            f"Send plain JSON, or one of {', '.join(CODINGS)}.",
+        )
+    try:
+        if len(body) <= INLINE_BYTES:
+            return decode(coding, body, most)
+        return await asyncio.to_thread(decode, coding, body, most)
+    except UnfoldsTooFar:
+        raise _too_large(most) from None
+    except BadCoding:
+        raise BadRequest(
+            "invalid_request", f"The body is not {coding}, as its content encoding says."
+        ) from None
+
+
+async def _read_body(receive: Receive, declared: bytes | None, most: int) -> bytes:
     if declared is not None and declared.isdigit() and int(declared) > most:
         raise _too_large(most)
     message = await _receive(receive)
@@ -76,6 +126,7 @@ class Reply:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
         self._scope = scope
+        self.cors: Headers = []
         self._at_once: AtOnce | None = scope.get(AT_ONCE)
         self.begun = False
         self.ended = False
@@ -84,6 +135,10 @@ class Reply:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer: in one write where the server is ours and its pipe is free."""
+        if len(body) >= WORTHWHILE_BYTES:
+            headers, body = self._folded(headers, body)
+        if self.cors:
+            headers = [*headers, *self.cors]
         if self._at_once is not None and self._at_once(status, headers, body):
             self.begun = self.ended = True
             self.status = status
@@ -95,7 +150,19 @@ class Reply:
         """Send the status and the headers of a stream."""
         self.begun = True
         self.status = status
+        headers = [*headers, *self.cors] if self.cors else headers
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _folded(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+        """Return a long answer in a coding that the client takes."""
+        accepted = next(
+            (value for name, value in self._scope["headers"] if name == b"accept-encoding"), b""
+        )
+        folded = encode(body, accepted)
+        vary = (b"vary", b"accept-encoding")
+        if folded is None:
+            return [*headers, vary], body
+        return [*headers, vary, (b"content-encoding", folded[1])], folded[0]
 
     async def write(self, data: bytes) -> None:
         """Send a piece of a stream; returns when the client's connection can take more."""
@@ -232,6 +299,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         The headers are made by us of checked parts; uvicorn searches each name and value anew.
         """
         if cycle.response_started or self.flow.write_paused or not cycle.keep_alive:
+            return False
+        if cycle.scope["method"] == "HEAD":
             return False
         if cycle.disconnected:
             return True

@@ -6,6 +6,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from audit.rest.fields import REASON_MAX
 from audit.rest.problems import MEDIA_TYPE
+from gateway.rest.besides import OAUTH_ERROR, besides
 from gateway.scopes import SCOPES
 
 PROBLEM = {
@@ -116,6 +117,8 @@ def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path in result["paths"].values():
         for method, operation in path.items():
             _describe(method, operation)
+    result["paths"] |= besides()
+    components["schemas"]["OAuthError"] = OAUTH_ERROR
     return result
 
 

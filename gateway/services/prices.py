@@ -14,6 +14,7 @@ from gateway.models import Deployment, Price, Provider, Route
 from gateway.pricebook import Quote
 from gateway.selectors import book_line, own_line
 from tenants.changes import platform_change
+from tenants.money import CURRENCY_HELP, is_currency
 from tenants.revisions import platform_changed
 
 BY_HAND = "set by hand"
@@ -33,6 +34,8 @@ def price_set(
     change = platform_change(actor, "price.set", reason)
     if source.startswith(pricebook.SOURCE):
         raise ValidationError({"source": "this source belongs to the price book"})
+    if not is_currency(price.currency):
+        raise ValidationError({"currency": CURRENCY_HELP})
     row = _row(of, price, source)
     insert(change, row)
     platform_changed()
@@ -109,6 +112,7 @@ def _row(of: Route | Deployment, price: bundle.Price, source: str) -> Price:
         input_pico=price.input_pico,
         output_pico=price.output_pico,
         cached_input_pico=price.cached_input_pico,
+        cache_write_pico=price.cache_write_pico,
         request_pico=price.request_pico,
         effective_from=_instant(price.effective_from),
         source=source,

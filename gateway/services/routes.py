@@ -15,17 +15,31 @@ from tenants.revisions import platform_changed
 
 
 class RouteFields(TypedDict, total=False):
-    """The caps of a route: the most that may be asked for, and what is sent where none is asked."""
+    """The caps of a route: the most that may be asked for, and what is sent where none is asked.
+    How its deployments are chosen, and what stands in where they fail: see `bundle.Plan`."""
 
     max_output_tokens: int
     default_max_output_tokens: int
+    strategy: str
+    sticky: bool
+    regional: bool
+    drop_unsupported: bool
+    retries: int
+    hedge_after_ms: int
+    context_tokens: int
+    fallbacks: list[str]
 
 
 class DeploymentFields(TypedDict, total=False):
-    """When a deployment is tried: priority 0 first, among equals by weight."""
+    """When a deployment is tried: priority 0 first, among equals by weight. How long it may take,
+    in seconds; 0: as long as everybody."""
 
     weight: int
     priority: int
+    connect_s: int
+    first_byte_s: int
+    idle_s: int
+    total_s: int
 
 
 @transaction.atomic
@@ -35,6 +49,7 @@ def route_create(
     """Create a public model name; it is served once it has a deployment."""
     change = platform_change(actor, "route.create", reason)
     route = Route(name=name, **fields)
+    _check_fallbacks(name, fields.get("fallbacks", []))
     insert(change, route)
     platform_changed()
     return route
@@ -44,8 +59,9 @@ def route_create(
 def route_update(
     *, actor: Actor, route: Route, reason: str = "", **fields: Unpack[RouteFields]
 ) -> bool:
-    """Change a route's caps; False where nothing differed."""
+    """Change a route's caps or plan; False where nothing differed."""
     change = platform_change(actor, "route.update", reason)
+    _check_fallbacks(route.name, fields.get("fallbacks", []))
     changed = alter(change, route, fields)
     if changed:
         platform_changed()
@@ -54,14 +70,29 @@ def route_update(
 
 @transaction.atomic
 def route_remove(*, actor: Actor, route: Route, reason: str = "") -> None:
-    """Delete a public model name that no app lists, with its deployments."""
+    """Delete a public model name that no app and no other model lists, with its deployments."""
     change = platform_change(actor, "route.remove", reason)
     users = App.objects.exclude(state=App.State.REMOVED).filter(models__contains=[route.name])
     app = users.select_related("tenant").order_by("tenant__name", "name").first()
     if app is not None:
         raise ValidationError({"route": f"{route.name} is used by {app.tenant.name}/{app.name}"})
+    other = Route.objects.filter(fallbacks__contains=[route.name]).order_by("name").first()
+    if other is not None:
+        raise ValidationError({"route": f"{route.name} is a fallback of {other.name}"})
     delete(change, route)
     platform_changed()
+
+
+def _check_fallbacks(name: str, fallbacks: list[str]) -> None:
+    """Refuse a fallback to nothing, to itself or twice to the same."""
+    known = set(Route.objects.filter(name__in=fallbacks).values_list("name", flat=True))
+    for fallback in fallbacks:
+        if fallback == name:
+            raise ValidationError({"fallbacks": f"{name} cannot be its own fallback"})
+        if fallback not in known:
+            raise ValidationError({"fallbacks": f"there is no model {fallback}"})
+    if len(known) < len(fallbacks):
+        raise ValidationError({"fallbacks": "a model stands there twice"})
 
 
 @transaction.atomic
@@ -88,7 +119,7 @@ def deployment_create(
 def deployment_update(
     *, actor: Actor, deployment: Deployment, reason: str = "", **fields: Unpack[DeploymentFields]
 ) -> bool:
-    """Change when a deployment is tried; False where nothing differed."""
+    """Change when a deployment is tried, or for how long; False where nothing differed."""
     change = platform_change(actor, "deployment.update", reason)
     changed = alter(change, deployment, fields)
     if changed:

@@ -16,7 +16,9 @@ async function copy(button) {
   setTimeout(() => { word.textContent = before; }, 1500);
 }
 
-// A new key is known everywhere within a second: until then it may be refused.
+// What is new is known everywhere within a second or two: until then a call may be refused.
+const NOT_YET = [401, 404, 503];
+
 async function testKey(button) {
   const told = document.getElementById(button.dataset.result);
   const secret = document.getElementById(button.dataset.testKey).textContent.trim();
@@ -32,7 +34,7 @@ async function testKey(button) {
   told.textContent = "Calling …";
   try {
     let answer = await fetch("/v1/chat/completions", request);
-    for (let left = 6; left > 0 && answer.status === 401; left -= 1) {
+    for (let left = 8; left > 0 && NOT_YET.includes(answer.status); left -= 1) {
       await new Promise((done) => { setTimeout(done, 500); });
       answer = await fetch("/v1/chat/completions", request);
     }
@@ -66,12 +68,45 @@ function openPalette() {
 
 function narrow(field) {
   const words = field.value.toLowerCase().split(/\s+/);
-  const rows = all("li", one("#palette"));
-  for (const row of rows) {
+  for (const row of all("[data-places] li", one("#palette"))) {
     const text = row.textContent.toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
   }
-  one("#palette p").hidden = rows.some((row) => !row.hidden);
+  one("#palette p").hidden = true;
+  search(field);
+}
+
+// Things are asked for once the typing pauses; an answer to what is typed no more is dropped.
+const DEBOUNCE_MS = 200;
+let waiting;
+let asking;
+
+function search(field) {
+  clearTimeout(waiting);
+  asking?.abort();
+  const list = one("[data-found]", one("#palette"));
+  const text = field.value.trim();
+  const settle = () => {
+    one("#palette p").hidden = Boolean(one("#palette li:not([hidden])"));
+  };
+  if (text.length < 2) { list.replaceChildren(); settle(); return; }
+  waiting = setTimeout(async () => {
+    asking = new AbortController();
+    try {
+      const answer = await fetch(`${list.dataset.found}?q=${encodeURIComponent(text)}`, {
+        headers: { accept: "text/html" }, signal: asking.signal, redirect: "error",
+      });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      list.replaceChildren(...all("li", found));
+      settle();
+      say(`${all("#palette li:not([hidden])").length} found`);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      list.replaceChildren();
+      settle();
+    }
+  }, DEBOUNCE_MS);
 }
 
 function step(event) {

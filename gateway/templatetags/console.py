@@ -11,7 +11,7 @@ from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from gateway import icons
+from gateway import event_words, icons
 from gateway.calls import wording
 from gateway.calls.story import Money
 from policies.pdp.request import FactValue
@@ -58,6 +58,12 @@ def at(places: Mapping[str, str], name: str) -> str:
 def fact(value: FactValue) -> str:
     """Return the value of a fact as text."""
     return wording.value(value)
+
+
+@register.filter
+def did(action: str) -> str:
+    """Return "rate_limit.create" as "created"."""
+    return event_words.did(action)
 
 
 @register.filter
@@ -136,3 +142,11 @@ def moment(at: datetime.datetime, zone: ZoneInfo = UTC) -> SafeString:
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname(),
     )
+
+
+@register.simple_tag(takes_context=True)
+def at_page(context: Mapping[str, Any], name: str, number: int) -> str:
+    """Return this page's address with another page of the list that is called so."""
+    query = context["request"].GET.copy()
+    query[name] = str(number)
+    return f"?{query.urlencode()}"

@@ -28,7 +28,7 @@ from gateway.pages import (
     tenant_chosen,
     tenants_for,
 )
-from gateway.selectors import routes_visible
+from gateway.selectors import models_offered
 from gateway.standing import Meter, meters
 from policies.selectors import attached
 from tenants.models import App, RateLimit, Tenant, VirtualKey
@@ -132,7 +132,7 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the form, or create the app."""
     tenants = list(tenants_for(actor, "app.create"))
     chosen = request.GET.get("tenant", "")
-    form = NewAppForm(given(request), _models(actor), tenants, chosen)
+    form = NewAppForm(given(request), models_offered(actor), tenants, chosen)
     page = FormPage(
         title="Create an app",
         submit="Create the app",
@@ -162,7 +162,7 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
     app = _app(actor, app_id)
     check(actor, "app.update", app)
     initial = {"models": app.models, "tier": app.tier}
-    form = AppForm(given(request), _models(actor), initial=initial)
+    form = AppForm(given(request), models_offered(actor), initial=initial)
     page = FormPage(f"Edit {app.name}", "Save", _address(app), _crumbs(app))
 
     def act(asked: Mapping[str, Any]) -> Done:
@@ -241,10 +241,6 @@ def _move(
 
 def _app(actor: Actor, app_id: uuid.UUID) -> App:
     return or_404(apps_visible(actor).select_related("tenant").filter(id=app_id).first())
-
-
-def _models(actor: Actor) -> list[str]:
-    return list(routes_visible(actor).values_list("name", flat=True))
 
 
 def _meters(actor: Actor, app: App) -> list[Meter]:

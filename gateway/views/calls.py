@@ -25,6 +25,7 @@ from gateway.access import requires
 from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
 from gateway.pages import Crumb
+from gateway.services.calls import call_explain
 from gateway.snippets import snippets
 from policies.models import PolicyVersion
 from policies.selectors import policies_visible
@@ -35,7 +36,9 @@ UTC = ZoneInfo("UTC")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
 INSTANT_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
-FILTERS = ("tenant", "app", "model", "outcome", "from", "to")
+FILTERS = ("tenant", "app", "model", "outcome", "rule", "redaction", "from", "to")
+
+NARROWS = FILTERS[:-2]
 
 
 class CallFilter(forms.Form):
@@ -45,6 +48,9 @@ class CallFilter(forms.Form):
         required=False,
         choices=[("", "Any"), *((name, name.replace("_", " ").capitalize()) for name in OUTCOMES)],
     )
+
+    rule = forms.CharField(required=False, max_length=200, label="Rule or limit")
+    redaction = forms.CharField(required=False, max_length=80, label="Redacted kind")
 
     def __init__(self, data: QueryDict, tenants: Sequence[Tenant], apps: Sequence[App]) -> None:
         super().__init__(data)
@@ -66,6 +72,8 @@ class CallFilter(forms.Form):
             app_ids=[app.id for app in apps if app.name == name] if name else None,
             model=given["model"],
             outcome=given["outcome"],
+            rule=given["rule"],
+            redaction=given["redaction"],
             since=given["from"],
             until=given["to"],
             before=_position(before) if before else None,
@@ -128,6 +136,8 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
         for tenant in selectors.call_tenants(actor)
         if tenant.id == explanation.call.tenant_id
     ]
+    if tenants:
+        call_explain(actor=actor, tenant=tenants[0], call_id=call_id)
     content = {
         "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,
@@ -182,7 +192,7 @@ def _export_address(actor: Actor, form: CallFilter) -> str:
     if tenants_where(actor, "export.create") == frozenset() or not form.is_valid():
         return ""
     asked = form.cleaned_data
-    kept = {name: asked[name] for name in ("tenant", "app", "model", "outcome") if asked.get(name)}
+    kept = {name: asked[name] for name in NARROWS if asked.get(name)}
     for name, under in (("since", "from"), ("until", "to")):
         if asked[under]:
             kept[name] = f"{asked[under].astimezone(datetime.UTC):%Y-%m-%dT%H:%M}"

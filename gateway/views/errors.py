@@ -12,6 +12,7 @@ from gateway.access import MayNotError
 
 log = logging.getLogger(__name__)
 
+FOR_PEOPLE = ("/api/docs",)
 FOR_PROGRAMS = ("/api/", "/o/token", "/o/introspect", "/o/revoke")
 
 
@@ -20,7 +21,8 @@ def explain(request: HttpRequest, status: HTTPStatus, title: str, *paragraphs: s
 
     Programs, which call the management API, get a problem body instead.
     """
-    if request.path.startswith(FOR_PROGRAMS):
+    is_for_people = request.path.startswith(FOR_PEOPLE)
+    if request.path.startswith(FOR_PROGRAMS) and not is_for_people:
         return problems.plain(Problem(status, " ".join(paragraphs)), _id_of(request))
     content = {
         "status": status.value,

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_safe
 
 from audit.actor import Actor
 from audit.models import Event
-from audit.selectors import events_visible
+from audit.selectors import TooBroadError, events_named, events_visible, in_time
 from gateway.access import requires
+from gateway.event_words import sentence
 from gateway.pages import Crumb, or_404, tenant_chosen
 from tenants.models import Tenant
 from tenants.permissions import tenants_where
@@ -66,17 +67,12 @@ class EventFilter(forms.Form):
         """Return those of the events that are asked for; the form must be valid."""
         asked = self.cleaned_data
         named = {
-            "actor__icontains": asked["actor"],
             "action__startswith": asked["action"],
             "at__gte": asked["since"],
             "at__lt": asked["until"],
         }
         events = events.filter(**{name: value for name, value in named.items() if value})
-        if asked["object"]:
-            by_id = events.filter(object_id=asked["object"])
-            by_name = events.filter(object_name__icontains=asked["object"])
-            events = by_id | by_name
-        return events
+        return events_named(events, actor=asked["actor"], thing=asked["object"])
 
 
 @requires("event.read")
@@ -91,10 +87,11 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     before = request.GET.get("before", "")
     if before:
         found = found.filter(id__lt=_position(before))
-    rows = list(found[: PAGE + 1])
+    rows, is_too_broad = _rows(found)
     content = {
         "form": form,
         "rows": rows[:PAGE],
+        "is_too_broad": is_too_broad,
         "older": rows[PAGE - 1].id if len(rows) > PAGE else None,
         "is_first": not before,
         "export": _export_address(actor, form, tenant),
@@ -112,10 +109,20 @@ def show(request: HttpRequest, actor: Actor, event_id: int) -> HttpResponse:
     content = {
         "crumbs": [Crumb("Audit events", reverse("events"))],
         "event": event,
+        "sentence": sentence(event.actor, event.action, event.object_kind, event.object_name),
         "differences": _differences(event.before, event.after),
         "json": orjson.dumps(_as_json(event), option=orjson.OPT_INDENT_2).decode(),
     }
     return render(request, "audit/event_show.html", content)
+
+
+def _rows(found: QuerySet[Event]) -> tuple[list[Event], bool]:
+    """Return the rows of a page and one more, and whether finding them took too long."""
+    try:
+        with in_time():
+            return list(found[: PAGE + 1]), False
+    except TooBroadError:
+        return [], True
 
 
 def _export_address(actor: Actor, form: EventFilter, tenant: Tenant | None) -> str:

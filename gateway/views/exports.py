@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import (
     Http404,
@@ -23,12 +24,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from audit.actor import Actor
 from audit.exports.folder import MANIFEST
-from audit.exports.wanted import FORMATS, KINDS, LISTED_MAX, ExportWanted
+from audit.exports.preview import ROWS_MOST, preview
+from audit.exports.wanted import FORMATS, KINDS, LISTED_MAX, ExportWanted, WantedError
+from audit.exports.wanted import check as check_wanted
 from audit.models import Export
 from audit.outcome import OUTCOMES
 from audit.selectors import exports_visible
 from gateway.access import check, requires
 from gateway.downloads import FileAnswer, opened
+from gateway.event_words import DONE
 from gateway.export_words import words
 from gateway.models import Job
 from gateway.pages import (
@@ -50,11 +54,9 @@ from tenants.models import App, Tenant
 from tenants.permissions import ACTIONS, tenants_where
 
 INSTANTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
-CARRIED = ("tenant", "app", "model", "outcome", "actions")
-LEFT_OUT = {
-    "actor": "The filter by actor is not carried over: an export holds events of every actor.",
-    "object": "The filter by object is not carried over: an export holds events on every object.",
-}
+KNOWN = ACTIONS | frozenset(DONE)
+"""The actions that events can have: what somebody may do, and what needs no permission."""
+CARRIED = ("tenant", "app", "model", "outcome", "rule", "redaction", "actions", "actor", "object")
 
 
 class ExportForm(ReasonForm):
@@ -77,18 +79,38 @@ class ExportForm(ReasonForm):
         choices=[("", "Any"), *((name, name.replace("_", " ")) for name in OUTCOMES)],
         help_text="Records: only calls that ended so.",
     )
+    rule = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Rule or limit",
+        help_text="Records: only calls that it refused, such as “house-rules / no-cards”.",
+    )
+    redaction = forms.CharField(
+        required=False,
+        max_length=80,
+        label="Redacted kind",
+        help_text="Records: only calls redacted for it, such as EMAIL_ADDRESS.",
+    )
     actions = forms.CharField(
         required=False,
         max_length=80,
         label="Action begins with",
         help_text="Events: such as “policy.”.",
     )
+    actor = forms.CharField(
+        required=False, max_length=200, help_text="Events: a part of the name of who did it."
+    )
+    object = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="Events: a part of the name of what it was done to, or its id.",
+    )
     formats = forms.MultipleChoiceField(
         label="As", choices=[(form, form) for form in FORMATS], widget=forms.CheckboxSelectMultiple
     )
     field_order = (
-        "tenant", "kinds", "since", "until", "app", "model", "outcome", "actions", "formats",
-        "reason",
+        "tenant", "kinds", "since", "until", "app", "model", "outcome", "rule", "redaction",
+        "actions", "actor", "object", "formats", "reason",
     )  # fmt: skip
 
     def __init__(self, data: Any, tenants: Mapping[str, Tenant], initial: dict[str, Any]) -> None:
@@ -104,7 +126,7 @@ class ExportForm(ReasonForm):
     def clean_actions(self) -> tuple[str, ...]:
         """Return the known actions that begin so."""
         begins = self.cleaned_data["actions"].strip()
-        found = tuple(sorted(name for name in ACTIONS if begins and name.startswith(begins)))
+        found = tuple(sorted(name for name in KNOWN if begins and name.startswith(begins)))
         if begins and not found:
             raise ValidationError("No action begins so.")
         return found[:LISTED_MAX]
@@ -132,7 +154,8 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the form, filled in from a list's filters, or ask for the export."""
     tenants = {tenant.name: tenant for tenant in tenants_for(actor, "export.create")}
-    form = ExportForm(given(request), tenants, _initial(request.GET))
+    initial = _initial(request.GET, next(iter(tenants), ""))
+    form = ExportForm(given(request), tenants, initial)
     page = FormPage(
         title="Export evidence",
         submit="Start the export",
@@ -140,8 +163,14 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
         crumbs=_crumbs(),
         lead="Exactly what the filter asks for, whole or not at all, with a checksum of each file."
         " A job writes it; it is kept for seven days.",
-        effects=[said for name, said in LEFT_OUT.items() if request.GET.get(name)],
+        template="audit/export_create.html",
     )
+    if not form.is_bound or "preview" in request.POST:
+        # What the form is filled in with may be looked at before anything is asked for.
+        asked_for = form if form.is_bound else ExportForm(initial, tenants, initial)
+        if not form.is_bound or form.is_valid():
+            content = {"page": page, "crumbs": page.crumbs, "form": form}
+            return render(request, page.template, content | _preview(asked_for, tenants))
 
     def act(asked: Mapping[str, Any]) -> Done:
         tenant = tenants[asked["tenant"]]
@@ -201,11 +230,26 @@ def file(request: HttpRequest, actor: Actor, token: str) -> HttpResponseBase:
     )
 
 
-def _initial(query: QueryDict) -> dict[str, Any]:
+def _preview(form: ExportForm, tenants: Mapping[str, Tenant]) -> dict[str, Any]:
+    """Return how many rows the export would hold; nothing while the form cannot be read."""
+    if not form.is_valid():
+        return {}
+    tenant = tenants[form.cleaned_data["tenant"]]
+    try:
+        wanted = _wanted(form.cleaned_data, tenant)
+        check_wanted(wanted)
+    except (ValidationError, WantedError):
+        return {}
+    counted = preview(settings.GATEHOUSE.database_url, tenant.pk, wanted)
+    return {"counted": counted, "counted_of": tenant, "rows_most": ROWS_MOST}
+
+
+def _initial(query: QueryDict, first_tenant: str) -> dict[str, Any]:
     # The minute that is not over yet is wanted, too.
     now = timezone.now().replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
     found: dict[str, Any] = {name: query.get(name, "") for name in CARRIED}
     return found | {
+        "tenant": found["tenant"] or first_tenant,
         "kinds": query.getlist("kinds") or ["records"],
         "formats": ["ndjson"],
         "since": query.get("since") or now - datetime.timedelta(days=1),
@@ -228,7 +272,11 @@ def _wanted(asked: Mapping[str, Any], tenant: Tenant) -> ExportWanted:
         apps=apps,
         model=asked["model"],
         outcome=asked["outcome"],
+        rule=asked["rule"].strip(),
+        redaction=asked["redaction"].strip(),
         actions=asked["actions"],
+        actor=asked["actor"].strip(),
+        object=asked["object"].strip(),
     )
 
 

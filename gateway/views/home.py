@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from audit.actor import Actor
-from gateway import navigation, onboarding
+from gateway import finding, navigation, onboarding
 from gateway.access import signed_in
 
 
@@ -28,3 +28,11 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
         "onward": onward,
     }
     return render(request, "console/home.html" + ("#steps" if is_part else ""), content)
+
+
+@signed_in("finds what the selectors let one see")
+@require_safe
+def find(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Answer the palette with the things of a name, as items of its list."""
+    content = {"found": finding.find(actor, request.GET.get("q", ""))}
+    return render(request, "console/_found.html", content)

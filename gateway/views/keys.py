@@ -60,10 +60,11 @@ SHOWN_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key in the list, and how it stands now."""
+    """A key in the list, how it stands now, and whether whoever looks may end it."""
 
     key: VirtualKey
     standing: Standing
+    may_revoke: bool
 
 
 class KeyFilter(forms.Form):
@@ -148,9 +149,10 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     content = {
         "form": form,
         "page": rows,
-        "rows": [Row(key, standing(key, now)) for key in rows],
+        "rows": [_row(actor, key, now) for key in rows],
         "tenant": tenant,
         "may_issue": tenants_where(actor, "virtual_key.issue") != frozenset(),
+        "may_revoke": tenants_where(actor, "virtual_key.revoke") != frozenset(),
         "is_filtered": any(request.GET.get(name) for name in form.fields),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
@@ -193,9 +195,9 @@ def issue(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     if not form.is_valid():
         return show_form(request, page, form)
-    shown = _shown_before(request, form.cleaned_data["once"])
+    shown = shown_before(request, form.cleaned_data["once"])
     if shown:
-        return _already_shown(request, actor, shown)
+        return already_shown(request, actor, shown)
     asked = form.cleaned_data
     (app,) = [app for app in apps if str(app.id) == asked["app"]]
     try:
@@ -210,7 +212,7 @@ def issue(request: HttpRequest, actor: Actor) -> HttpResponse:
     except ValidationError as error:
         refuse(form, error)
         return show_form(request, page, form)
-    return _show_once(request, key, issued, asked["once"])
+    return show_once(request, key, issued, asked["once"])
 
 
 @requires("virtual_key.rotate")
@@ -230,9 +232,9 @@ def rotate(request: HttpRequest, actor: Actor, key_id: uuid.UUID) -> HttpRespons
     if not form.is_valid():
         return show_form(request, page, form)
     asked = form.cleaned_data
-    shown = _shown_before(request, asked["once"])
+    shown = shown_before(request, asked["once"])
     if shown:
-        return _already_shown(request, actor, shown)
+        return already_shown(request, actor, shown)
     try:
         new, issued = virtual_key_rotate(
             actor=actor,
@@ -244,7 +246,7 @@ def rotate(request: HttpRequest, actor: Actor, key_id: uuid.UUID) -> HttpRespons
     except ValidationError as error:
         refuse(form, error)
         return show_form(request, page, form)
-    return _show_once(request, new, issued, asked["once"])
+    return show_once(request, new, issued, asked["once"])
 
 
 @requires("virtual_key.revoke")
@@ -274,6 +276,11 @@ def revoke(request: HttpRequest, actor: Actor, key_id: uuid.UUID) -> HttpRespons
     return form_page(request, page, ReasonForm(given(request)), act)
 
 
+def _row(actor: Actor, key: VirtualKey, now: datetime.datetime) -> Row:
+    is_active = key.state == VirtualKey.State.ACTIVE
+    return Row(key, standing(key, now), is_active and can(actor, "virtual_key.revoke", key))
+
+
 def _key(actor: Actor, key_id: uuid.UUID) -> VirtualKey:
     keys = keys_visible(actor).select_related("app", "tenant", "rotated_from")
     return or_404(keys.filter(id=key_id).first())
@@ -291,7 +298,7 @@ def _expiry(chosen: str) -> datetime.datetime | None:
     return None if chosen == NEVER else timezone.now() + datetime.timedelta(days=int(chosen))
 
 
-def _show_once(request: HttpRequest, key: VirtualKey, issued: IssuedKey, once: str) -> HttpResponse:
+def show_once(request: HttpRequest, key: VirtualKey, issued: IssuedKey, once: str) -> HttpResponse:
     """Answer with the secret, and remember that this form has shown it."""
     shown = dict(list(request.session.get(SHOWN, {}).items())[1 - SHOWN_MAX :])
     request.session[SHOWN] = shown | {once: str(key.id)}
@@ -306,11 +313,12 @@ def _show_once(request: HttpRequest, key: VirtualKey, issued: IssuedKey, once: s
     return render(request, "tenants/key_issued.html", content)
 
 
-def _shown_before(request: HttpRequest, once: str) -> str:
+def shown_before(request: HttpRequest, once: str) -> str:
+    """Return the id of the key whose secret this form has shown; nothing where it has not yet."""
     return str(request.session.get(SHOWN, {}).get(once, ""))
 
 
-def _already_shown(request: HttpRequest, actor: Actor, key_id: str) -> HttpResponse:
+def already_shown(request: HttpRequest, actor: Actor, key_id: str) -> HttpResponse:
     """Answer a form that is sent again: its key exists, and its secret was shown."""
     key = keys_visible(actor).filter(id=key_id).first()
     if key is None:

@@ -1,12 +1,11 @@
 """Models: public names, the deployments that serve them, and what they cost from when on."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,13 +13,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
-from gateway import bundle
+from gateway import bundle, pricebook
 from gateway.access import requires
-from gateway.fields import RateField
-from gateway.models import Deployment, Price, Provider, Route
+from gateway.models import Deployment, Price, Route
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
-from gateway.selectors import prices, routes_visible
-from gateway.services.prices import price_set, price_withdraw
+from gateway.selectors import own_price, prices, routes_visible
 from gateway.services.routes import (
     deployment_create,
     deployment_remove,
@@ -29,85 +26,25 @@ from gateway.services.routes import (
     route_remove,
     route_update,
 )
+from gateway.views.model_forms import (
+    TIMEOUTS,
+    CapsForm,
+    DeployForm,
+    NewModelForm,
+    PlanForm,
+    RankForm,
+)
 
 PRICES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A deployment, and its price in force now."""
+    """A deployment, its price in force now, and whether a price was set for it alone."""
 
     deployment: Deployment
     price: bundle.Price | None
-
-
-class CapsForm(ReasonForm):
-    """How many tokens may be asked for."""
-
-    max_output_tokens = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=16384)
-    default_max_output_tokens = forms.IntegerField(
-        min_value=1,
-        max_value=2**31 - 1,
-        initial=2048,
-        help_text="Sent where a call asks for no cap: it bounds what the call may cost.",
-    )
-    field_order = ("name", "max_output_tokens", "default_max_output_tokens", "reason")
-
-
-class NewModelForm(CapsForm):
-    """A new public model name."""
-
-    name = forms.CharField(max_length=120, help_text="What apps ask for.")
-
-
-class DeployForm(ReasonForm):
-    """A provider's model that serves a public name."""
-
-    provider = forms.ModelChoiceField(Provider.objects.order_by("name"), empty_label=None)
-    model = forms.CharField(max_length=200, label="Model there")
-    region = forms.CharField(max_length=63, required=False)
-    priority = forms.IntegerField(
-        min_value=0, max_value=1000, initial=0, help_text="0 is tried first."
-    )
-    weight = forms.IntegerField(
-        min_value=1, max_value=1000, initial=1, help_text="Among those of equal priority."
-    )
-    field_order = ("provider", "model", "region", "priority", "weight", "reason")
-
-
-class RankForm(ReasonForm):
-    """When a deployment is tried."""
-
-    priority = forms.IntegerField(min_value=0, max_value=1000, help_text="0 is tried first.")
-    weight = forms.IntegerField(
-        min_value=1, max_value=1000, help_text="Among those of equal priority."
-    )
-    field_order = ("priority", "weight", "reason")
-
-
-class PriceForm(ReasonForm):
-    """What tokens cost from an instant on."""
-
-    currency = forms.RegexField(r"\A[A-Z]{3}\Z", max_length=3, initial="USD")
-    input_pico = RateField(label="Input, per million tokens", max_length=24)
-    output_pico = RateField(label="Output, per million tokens", max_length=24)
-    cached_input_pico = RateField(
-        label="Cached input, per million tokens", max_length=24, required=False
-    )
-    since = forms.DateTimeField(
-        label="From (UTC)",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        help_text="What was charged before stays as it was charged.",
-    )
-    field_order = (
-        "currency",
-        "input_pico",
-        "output_pico",
-        "cached_input_pico",
-        "since",
-        "reason",
-    )
+    has_own: bool
 
 
 @requires("platform.read")
@@ -130,12 +67,16 @@ def show(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRespons
         route.deployments.select_related("provider").order_by("priority", "-weight", "id")
     )
     found = prices(deployments)
-    served = [Served(each, _in_force(found[each.id], now_s)) for each in deployments]
+    own = _with_own_price(deployments)
+    served = [
+        Served(each, _in_force(found[each.id], now_s), each.id in own) for each in deployments
+    ]
     content = {
         "crumbs": _crumbs(),
         "route": route,
         "served": served,
-        "set_prices": Price.objects.filter(route=route).order_by("-id")[:PRICES_SHOWN],
+        "has_price": own_price(route) is not None,
+        "set_prices": _set_prices(route, deployments),
     }
     return render(request, "gateway/model_show.html", content)
 
@@ -172,6 +113,21 @@ def edit(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRespons
     return form_page(request, page, CapsForm(given(request), initial=initial), act)
 
 
+@requires("route.update")
+@require_http_methods(["GET", "HEAD", "POST"])
+def plan(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
+    """Show the form, or change how deployments are chosen and stood in for."""
+    route = _route(actor, route_id)
+    page = FormPage(f"Routing of {route.name}", "Save", _address(route), _crumbs(route))
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        changed = route_update(actor=actor, route=route, **asked)
+        return Done("Saved." if changed else "Nothing differed.", _address(route))
+
+    initial = {name: getattr(route, name) for name in PlanForm.base_fields if name != "reason"}
+    return form_page(request, page, PlanForm(given(request), initial=initial), act)
+
+
 @requires("deployment.create")
 @require_http_methods(["GET", "HEAD", "POST"])
 def deploy(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
@@ -198,7 +154,7 @@ def rank(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> HttpRe
     """Show the form, or change when the deployment is tried."""
     deployment = _deployment(deployment_id)
     route = deployment.route
-    initial = {"priority": deployment.priority, "weight": deployment.weight}
+    initial = {name: getattr(deployment, name) for name in ("priority", "weight", *TIMEOUTS)}
     page = FormPage(
         title=f"Order of {deployment.model} at {deployment.provider.name}",
         submit="Save",
@@ -241,56 +197,6 @@ def retire(request: HttpRequest, actor: Actor, deployment_id: uuid.UUID) -> Http
     return form_page(request, page, ReasonForm(given(request)), act)
 
 
-@requires("price.set")
-@require_http_methods(["GET", "HEAD", "POST"])
-def price(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
-    """Show the form, or say what the model costs from an instant on."""
-    route = _route(actor, route_id)
-    form = PriceForm(given(request), initial={"since": timezone.now()})
-    page = FormPage(
-        title=f"Price of {route.name}",
-        submit="Set the price",
-        back=_address(route),
-        crumbs=_crumbs(route),
-        lead="It holds for all deployments of the model that have no price of their own.",
-    )
-
-    def act(asked: Mapping[str, Any]) -> Done:
-        terms = bundle.Price(
-            currency=asked["currency"],
-            input_pico=asked["input_pico"],
-            output_pico=asked["output_pico"],
-            cached_input_pico=asked["cached_input_pico"],
-            request_pico=0,
-            effective_from=int(asked["since"].timestamp()),
-        )
-        price_set(actor=actor, of=route, price=terms, reason=asked["reason"])
-        return Done(f"The price of {route.name} is set.", _address(route))
-
-    return form_page(request, page, form, act)
-
-
-@requires("price.withdraw")
-@require_http_methods(["GET", "HEAD", "POST"])
-def withdraw(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
-    """Say what will hold instead, or withdraw the price that was set."""
-    route = _route(actor, route_id)
-    page = FormPage(
-        title=f"Withdraw the price of {route.name}",
-        submit="Withdraw the price",
-        back=_address(route),
-        crumbs=_crumbs(route),
-        effects=("The price book's price holds from now on; without one, hard budgets refuse it.",),
-        is_dangerous=True,
-    )
-
-    def act(asked: Mapping[str, Any]) -> Done:
-        did = price_withdraw(actor=actor, of=route, reason=asked["reason"])
-        return Done("The price is withdrawn." if did else "None was set.", _address(route))
-
-    return form_page(request, page, ReasonForm(given(request)), act)
-
-
 @requires("route.remove")
 @require_http_methods(["GET", "HEAD", "POST"])
 def remove(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpResponse:
@@ -319,6 +225,21 @@ def _route(actor: Actor, route_id: uuid.UUID) -> Route:
 def _deployment(deployment_id: uuid.UUID) -> Deployment:
     found = Deployment.objects.select_related("route", "provider").filter(id=deployment_id)
     return or_404(found.first())
+
+
+def _set_prices(route: Route, deployments: Sequence[Deployment]) -> QuerySet[Price]:
+    """Return the prices that were set by hand for the model and its deployments, newest first."""
+    rows = Price.objects.exclude(source__startswith=pricebook.SOURCE)
+    rows = rows.filter(Q(route=route) | Q(deployment__in=deployments))
+    return rows.select_related("deployment__provider").order_by("-id")[:PRICES_SHOWN]
+
+
+def _with_own_price(deployments: Sequence[Deployment]) -> set[uuid.UUID | None]:
+    """Return the ids of those that a price was set for by hand and not withdrawn since."""
+    rows = Price.objects.exclude(source__startswith=pricebook.SOURCE)
+    last = rows.filter(deployment__in=deployments).order_by("deployment", "-id")
+    newest = last.distinct("deployment").values_list("deployment", "withdrawn")
+    return {deployment for deployment, is_withdrawn in newest if not is_withdrawn}
 
 
 def _in_force(found: tuple[bundle.Price, ...], now_s: int) -> bundle.Price | None:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
+from oauth2_provider.forms import AllowForm
 from oauth2_provider.views.base import AuthorizationView, RevokeTokenView, TokenView
 from oauth2_provider.views.introspect import IntrospectTokenView
 
@@ -22,6 +24,9 @@ from audit.rest.fields import unfit
 from gateway.access import public, signed_in
 from gateway.middleware import content_security_policy
 from gateway.models import OAuthApplication
+from gateway.oauth.events import REFUSE, note_oauth
+from gateway.oauth.redirects import form_target
+from gateway.rest.methods import methods
 from gateway.selectors import token_application
 from tenants import sign_in as attempts
 from tenants.sign_in import Pace
@@ -42,6 +47,10 @@ class Introspection(IntrospectTokenView):  # type: ignore[misc]  # untyped
     """Says what a token is good for, to applications of the token's tenant and of the platform."""
 
     http_method_names = ("post",)
+
+    def unauthenticated_response(self, _request: HttpRequest, _asked: Any) -> HttpResponse:
+        """Refuse an application that has not proven itself (RFC 7662, section 2.3)."""
+        return _unknown_client("The application is unknown, or its secret is wrong.")
 
     def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Answer for the token in the body."""
@@ -68,14 +77,33 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # untyped
 
     template_name = "gateway/oauth_consent.html"
 
+    def form_valid(self, form: AllowForm) -> HttpResponseBase:
+        """Send the person back with their answer; a refusal is an event, too."""
+        asked = form.cleaned_data
+        application = OAuthApplication.objects.filter(client_id=asked["client_id"]).first()
+        uri = asked.get("redirect_uri") or ""
+        if application is None or not application.redirect_uri_allowed(uri):
+            raise BadRequest("this is no answer to a question of ours")
+        if not asked.get("allow"):
+            told = {"scopes": sorted(set(asked["scope"].split()) & set(application.scopes))}
+            note_oauth(self.request.actor, REFUSE, application, told)
+        answer: HttpResponseBase = super().form_valid(form)
+        return answer
+
+    def redirect(self, redirect_to: str, application: OAuthApplication | None) -> HttpResponseBase:
+        """Send the person to the application, by the schemes that it may use."""
+        if application is None:  # the question was faulty, but it says who asks
+            client_id = self.request.GET.get("client_id", "")
+            application = OAuthApplication.objects.filter(client_id=client_id).first()
+        answer: HttpResponseBase = super().redirect(redirect_to, application)
+        return answer
+
     def render_to_response(self, context: dict[str, Any], **terms: Any) -> HttpResponseBase:
         """Return the page; its form leads to the application, which the policy must allow."""
         page: HttpResponseBase = super().render_to_response(context, **terms)
         if "application" in context and "error" not in context:
-            parts = urlsplit(context["redirect_uri"])  # validated: one of the application's own
-            page["Content-Security-Policy"] = content_security_policy(
-                f"{parts.scheme}://{parts.netloc}"
-            )
+            target = form_target(context["redirect_uri"])  # one of the application's own
+            page["Content-Security-Policy"] = content_security_policy(target)
         return page
 
 
@@ -93,7 +121,7 @@ def _for_programs(answer: Answer) -> Answer:
             # With the address, so that nobody elsewhere can use up what an application may try.
             subject = attempts.subject("oauth application", f"{client_of(request)} {address}")
         except NoClientError:
-            return _error("invalid_client", "Say once who asks.", HTTPStatus.UNAUTHORIZED)
+            return _unknown_client("Say once who asks.")
         now = timezone.now()
         attempts.forget(now)
         wait_s = attempts.take(
@@ -107,19 +135,21 @@ def _for_programs(answer: Answer) -> Answer:
         if answered.status_code == HTTPStatus.OK:
             attempts.clear(subject)
         answered["Cache-Control"] = "no-store"
+        if answered.content:  # the library names no type where it refuses late
+            answered["Content-Type"] = "application/json"
         return answered
 
     return bounded
 
 
 token = public("an application's secret, or a person's code, is the permission")(
-    csrf_exempt(require_POST(_for_programs(TokenView.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(TokenView.as_view())))
 )
 revoke = public("whoever has a token and its application's secret may end it")(
-    csrf_exempt(require_POST(_for_programs(RevokeTokenView.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(RevokeTokenView.as_view())))
 )
 introspect = public("an application's secret is the permission")(
-    csrf_exempt(require_POST(_for_programs(Introspection.as_view())))
+    csrf_exempt(methods("POST")(_for_programs(Introspection.as_view())))
 )
 
 
@@ -146,6 +176,12 @@ def client_of(request: HttpRequest) -> str:
     if len(said) != 1 or next(unfit(list(said)), None) is not None:
         raise NoClientError
     return said.pop()
+
+
+def _unknown_client(description: str) -> HttpResponse:
+    answer = _error("invalid_client", description, HTTPStatus.UNAUTHORIZED)
+    answer["WWW-Authenticate"] = 'Basic realm="gatehouse"'
+    return answer
 
 
 def _error(code: str, description: str, status: HTTPStatus) -> HttpResponse:

@@ -27,7 +27,7 @@ from gateway.pages import (
     tenants_for,
 )
 from tenants.models import Membership, Role, Tenant, User
-from tenants.permissions import MATRIX, TENANT_ACTIONS, tenants_where
+from tenants.permissions import MATRIX, TENANT_ACTIONS, can, given_by, tenants_where
 from tenants.selectors import members_visible
 from tenants.services.people import membership_grant, membership_revoke, user_create
 
@@ -45,11 +45,15 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a person may do in one tenant: each action with the roles that give it."""
+    """What a person may do in one tenant: each action with the roles that give it.
+
+    `may_remove` is whether whoever looks may take all of it away.
+    """
 
     tenant: Tenant
     memberships: tuple[Membership, ...]
     actions: tuple[tuple[str, str], ...]
+    may_remove: bool
 
 
 class GrantForm(ReasonForm):
@@ -132,7 +136,7 @@ def show(request: HttpRequest, actor: Actor, user_id: uuid.UUID) -> HttpResponse
     content = {
         "crumbs": _crumbs(),
         "person": person,
-        "accesses": _accesses(found),
+        "accesses": _accesses(actor, found),
         "may_grant": tenants_where(actor, "membership.grant") != frozenset(),
     }
     return render(request, "tenants/member_show.html", content)
@@ -215,6 +219,53 @@ def revoke(request: HttpRequest, actor: Actor, membership_id: int) -> HttpRespon
     return form_page(request, page, ReasonForm(given(request)), act)
 
 
+@requires("membership.revoke")
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(
+    request: HttpRequest, actor: Actor, user_id: uuid.UUID, tenant_id: uuid.UUID
+) -> HttpResponse:
+    """Say what the person will lose, or take every role that they have in a tenant."""
+    found = list(
+        members_visible(actor).select_related("tenant").filter(user=user_id, tenant=tenant_id)
+    )
+    first = or_404(found[0] if found else None)
+    user, tenant = first.user, first.tenant
+    for membership in found:
+        check(actor, _revoking(membership), membership)
+    page = FormPage(
+        title=f"Remove {user.email} from {tenant.name}",
+        submit="Remove the person",
+        back=_address(user),
+        crumbs=[*_crumbs(), Crumb(user.email, _address(user))],
+        effects=_ends(found),
+        is_dangerous=True,
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        with transaction.atomic():
+            for membership in found:
+                membership_revoke(actor=actor, membership=membership, reason=asked["reason"])
+        return Done(f"{user.email} is no longer a member of {tenant.name}.", reverse("members"))
+
+    return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _ends(found: Sequence[Membership]) -> tuple[str, ...]:
+    """Say what the removal of a person from a tenant ends, and what it leaves."""
+    email, tenant = found[0].user.email, found[0].tenant.name
+    roles = ", ".join(map(_label, found))
+    return (
+        f"At once {email} may do nothing in {tenant} any more; until now: {roles}.",
+        "What they did stays in the evidence, and keys that they issued go on working.",
+        "They may still sign in, and keep their roles in other tenants.",
+    )
+
+
+def _revoking(membership: Membership) -> str:
+    is_owner = membership.role == Role.OWNER
+    return "membership.revoke_owner" if is_owner else "membership.revoke"
+
+
 def _losses(membership: Membership) -> list[str]:
     """Say which actions nothing else gives the person in the tenant."""
     others = Membership.objects.filter(user=membership.user, tenant=membership.tenant)
@@ -230,22 +281,27 @@ def _losses(membership: Membership) -> list[str]:
     ]
 
 
-def _accesses(found: Sequence[Membership]) -> list[Access]:
+def _accesses(actor: Actor, found: Sequence[Membership]) -> list[Access]:
     by_tenant: dict[Tenant, list[Membership]] = {}
     for membership in found:
         by_tenant.setdefault(membership.tenant, []).append(membership)
     return [
-        Access(tenant, tuple(memberships), tuple(_given_by(memberships)))
+        Access(
+            tenant,
+            tuple(memberships),
+            tuple(_given_by(memberships)),
+            all(can(actor, _revoking(each), each) for each in memberships),
+        )
         for tenant, memberships in by_tenant.items()
     ]
 
 
 def _given_by(memberships: Sequence[Membership]) -> list[tuple[str, str]]:
-    sources: dict[str, list[str]] = {}
-    for membership in memberships:
-        for action in MATRIX[membership.role]:
-            sources.setdefault(action, []).append(_label(membership))
-    return [(action, ", ".join(roles)) for action, roles in sorted(sources.items())]
+    granted = given_by(membership.role for membership in memberships)
+    return [
+        (each.action, ", ".join(str(Role(role).label).lower() for role in each.roles))
+        for each in granted
+    ]
 
 
 def _matrix() -> list[MatrixRow]:

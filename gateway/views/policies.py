@@ -124,7 +124,7 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "crumbs": _crumbs(),
         "policy": policy,
         "versions": listed(request, versions_visible(actor, policy)),
-        "attachments": list(_attachments(actor, policy)),
+        "attachments": listed(request, _attachments(actor, policy), "held"),
         "may_publish": _may_publish(actor, policy),
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
@@ -263,7 +263,7 @@ def _attachments(actor: Actor, policy: Policy) -> QuerySet[Any]:
     found = attachments().filter(policy=policy).select_related("tenant", "app")
     ids = tenants_where(actor, "policy.read")
     seen = found if ids is None else found.filter(Q(tenant=None) | Q(tenant_id__in=ids))
-    return seen.order_by("tenant__name", "app__name")
+    return seen.order_by("tenant__name", "app__name", "id")
 
 
 def _scopes(actor: Actor, policies: Sequence[Policy]) -> dict[uuid.UUID, list[str]]:

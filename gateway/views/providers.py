@@ -9,10 +9,13 @@ from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.actor import Actor
+from gateway import credentials
 from gateway.access import requires
+from gateway.circuits import circuits_of
 from gateway.models import Credential, Provider
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, listed, or_404
 from gateway.selectors import providers_visible
@@ -26,6 +29,27 @@ from gateway.services.providers import (
     provider_update,
 )
 
+BASE_URLS = (
+    "openai: https://api.openai.com/v1, or any server that speaks as it does. "
+    "anthropic: https://api.anthropic.com/v1. "
+    "azure-openai: https://NAME.openai.azure.com/openai/v1, or with a version in its query: "
+    "https://NAME.openai.azure.com?api-version=2024-10-21. "
+    "gemini: https://generativelanguage.googleapis.com/v1beta. "
+    "bedrock: https://bedrock-runtime.REGION.amazonaws.com. "
+    "The simulated provider has none."
+)
+SECRETS = {
+    "bedrock": (
+        'A Bedrock API key; or an access key {"access_key_id": "…", "secret_access_key": "…"} in '
+        'one line, with "session_token" where it has one.'
+    ),
+    "azure-openai": (
+        "An API key; or for Microsoft Entra "
+        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line.'
+    ),
+}
+"""What a credential looks like, where it is more than a key."""
+
 
 class OriginForm(ReasonForm):
     """Where a provider is."""
@@ -34,7 +58,7 @@ class OriginForm(ReasonForm):
         label="Base URL",
         max_length=400,
         required=False,
-        help_text="Such as https://api.example.com/v1; the simulated provider has none.",
+        help_text=BASE_URLS,
         widget=forms.TextInput({"inputmode": "url", "autocomplete": "off"}),
     )
     allow_private = forms.BooleanField(
@@ -42,7 +66,12 @@ class OriginForm(ReasonForm):
         required=False,
         help_text="For models on your own network. Otherwise private addresses are refused.",
     )
-    field_order = ("name", "dialect", "base_url", "allow_private", "reason")
+    health_check = forms.BooleanField(
+        label="Look after its health",
+        required=False,
+        help_text="It is asked for its models twice a minute, and left alone while it is silent.",
+    )
+    field_order = ("name", "dialect", "base_url", "allow_private", "health_check", "reason")
 
 
 class NewProviderForm(OriginForm):
@@ -60,7 +89,19 @@ class CredentialForm(ReasonForm):
         widget=forms.PasswordInput({"autocomplete": "off"}),
         help_text="Sealed with the master key at once; the one before is destroyed.",
     )
-    field_order = ("secret", "reason")
+    label = forms.CharField(
+        max_length=63,
+        required=False,
+        help_text="Several secrets are used in turn: each has a label of its own.",
+    )
+    field_order = ("secret", "label", "reason")
+
+
+class ForgetForm(ReasonForm):
+    """Which of our secrets at a provider is destroyed."""
+
+    label = forms.CharField(max_length=63, required=False, help_text="Empty: the first one.")
+    field_order = ("label", "reason")
 
 
 @requires("platform.read")
@@ -74,12 +115,17 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 @requires("platform.read")
 @require_safe
 def show(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResponse:
-    """Show one provider and what it serves."""
+    """Show one provider, what it serves, and how that stands."""
     provider = _provider(actor, provider_id)
+    deployments = provider.deployments.select_related("route").order_by("route__name")
     content = {
         "crumbs": _crumbs(),
         "provider": provider,
-        "deployments": provider.deployments.select_related("route").order_by("route__name"),
+        "circuits": circuits_of(deployments, timezone.now()),
+        "spares": [one.label for one in credentials.in_use(provider) if one.label],
+        "deployments": listed(
+            request, provider.deployments.select_related("route").order_by("route__name", "id")
+        ),
     }
     return render(request, "gateway/provider_show.html", content)
 
@@ -105,7 +151,11 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
 def edit(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResponse:
     """Show the form, or move the provider."""
     provider = _provider(actor, provider_id)
-    initial = {"base_url": provider.base_url, "allow_private": provider.allow_private}
+    initial = {
+        "base_url": provider.base_url,
+        "allow_private": provider.allow_private,
+        "health_check": provider.health_check,
+    }
     page = FormPage(
         title=f"Edit {provider.name}",
         submit="Save",
@@ -131,13 +181,12 @@ def credential(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> Ht
         submit="Seal the secret",
         back=_address(provider),
         crumbs=_crumbs(provider),
-        lead=f"It is sent to {provider.base_url or 'nobody'} only.",
+        lead=f"It is sent to {provider.base_url or 'nobody'} only. "
+        + SECRETS.get(provider.dialect, "An API key."),
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
-        credential_set(
-            actor=actor, provider=provider, secret=asked["secret"], reason=asked["reason"]
-        )
+        credential_set(actor=actor, provider=provider, **asked)
         return Done("The secret is sealed. Test the connection.", _address(provider))
 
     return form_page(request, page, CredentialForm(given(request)), act)
@@ -158,10 +207,11 @@ def forget(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpRe
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
-        did = credential_remove(actor=actor, provider=provider, reason=asked["reason"])
+        did = credential_remove(actor=actor, provider=provider, **asked)
         return Done("The secret is gone." if did else "There was none.", _address(provider))
 
-    return form_page(request, page, ReasonForm(given(request)), act)
+    form = ForgetForm(given(request), initial={"label": request.GET.get("label", "")})
+    return form_page(request, page, form, act)
 
 
 @requires("provider.test")

@@ -4,10 +4,10 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from gateway.access import public
+from gateway.rest.methods import methods
 
 
 @cache
@@ -18,7 +18,7 @@ def document() -> dict[str, Any]:
 
 
 @public("it is the same in every installation")
-@require_safe
+@methods("GET", "HEAD")
 def schema(_request: HttpRequest) -> HttpResponse:
     """Answer with the document."""
     return JsonResponse(document())

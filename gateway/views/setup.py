@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 from django import forms
-from django.contrib.auth import login
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -15,12 +14,10 @@ from audit.actor import Actor
 from gateway.access import public
 from gateway.selectors import setup_token_is_good
 from gateway.views.errors import explain
-from gateway.views.sign_in import EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX
+from gateway.views.sign_in import EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, let_in
 from tenants.models import User
 from tenants.selectors import owner_exists
 from tenants.services.people import owner_create
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class FirstOwnerForm(forms.Form):
@@ -32,7 +29,10 @@ class FirstOwnerForm(forms.Form):
         widget=forms.EmailInput({"autocomplete": "username", "autofocus": True}),
     )
     name = forms.CharField(
-        label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "name"})
+        label="Name",
+        required=False,
+        max_length=120,
+        widget=forms.TextInput({"autocomplete": "name"}),
     )
     password = forms.CharField(
         label="Password",
@@ -75,7 +75,7 @@ def first_owner(request: HttpRequest, token: str) -> HttpResponse:
         except ValidationError as error:
             _show(form, error)
         else:
-            login(request, user, backend=BACKEND)
+            let_in(request, user)
             return redirect(reverse("home"))
     return render(
         request,

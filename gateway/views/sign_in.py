@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import authenticate, login, logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,10 +17,13 @@ from audit.actor import Actor
 from gateway.access import public, signed_in
 from tenants import sign_in as attempts
 from tenants.models import User
-from tenants.selectors import owner_exists
+from tenants.selectors import actor_of, owner_exists
+from tenants.services.sessions import session_close, session_open, session_refuse
 
 PASSWORD_LENGTH_MAX = 1024
 EMAIL_LENGTH_MAX = 254
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+SOMEBODY = "somebody not signed in"
 WRONG = "This e-mail and password do not belong together, or the account is closed."
 
 
@@ -61,17 +65,27 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return refused
     user = authenticate(request, username=email, password=password)
     if not isinstance(user, User):
+        session_refuse(actor=Actor("user", "", SOMEBODY, address), email=email)
         form.add_error(None, WRONG)
         return _page(request, form, onward, HTTPStatus.UNPROCESSABLE_ENTITY)
     attempts.succeeded(email=email)
-    login(request, user)
+    let_in(request, user)
     return redirect(onward)
+
+
+@transaction.atomic
+def let_in(request: HttpRequest, user: User) -> None:
+    """Begin the session of a person who has shown who they are, with its event."""
+    login(request, user, backend=BACKEND)
+    session_open(actor=actor_of(user, request.META.get("REMOTE_ADDR", "")), user=user)
 
 
 @signed_in("whoever came in may leave")
 @require_POST
-def sign_out(request: HttpRequest, _actor: Actor) -> HttpResponse:
+def sign_out(request: HttpRequest, actor: Actor) -> HttpResponse:
     """End the session."""
+    if isinstance(request.user, User):
+        session_close(actor=actor, user=request.user)
     logout(request)
     return redirect(reverse("sign_in"))
 

@@ -29,7 +29,13 @@ from gateway.pages import (
 from tenants.models import App, Tenant, VirtualKey
 from tenants.permissions import can
 from tenants.selectors import tenants_visible
-from tenants.services.tenants import tenant_create, tenant_resume, tenant_suspend, tenant_update
+from tenants.services.tenants import (
+    tenant_create,
+    tenant_remove,
+    tenant_resume,
+    tenant_suspend,
+    tenant_update,
+)
 
 
 class SettingsForm(ReasonForm):
@@ -50,7 +56,21 @@ class SettingsForm(ReasonForm):
     pii_phone_regions = WordsField(
         label="Regions of telephone numbers", required=False, max_length=200
     )
-    field_order = ("name", "timezone", "tags", "pii_countries", "pii_phone_regions", "reason")
+    cors_origins = WordsField(
+        label="Origins of browsers",
+        required=False,
+        max_length=2000,
+        help_text="Pages that may read answers: https://app.example, or * for all.",
+    )
+    field_order = (
+        "name",
+        "timezone",
+        "tags",
+        "pii_countries",
+        "pii_phone_regions",
+        "cors_origins",
+        "reason",
+    )
 
 
 class NewTenantForm(SettingsForm):
@@ -59,6 +79,25 @@ class NewTenantForm(SettingsForm):
     name = forms.CharField(
         max_length=63, help_text="1 to 63 of a-z, 0-9, “.”, “_” and “-”; it cannot be changed."
     )
+
+
+class RemoveForm(NeededReasonForm):
+    """The end of a tenant, confirmed by its name."""
+
+    typed = forms.CharField(max_length=63, widget=forms.TextInput({"autocomplete": "off"}))
+    field_order = ("typed", "reason")
+
+    def __init__(self, data: Any, name: str) -> None:
+        super().__init__(data)
+        self._name = name
+        self.fields["typed"].label = f"Type {name} to confirm"
+
+    def clean_typed(self) -> str:
+        """Refuse any other name."""
+        typed: str = self.cleaned_data["typed"].strip()
+        if typed != self._name:
+            raise forms.ValidationError(f"This is not {self._name}.")
+        return typed
 
 
 @requires("tenant.read")
@@ -116,6 +155,7 @@ def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpRespon
         "tags": ", ".join(tenant.tags),
         "pii_countries": ", ".join(tenant.pii_countries),
         "pii_phone_regions": ", ".join(tenant.pii_phone_regions),
+        "cors_origins": ", ".join(tenant.cors_origins),
     }
     form = SettingsForm(given(request), initial=initial)
     page = FormPage(f"Settings of {tenant.name}", "Save", _address(tenant), _crumbs(tenant))
@@ -132,11 +172,10 @@ def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpRespon
 def suspend(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
     """Say what it will stop, or suspend the tenant."""
     tenant = _tenant(actor, tenant_id)
-    apps = App.objects.filter(tenant=tenant, state=App.State.ACTIVE).count()
-    keys = VirtualKey.objects.filter(tenant=tenant, state=VirtualKey.State.ACTIVE).count()
+    apps, keys = _working(tenant)
     effects = (
         f"Every call of {tenant.name} is refused within a second, those in flight are cut.",
-        f"This stops {_counted(apps, 'app')} and {_counted(keys, 'key')} until you resume it.",
+        f"This stops {apps} and {keys} until you resume it.",
         "Nothing is deleted; budgets and evidence stay as they are.",
     )
     return _move(request, actor, tenant, "suspend", tenant_suspend, effects)
@@ -149,6 +188,41 @@ def resume(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResp
     tenant = _tenant(actor, tenant_id)
     effects = (f"The keys of {tenant.name} work again within a second.",)
     return _move(request, actor, tenant, "resume", tenant_resume, effects)
+
+
+@requires("tenant.remove")
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpResponse:
+    """Say what it will end, or end the tenant for good once its name was typed."""
+    tenant = _tenant(actor, tenant_id)
+    check(actor, "tenant.remove", tenant)
+    apps, keys = _working(tenant)
+    page = FormPage(
+        title=f"Remove {tenant.name}",
+        submit="Remove the tenant",
+        back=_address(tenant),
+        crumbs=_crumbs(tenant),
+        effects=(
+            f"{apps} and {keys} end within a second, and its budgets and limits with them."
+            " This cannot be undone: suspend it if it may come back.",
+            "Its calls, costs and events stay as evidence, and can still be read and exported.",
+            f"The name {tenant.name} is free again.",
+        ),
+        is_dangerous=True,
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        tenant_remove(actor=actor, tenant=tenant, reason=asked["reason"])
+        return Done(f"{tenant.name} is removed.", reverse("tenants"))
+
+    return form_page(request, page, RemoveForm(given(request), tenant.name), act)
+
+
+def _working(tenant: Tenant) -> tuple[str, str]:
+    """Return how many apps and keys of the tenant work now, in words."""
+    apps = App.objects.filter(tenant=tenant, state=App.State.ACTIVE).count()
+    keys = VirtualKey.objects.filter(tenant=tenant, state=VirtualKey.State.ACTIVE).count()
+    return _counted(apps, "app"), _counted(keys, "key")
 
 
 def _move(

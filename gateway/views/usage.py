@@ -1,14 +1,13 @@
 """Usage and cost, by what one likes, beside the range before."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
@@ -39,7 +38,7 @@ class UsageFilter(forms.Form):
 
     by = forms.ChoiceField(required=False, label="Group by")
 
-    def __init__(self, given: Mapping[str, Any], of: Reach) -> None:
+    def __init__(self, given: QueryDict, of: Reach) -> None:
         super().__init__(given)
         tags = sorted({tag for tenant in of.tenants for tag in tenant.tags})
         found = list(BY.items()) + [(f"tag:{tag}", f"Tag {tag}") for tag in tags]
@@ -48,7 +47,7 @@ class UsageFilter(forms.Form):
         self.fields["by"] = forms.ChoiceField(required=False, label="Group by", choices=found)
         for name in ("range", "tenant", *NARROWS):
             if given.get(name):
-                self.fields[name] = forms.CharField(widget=forms.HiddenInput, max_length=300)
+                self.fields[name] = forms.Field(widget=forms.MultipleHiddenInput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Link:
 def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show usage over time and parted, with totals."""
     of = reach(request, actor)
-    form, wanted = UsageFilter(request.GET.dict(), of), _wanted(request, of)
+    form, wanted = UsageFilter(request.GET, of), _wanted(request, of)
     content: dict[str, Any] = {
         "reach": of,
         "choices": choices(request, of.span.range.name),
@@ -104,7 +103,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 def table(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Return the table of the page as CSV."""
     of = reach(request, actor)
-    form = UsageFilter(request.GET.dict(), of)
+    form = UsageFilter(request.GET, of)
     if not form.is_valid():
         raise BadRequest("usage is not parted by this")
     by = form.cleaned_data["by"] or "app"
@@ -121,17 +120,16 @@ def table(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 
 def _wanted(request: HttpRequest, of: Reach) -> UsageWanted:
-    given = {name: request.GET[name] for name in NARROWS if request.GET.get(name)}
-    lists: dict[str, Sequence[Any] | None] = {
-        f"{name}s": [given[name]] if name in given else None for name in ("key", "model", "user")
-    }
+    given = {name: list(filter(None, request.GET.getlist(name))) or None for name in NARROWS}
     return UsageWanted(
         since=of.span.since,
         until=of.span.until,
-        apps=[_app_id(given["app"])] if "app" in given else None,
-        tag=given.get("tag", ""),
-        currency=given.get("currency", ""),
-        **lists,
+        apps=given["app"] and [_app_id(text) for text in given["app"]],
+        keys=given["key"],
+        models=given["model"],
+        users=given["user"],
+        tags=given["tag"],
+        currencies=given["currency"],
     )
 
 
@@ -139,16 +137,7 @@ def _table(of: Reach, by: str, wanted: UsageWanted) -> Table:
     granularity = of.span.range.granularity
     now = of.windows(wanted)
     length = of.span.since - of.span.before
-    before = UsageWanted(
-        since=now.since - length,
-        until=now.since,
-        apps=now.apps,
-        keys=now.keys,
-        models=now.models,
-        users=now.users,
-        tag=now.tag,
-        currency=now.currency,
-    )
+    before = replace(now, since=now.since - length, until=now.since)
     found = usage_by(of.actor, by, now, of.tenant, LINES, granularity)
     return compared(found, usage_values(of.actor, by, before, of.tenant, granularity))
 
@@ -186,18 +175,27 @@ def _narrowed(request: HttpRequest, by: str, row: Row) -> str:
 
 
 def _chips(request: HttpRequest) -> list[Chip]:
+    """Return a chip for each value; leaving it keeps the others of its kind."""
+    narrowed = {name: list(filter(None, request.GET.getlist(name))) for name in NARROWS}
+    apps = App.objects.filter(pk__in=[_app_id(text) for text in narrowed["app"]])
+    names = (
+        {str(pk): label for pk, label in apps.values_list("pk", "name")} if narrowed["app"] else {}
+    )
     found = []
-    for name in NARROWS:
-        value = request.GET.get(name, "")
-        if value:
+    for name, values in narrowed.items():
+        for value in values:
             query = request.GET.copy()
-            del query[name]
-            label = value
-            if name == "app":
-                known = App.objects.filter(pk=_app_id(value)).first()
-                label = known.name if known else value
+            query.setlist(name, [other for other in values if other != value])
+            label = names.get(value, value)
             found.append(Chip(name, label, f"{reverse('usage')}?{query.urlencode()}"))
     return found
+
+
+def _app_names(ids: list[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    apps = App.objects.filter(pk__in=[_app_id(text) for text in ids])
+    return {str(pk): name for pk, name in apps.values_list("pk", "name")}
 
 
 def _app_id(text: str) -> uuid.UUID:

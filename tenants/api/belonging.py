@@ -1,5 +1,6 @@
 """What belongs to a tenant or to the platform: how it is held, and what filters it takes."""
 
+from abc import ABC
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from audit.rest.filters import Filters, Uuid
 from audit.rest.resource import Resource
+from audit.rest.stored import ChangedResource
 from tenants.changes import platform_change, tenant_change
 from tenants.models import App, Tenant, VirtualKey
 from tenants.selectors import apps_visible, keys_visible, tenants_visible
@@ -14,12 +16,8 @@ from tenants.selectors import apps_visible, keys_visible, tenants_visible
 Row = TypeVar("Row")
 
 
-class OfTenant(Resource):
-    """Objects of a tenant: a change of one waits for other changes in that tenant."""
-
-    def hold(self, row: Any) -> None:
-        """Hold the tenant; the service takes the same lock again."""
-        tenant_change(self.actor, self.access[self.action].action, row.tenant)
+class Naming(Resource):
+    """What is asked for by naming a tenant, or something in one."""
 
     def tenant(self, tenant_id: UUID) -> Tenant:
         """Return the tenant that a body names; one that is not to be seen is not there."""
@@ -38,7 +36,15 @@ class OfTenant(Resource):
         return _named(keys_visible(self.actor).filter(pk=key_id).first(), "key")
 
 
-class OfPlatform(Resource):
+class OfTenant(Naming, ChangedResource, ABC):
+    """Objects of a tenant: a change of one waits for other changes in that tenant."""
+
+    def hold(self, row: Any) -> None:
+        """Hold the tenant; the service takes the same lock again."""
+        tenant_change(self.actor, self.access[self.action].action, row.tenant)
+
+
+class OfPlatform(ChangedResource, ABC):
     """Objects of the platform: a change of one waits for every other change."""
 
     def hold(self, row: Any) -> None:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Choice, Text, Texts
 from audit.rest.filters import Filters, Word, one_of
-from audit.rest.resource import Resource
+from audit.rest.stored import ChangedResource
 from tenants.changes import tenant_change
 from tenants.models import Tenant
 from tenants.selectors import tenants_visible
@@ -38,6 +38,7 @@ class TenantShown(serializers.ModelSerializer[Tenant]):
             "tags",
             "pii_countries",
             "pii_phone_regions",
+            "cors_origins",
             "revision",
             "published_revision",
             "publish_error",
@@ -54,6 +55,7 @@ class TenantUpdate(Change):
     tags = Texts(required=False, each_max=63)
     pii_countries = Texts(required=False, each_max=2)
     pii_phone_regions = Texts(required=False, each_max=2)
+    cors_origins = Texts(required=False, each_max=255)
 
 
 class TenantCreate(TenantUpdate):
@@ -69,7 +71,7 @@ class TenantFilters(Filters):
     state = one_of(Tenant.State.choices)
 
 
-class Tenants(Resource):
+class Tenants(ChangedResource):
     """Organisations or divisions, isolated from one another."""
 
     model = Tenant

@@ -10,16 +10,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.rest.access import Access
-from audit.rest.fields import Body, Choice, Count, Identity, Recorded, Text
+from audit.rest.fields import Body, Choice, Count, Identity, Recorded, Set, Text
 from audit.rest.pages import SIZE_MAX
-from tenants.api.belonging import OfTenant
+from tenants.api.belonging import Naming
 from tenants.models import Tenant, UsageRollup
 from tenants.permissions import require
+from tenants.usage.pruning import usage_hours_since
 from tenants.usage.reading import COUNTS, UsageWanted, usage_by, usage_series
 
 DAYS_MAX = {"hour": 31, "day": 400}
 LINES = 100
-LISTS = {"app": "apps", "key": "keys", "model": "models", "user": "users"}
+VALUES_MAX = 100
+LISTS = {
+    "app": "apps", "key": "keys", "model": "models", "user": "users", "tag": "tags",
+    "currency": "currencies",
+}  # fmt: skip
+"""What a filter is called in the address, and in what is wanted."""
 
 Shown = serializers.Serializer[Any]
 
@@ -67,20 +73,25 @@ class BreakdownShown(Shown):
     as_of = serializers.DateTimeField(allow_null=True)
 
 
+def _any_of(value: serializers.Field[Any, Any, Any, Any]) -> Set:
+    return Set(child=value, required=False, max_length=VALUES_MAX)
+
+
 class UsageAsked(Body):
     """Windows that begin from `since` on and before `until`, and which calls count in them.
 
-    `key` is a key's public id, `tag` is written name=value.
+    A filter that stands several times takes any of its values. `key` is a key's public id, `tag` is
+    written name=value: of several names, a call must have one of each.
     """
 
     since = Recorded()
     until = Recorded()
-    app = Identity(required=False)
-    key = Text(required=False, max_length=10)
-    model = Text(required=False, max_length=120)
-    user = Text(required=False, max_length=200)
-    tag = Text(required=False, max_length=300)
-    currency = Text(required=False, min_length=3, max_length=3)
+    app = _any_of(Identity())
+    key = _any_of(Text(max_length=10))
+    model = _any_of(Text(max_length=120))
+    user = _any_of(Text(max_length=200))
+    tag = _any_of(Text(max_length=300))
+    currency = _any_of(Text(min_length=3, max_length=3))
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a range that is none, or longer than its granularity allows."""
@@ -110,7 +121,7 @@ class BreakdownAsked(UsageAsked):
     limit = Count(required=False, min_value=1, max_value=SIZE_MAX, default=LINES)
 
 
-class Usage(OfTenant):
+class Usage(Naming):
     """What was used."""
 
     model = UsageRollup
@@ -122,8 +133,6 @@ class Usage(OfTenant):
         "breakdown": Access("usage.read", "usage:read"),
     }
 
-    retrieve = None  # type: ignore[assignment]  # no address names a piece of usage
-
     @classmethod
     def listings(cls) -> frozenset[str]:
         """Return no methods: usage has no pages."""
@@ -133,6 +142,8 @@ class Usage(OfTenant):
         """Tell a tenant's usage by hour (at most 31 days) or by day (at most 400)."""
         asked = self.asked()
         tenant, granularity = self._readable(asked), asked.pop("granularity")
+        if granularity == "hour":
+            _check_hours(asked["since"])
         found = usage_series(self.actor, tenant, _wanted(asked), granularity)
         return Response(SeriesShown(found).data)
 
@@ -154,9 +165,16 @@ class Usage(OfTenant):
         return tenant
 
 
+def _check_hours(since: datetime.datetime) -> None:
+    """Refuse hours that have been deleted: none would look like nothing used."""
+    first = usage_hours_since()
+    if first is not None and since < first:
+        told = first.isoformat(timespec="seconds")
+        raise ValidationError(
+            {"since": f"hours are kept from {told} on; older usage is by the day"}
+        )
+
+
 def _wanted(asked: dict[str, Any]) -> UsageWanted:
-    """Return the filter; each of those that could name several names one."""
-    wanted: dict[str, Any] = {}
-    for name, value in asked.items():
-        wanted |= {LISTS[name]: [value]} if name in LISTS else {name: value}
-    return UsageWanted(**wanted)
+    """Return the filter."""
+    return UsageWanted(**{LISTS.get(name, name): value for name, value in asked.items()})

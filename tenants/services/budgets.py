@@ -1,6 +1,5 @@
 """Writes to budgets. What a budget counts is fixed; a new way of counting is a new budget."""
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -13,10 +12,9 @@ from audit.services import alter, insert
 from tenants.budgets import group_fault, without_ceiling
 from tenants.changes import owner_check, tenant_change
 from tenants.models import App, Budget, Tenant, VirtualKey
+from tenants.money import CURRENCY_HELP, is_currency
 from tenants.revisions import tenant_changed
 from tenants.selectors import budget_shapes
-
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class BudgetTerms(TypedDict, total=False):
@@ -108,8 +106,8 @@ def ceilings_check(tenant: Tenant) -> None:
 
 
 def _check(budget: Budget) -> None:
-    if not _CURRENCY.fullmatch(budget.currency):
-        raise ValidationError({"currency": "a currency is three capital letters, such as USD"})
+    if not is_currency(budget.currency):
+        raise ValidationError({"currency": CURRENCY_HELP})
     if len(set(budget.group_by)) != len(budget.group_by):
         raise ValidationError({"group_by": "a group stands twice"})
     faults = [group_fault(group, budget.tenant.tags) for group in budget.group_by]

@@ -23,6 +23,7 @@ class TenantFields(TypedDict, total=False):
     tags: Sequence[str]
     pii_countries: Sequence[str]
     pii_phone_regions: Sequence[str]
+    cors_origins: Sequence[str]
 
 
 @transaction.atomic

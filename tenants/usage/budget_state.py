@@ -3,32 +3,15 @@
 import datetime
 import zoneinfo
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from django.db import connection
+from typing import NamedTuple
 
 from audit.actor import Actor
 from tenants.budgets import window_starts
 from tenants.models import Budget
 from tenants.selectors import budgets_visible
-from tenants.usage.rolling import first_id
+from tenants.usage.postings import Posted, posted_and_held
 
 GROUPS_MOST = 50
-
-_POSTED = """
-SELECT "group", (%(days)s::timestamptz[])[width_bucket(call_id, %(lows)s::uuid[])],
-  sum(delta_micros)
-FROM tenants_ledgerposting
-WHERE tenant_id = %(tenant)s AND budget_id = %(budget)s AND window_start = %(start)s
-GROUP BY 1, 2
-"""
-_HELD = """
-SELECT place ->> 3, sum((place ->> 4)::bigint)
-FROM tenants_hold CROSS JOIN LATERAL jsonb_array_elements(amounts) AS place
-WHERE tenant_id = %(tenant)s AND state = 'open'
-  AND place ->> 0 = %(budget)s::text AND (place ->> 1)::numeric = %(start_s)s
-GROUP BY 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +53,10 @@ def budget_state(actor: Actor, budget: Budget, at: datetime.datetime) -> BudgetS
     posted, held = _sums(visible, window)
     spent: dict[datetime.datetime, int] = dict.fromkeys(window.days, 0)
     by_group: dict[str, int] = {}
-    for group, day, micros in posted:
+    for each in posted:
         # What arrived just before the window was held in it all the same: it is its first day's.
-        spent[day or window.days[0]] += int(micros)
-        by_group[group] = by_group.get(group, 0) + int(micros)
+        spent[window.days[max(0, each.day - 1)]] += each.micros
+        by_group[each.group] = by_group.get(each.group, 0) + each.micros
     groups = [
         Group(name, by_group.get(name, 0), held.get(name, 0)) for name in by_group.keys() | held
     ]
@@ -109,18 +92,16 @@ def _window(budget: Budget, at: datetime.datetime) -> _Window:
     return _Window(start, end, [start, *_midnights(zone, start, min(end, at))])
 
 
-def _sums(budget: Budget, window: _Window) -> tuple[list[Any], dict[str, int]]:
+def _sums(budget: Budget, window: _Window) -> tuple[list[Posted], dict[str, int]]:
     """Return what was posted by group and day, and what is held by group."""
-    values: dict[str, Any] = {
-        "tenant": budget.tenant_id, "budget": budget.pk, "start": window.start,
-        "start_s": int(window.start.timestamp()),
-        "days": window.days, "lows": [first_id(day) for day in window.days],
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_POSTED, values)
-        posted = cursor.fetchall()
-        cursor.execute(_HELD, values)
-        return posted, {group: int(micros) for group, micros in cursor.fetchall()}
+    posted, of_tenant = posted_and_held(
+        [budget.tenant_id], [budget.pk], [window.start], window.days
+    )
+    held: dict[str, int] = {}
+    for each in of_tenant:
+        if (each.budget_id, each.start_s) == (str(budget.pk), int(window.start.timestamp())):
+            held[each.group] = held.get(each.group, 0) + each.micros
+    return posted, held
 
 
 def _midnights(

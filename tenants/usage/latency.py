@@ -13,6 +13,12 @@ BOUNDS_MS = tuple(round(10 * 1.5**step) for step in range(28))
 BUCKETS = len(BOUNDS_MS) + 1
 
 
+def sql_sum(column: str) -> str:
+    """Return the SQL that adds histograms up, place by place: far quicker than a loop in SQL."""
+    places = ", ".join(f"sum(({column})[{place}])" for place in range(1, BUCKETS + 1))
+    return f"ARRAY[{places}]::bigint[]"
+
+
 def percentile_ms(counts: Sequence[int], share: float) -> int | None:
     """Return the duration that `share` of the calls stayed within; None where there were none."""
     total = sum(counts)

@@ -15,12 +15,13 @@ from django.db.models.functions import Cast
 
 from audit.actor import Actor
 from tenants.budgets import window_starts
-from tenants.models import App, Tenant, UsageMark, UsageRollup, VirtualKey
+from tenants.models import App, Tenant, UsageMark, UsageRollup, UsageTotal, VirtualKey
 from tenants.permissions import tenants_where
-from tenants.usage.latency import added, percentile_ms
+from tenants.usage.latency import added, percentile_ms, sql_sum
 from tenants.usage.statements import OTHER
 
 Granularity = Literal["hour", "day"]
+Rows = QuerySet[UsageRollup] | QuerySet[UsageTotal]
 
 DIMENSIONS = ("app", "key", "model", "user", "currency", "tenant")
 """What usage can be parted by, besides `tag:<name>`."""
@@ -39,7 +40,8 @@ _TAG_OR_OTHER = f"CASE WHEN tags::text[] = ARRAY['{OTHER}'] THEN '{OTHER}' ELSE 
 class UsageWanted:
     """Which usage: windows that begin from `since` on and before `until`; None asks for all.
 
-    A tag is "name=value". Only rows of a `currency` count calls that were charged in it.
+    Values of one kind are alternatives. A tag is "name=value": those of one name are alternatives,
+    and a call has one of each name. Only rows of a currency count calls that were charged in it.
     """
 
     since: datetime.datetime
@@ -48,8 +50,8 @@ class UsageWanted:
     keys: Collection[str] | None = None
     models: Collection[str] | None = None
     users: Collection[str] | None = None
-    tag: str = ""
-    currency: str = ""
+    tags: Collection[str] | None = None
+    currencies: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class Breakdown:
 
 
 class _AddCounts(Aggregate):
-    function = "tenants_add_counts"
+    template = sql_sum("%(expressions)s")
     output_field = ArrayField(BigIntegerField())
 
 
@@ -176,7 +178,7 @@ def usage_by(
     times that begin within a day. Raises ValueError for an unknown dimension.
     """
     value = _value_of(dimension)
-    rows = _visible(actor, wanted, granularity)
+    rows = _visible(actor, wanted, granularity, dimension)
     if tenant is not None:
         rows = rows.filter(tenant_id=tenant.pk)
     found = _grouped(rows, value)
@@ -195,7 +197,7 @@ def usage_values(
     granularity: Granularity = "day",
 ) -> Mapping[str, Figures]:
     """Return what `usage_by` counts for every value, without labels: what another is held to."""
-    rows = _visible(actor, wanted, granularity)
+    rows = _visible(actor, wanted, granularity, dimension)
     if tenant is not None:
         rows = rows.filter(tenant_id=tenant.pk)
     found = _grouped(rows, _value_of(dimension))
@@ -208,18 +210,33 @@ def usage_as_of() -> datetime.datetime | None:
     return None if mark is None else mark.at
 
 
-def _visible(actor: Actor, wanted: UsageWanted, granularity: Granularity) -> QuerySet[UsageRollup]:
-    rows = UsageRollup.objects.filter(
+def _visible(actor: Actor, wanted: UsageWanted, granularity: Granularity, by: str = "") -> Rows:
+    rows = _told_by(wanted, by).filter(
         granularity=granularity, start__gte=wanted.since, start__lt=wanted.until
     )
     ids = tenants_where(actor, "usage.read")
     filters: dict[str, Any] = {
         "tenant_id__in": ids, "app_id__in": wanted.apps, "key_id__in": wanted.keys,
-        "model__in": wanted.models, "user__in": wanted.users,
-        "tags__contains": [wanted.tag] if wanted.tag else None,
-        "currency": wanted.currency or None,
+        "model__in": wanted.models, "user__in": wanted.users, "currency__in": wanted.currencies,
     }  # fmt: skip
-    return rows.filter(**{name: value for name, value in filters.items() if value is not None})
+    rows = rows.filter(**{name: value for name, value in filters.items() if value is not None})
+    for of_name in _by_name(wanted.tags or ()):
+        rows = rows.filter(tags__overlap=of_name)  # type: ignore[misc]  # then it is the rollup
+    return rows
+
+
+def _told_by(wanted: UsageWanted, by: str) -> Rows:
+    """Return the rows that tell users and tags apart only where that is asked for."""
+    if wanted.users is None and not wanted.tags and by != "user" and not by.startswith("tag:"):
+        return UsageTotal.objects.all()
+    return UsageRollup.objects.all()
+
+
+def _by_name(tags: Iterable[str]) -> list[list[str]]:
+    found: dict[str, list[str]] = {}
+    for tag in tags:
+        found.setdefault(tag.partition("=")[0], []).append(tag)
+    return list(found.values())
 
 
 def _value_of(dimension: str) -> Combinable:
@@ -233,7 +250,7 @@ def _value_of(dimension: str) -> Combinable:
     return Cast(_FIELDS.get(dimension, dimension), CharField())
 
 
-def _grouped(rows: QuerySet[UsageRollup], value: Combinable) -> dict[Any, list[dict[str, Any]]]:
+def _grouped(rows: Rows, value: Combinable) -> dict[Any, list[dict[str, Any]]]:
     """Return for each value its sums, a line for each currency."""
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "cost_micros")}
     lines = (

@@ -17,14 +17,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from audit.outcome import LAST_WORD, OUTAGES, WITHHELD
 from audit.record import call_id
 from audit.selectors import partitions_first
 from tenants.budgets import window_starts
-from tenants.models import Tenant, UsageCalendar, UsageMark, UsageRollup
-from tenants.usage.latency import BOUNDS_MS
+from tenants.models import Tenant, UsageCalendar, UsageMark, UsageRollup, UsageTotal
+from tenants.usage.postings import postings_roll
 from tenants.usage.statements import (
     FORGET,
     HORIZON,
@@ -37,7 +38,7 @@ from tenants.usage.statements import (
 SLOT_MS = 15 * 60 * 1000
 """Every zone's hours begin at a quarter of a UTC hour."""
 
-_ROLL_HOURS, _ROLL_DAY = roll_hours(BOUNDS_MS), roll_day()
+_ROLL_HOURS, _ROLL_DAY = roll_hours(), roll_day()
 # Compiling statements of so many sums takes longer than running them over an hour.
 _BEGIN = """
 SET LOCAL jit = off;
@@ -73,13 +74,16 @@ def usage_roll(progress: Callable[[int, int], None] | None = None) -> int:
     _follow_calendars()
     mark = UsageMark.objects.filter(pk=1).first()
     since = 0 if mark is None or mark.xid > lower else mark.xid
+    whole_before = None if mark is None else mark.hours_since
     at = timezone.now()
-    stretches = list(_stretches(_touched(since, upper if since else 2**63 - 1)))
+    touched = _touched(since, upper if since else 2**63 - 1)
+    stretches = list(_stretches(touched, whole_before))
     for place, stretch in enumerate(stretches):
         roll(stretch)
         if progress is not None:
             progress(place + 1, len(stretches))
     UsageMark.objects.update_or_create(pk=1, defaults={"xid": lower, "at": at})
+    postings_roll()
     return len(stretches)
 
 
@@ -126,10 +130,10 @@ def roll(stretch: Stretch) -> None:
     }  # fmt: skip
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_BEGIN)
-        cursor.execute(FORGET, values)
-        cursor.execute(_ROLL_HOURS, values)
-        cursor.execute(FORGET, of_day)
-        cursor.execute(_ROLL_DAY, of_day)
+        for statement in (*FORGET, _ROLL_HOURS):
+            cursor.execute(statement, values)
+        for statement in (*FORGET, _ROLL_DAY):
+            cursor.execute(statement, of_day)
 
 
 def local_days(zone: str, first: datetime.date, last: datetime.date) -> list[Span]:
@@ -161,8 +165,13 @@ def _touched(since: int, until: int) -> list[tuple[uuid.UUID, int]]:
         return list(cursor.fetchall())
 
 
-def _stretches(touched: Collection[tuple[uuid.UUID, int]]) -> Iterator[Stretch]:
-    """Yield what to roll, oldest first: in each tenant's day from its first touched hour on."""
+def _stretches(
+    touched: Collection[tuple[uuid.UUID, int]], whole_before: datetime.datetime | None
+) -> Iterator[Stretch]:
+    """Yield what to roll, oldest first: in each tenant's day from its first touched hour on.
+
+    Days that began before an instant have lost hours: all of them are rolled anew.
+    """
     named = Tenant.objects.filter(pk__in={tenant for tenant, _ in touched})
     zones, places, first = dict(named.values_list("pk", "timezone")), _Places(), partitions_first()
     days: dict[tuple[str, Span], dict[uuid.UUID, Span]] = {}
@@ -170,6 +179,8 @@ def _stretches(touched: Collection[tuple[uuid.UUID, int]]) -> Iterator[Stretch]:
         if tenant not in zones:
             continue
         day, hour = places.of(zones[tenant], slot)
+        if whole_before is not None and day.since < whole_before:
+            hour = day
         hours = days.setdefault((zones[tenant], day), {})
         hours[tenant] = _both(hours.get(tenant, hour), hour)
     for (zone, day), hours in sorted(days.items(), key=lambda entry: entry[0][1]):
@@ -215,18 +226,33 @@ def _follow_calendars() -> None:
 
 
 def _recut(tenant: Tenant) -> None:
-    """Roll all of a tenant's windows up in its new calendar; days without records from hours."""
-    hours = UsageRollup.objects.filter(tenant_id=tenant.pk, granularity="hour")
+    """Roll all of a tenant's windows up in its new calendar; days without records from hours.
+
+    Days whose hours have been deleted stay as they were cut.
+    """
+    hours = UsageRollup.objects.filter(tenant_id=tenant.pk, granularity="hour").order_by("start")
+    starts = list(hours.values_list("start", flat=True).distinct())
+    if not starts:
+        return
     places, kept = _Places(), partitions_first()
-    slots = {
-        int(start.timestamp() * 1000) // SLOT_MS + quarter
-        for start in hours.order_by().values_list("start", flat=True).distinct()
-        for quarter in range(4)
-    }
-    UsageRollup.objects.filter(tenant_id=tenant.pk, granularity="day").delete()
+    slots = [_slot(start) + quarter for start in starts for quarter in range(4)]
+    _forget_days(tenant, starts[0])
+    first = places.of(tenant.timezone, slots[0])[1].since
     for day in sorted({places.of(tenant.timezone, slot)[0] for slot in slots}):
-        rolled = day if _has_records(day, kept) else Span(day.since, day.since)
-        roll(Stretch(tenant.timezone, day, rolled, (tenant.pk,)))
+        since = max(first, day.since) if _has_records(day, kept) else day.until
+        roll(Stretch(tenant.timezone, day, Span(since, day.until), (tenant.pk,)))
+
+
+def _forget_days(tenant: Tenant, first_hour: datetime.datetime) -> None:
+    """Delete the days from the one of a tenant's first hour on."""
+    for table in (UsageRollup, UsageTotal):
+        days = table.objects.filter(tenant_id=tenant.pk, granularity="day")
+        of_hour = days.filter(start__lte=first_hour).aggregate(last=Max("start"))["last"]
+        days.filter(start__gte=of_hour or first_hour).delete()
+
+
+def _slot(instant: datetime.datetime) -> int:
+    return int(instant.timestamp() * 1000) // SLOT_MS
 
 
 def _has_records(span: Span, first: datetime.date | None) -> bool:

@@ -5,6 +5,8 @@ its records. A call belongs where its id says that it arrived. The keys of both 
 that instant, so a range of time is a range of ids.
 """
 
+from tenants.usage.latency import BOUNDS_MS, sql_sum
+
 OTHER = "other"
 """The user and the tag of what a window has no row of its own for."""
 
@@ -22,10 +24,6 @@ _MEASURES = (
 _NAMES = ", ".join(_MEASURES)
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in _MEASURES)
 
-_INSERT = """
-INSERT INTO tenants_usagerollup (granularity, tenant_id, start, app_id, key_id, model, "user", tags,
-  currency, {names}, latency)
-"""
 _FOLD = """
 , ranked AS (
   SELECT *, row_number() OVER (
@@ -37,14 +35,22 @@ _FOLD = """
   SELECT tenant_id, start, app_id, key_id, model, currency,
     CASE WHEN kept THEN "user" ELSE '{other}' END AS "user",
     CASE WHEN kept THEN tags ELSE ARRAY['{other}'] END AS tags,
-    {sums}, tenants_add_counts(latency) AS latency
+    {sums}, {histogram} AS latency
   FROM ranked GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 )
 """
-_SELECT = """
-SELECT %(granularity)s, tenant_id, start, app_id, key_id, model, "user", tags, currency,
-  {names}, latency
-FROM folded
+_INSERT = """
+, written AS (
+  INSERT INTO tenants_usagerollup (granularity, tenant_id, start, app_id, key_id, model, "user",
+    tags, currency, {names}, latency)
+  SELECT %(granularity)s, tenant_id, start, app_id, key_id, model, "user", tags, currency,
+    {names}, latency
+  FROM folded RETURNING *
+)
+INSERT INTO tenants_usagetotal (granularity, tenant_id, start, app_id, key_id, model, currency,
+  {names}, latency)
+SELECT granularity, tenant_id, start, app_id, key_id, model, currency, {sums}, {histogram}
+FROM written GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 
 _CALLS = """
@@ -111,7 +117,7 @@ WITH told AS (
 _HOURS = """
 WITH grouped AS (
   SELECT tenant_id, %(start)s::timestamptz AS start, app_id, key_id, model, "user", tags, currency,
-    {sums}, tenants_add_counts(latency) AS latency
+    {sums}, {histogram} AS latency
   FROM tenants_usagerollup
   WHERE granularity = 'hour' AND tenant_id = ANY(%(tenants)s)
     AND start >= %(start)s AND start < %(end)s
@@ -119,8 +125,8 @@ WITH grouped AS (
 )
 """
 
-FORGET = """
-DELETE FROM tenants_usagerollup
+_FORGET = """
+DELETE FROM {table}
 WHERE granularity = %(granularity)s AND tenant_id = ANY(%(tenants)s)
   AND start >= %(since)s AND start < %(until)s
 """
@@ -142,11 +148,11 @@ FROM pg_current_snapshot() AS now (snapshot)
 """
 
 
-def roll_hours(bounds_ms: tuple[int, ...]) -> str:
+def roll_hours() -> str:
     """Return the statement that rolls hours up from records and ledger."""
     counted = "count(*) FILTER (WHERE counts AND is_permitted AND bucket = "
-    buckets = ", ".join(f"{counted}{place})" for place in range(len(bounds_ms) + 1))
-    bounds = ", ".join(map(str, bounds_ms))
+    buckets = ", ".join(f"{counted}{place})" for place in range(len(BOUNDS_MS) + 1))
+    bounds = ", ".join(map(str, BOUNDS_MS))
     return _whole(_CALLS.replace("{buckets}", buckets).replace("{bounds}", bounds))
 
 
@@ -155,8 +161,14 @@ def roll_day() -> str:
     return _whole(_HOURS)
 
 
+FORGET = tuple(
+    _FORGET.replace("{table}", table) for table in ("tenants_usagerollup", "tenants_usagetotal")
+)
+
+
 def _whole(source: str) -> str:
-    statement = _INSERT + source + _FOLD + _SELECT
-    for place, text in (("names", _NAMES), ("sums", _SUMS), ("other", OTHER)):
+    statement = source + _FOLD + _INSERT
+    texts = {"names": _NAMES, "sums": _SUMS, "other": OTHER, "histogram": sql_sum("latency")}
+    for place, text in texts.items():
         statement = statement.replace(f"{{{place}}}", text)
     return statement

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gateway.config import load
 from gateway.embedded import Servers
+from tests.bench.meters import cpu_s, resident_mb
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = 32
@@ -46,18 +47,6 @@ rules:
 """
     for number in range(8)
 )
-
-
-def cpu_s(pid):
-    """Return the user and system time of a process and its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(pid):
-    """Return the resident memory of a process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def fdatasync_us(folder):

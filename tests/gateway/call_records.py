@@ -172,7 +172,7 @@ class CallRows:
         }
         return self._write("refused", attempt, code or decision["code"], None, body, 3)
 
-    def admitted(self, attempt=1, provider="openai", held=1200, currency="USD"):
+    def admitted(self, attempt=1, provider="openai", held=1200, currency="USD", redacted=False):
         body = self.decided() | {
             "provider": provider,
             "deployment": "3f1c6a4e-0000-4000-8000-000000000001",
@@ -182,7 +182,7 @@ class CallRows:
             "cap": 2048,
             "bound_micros": held,
             "currency": currency,
-            "redacted": False,
+            "redacted": redacted,
             "timings_us": {"authenticate": 120, "body": 300, "decide": 2400, "reserve": 3100},
         }
         return self._write("admitted", attempt, "", None, body, 4 + attempt)

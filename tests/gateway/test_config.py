@@ -43,13 +43,15 @@ def test_defaults_are_the_published_ones(environ):
     assert (config.web_workers, config.role, config.demo) == (1, "all", False)
     assert (config.auth_grace_s, config.drain_s, config.redis_timeout_ms) == (30, 30, 50)
     assert (config.max_body_bytes, config.max_messages) == (4 * 1024 * 1024, 2048)
-    assert config.body_read_s == 30
+    assert (config.body_read_s, config.usage_hours_days) == (30, 90)
     assert (
         config.upstream_connect_s,
         config.upstream_first_byte_s,
         config.upstream_idle_s,
         config.upstream_total_s,
     ) == (5, 60, 60, 600)
+    assert (config.max_in_flight, config.provider_in_flight) == (1024, 256)
+    assert (config.queue, config.queue_s) == (1024, 2)
     assert config.trusted_proxies == ()
     assert (config.metrics_token, config.kek_previous) == (None, None)
     assert (config.database_url, config.redis_url, config.broker_url) == ("", "", "")
@@ -142,6 +144,7 @@ def test_a_cluster_as_broker_is_refused(environ, url):
         ("GATEHOUSE_DRAIN_S", "inf", "seconds from 0 to 3600"),
         ("GATEHOUSE_DRAIN_S", "-1", "seconds from 0 to 3600"),
         ("GATEHOUSE_DRAIN_S", "soon", "seconds from 0 to 3600"),
+        ("GATEHOUSE_USAGE_HOURS_DAYS", "2", "a whole number from 3 to 36500"),
         ("GATEHOUSE_TRUSTED_PROXIES", "10.0.0.0/8,nowhere", "addresses or CIDR ranges"),
         ("GATEHOUSE_TRUSTED_PROXIES", "10.0.0.1/8", "addresses or CIDR ranges"),
         ("DATABASE_URL", "mysql://h/d", "postgres:// or postgresql://"),

@@ -66,6 +66,7 @@ def every_screen(world):
         public_id=(tag := world.unique("")[-9:]),
         digest=tag.encode(),
     )
+    several = f"/keys/revoke?key={key.id}"
     budget = Budget.objects.create(
         **owner, name="month", limit_micros=9, currency="USD", window="month", group_by=["app"]
     )
@@ -91,16 +92,25 @@ def every_screen(world):
         "/models": ("edit remove deploy price withdraw", Route.objects.get(pk=served.pk).id),
         "/policies": ("publish diff attach versions/1", policy.id),
         "/providers": ("edit credential forget remove", provider.id),
-        "/tenants": ("edit suspend resume", world.tenant.id),
+        "/tenants": ("edit suspend resume remove", world.tenant.id),
         "/exports": ("", export.id),
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
     found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
     deployment = served.deployments.get().id
-    found += [f"/deployments/{deployment}/edit", f"/deployments/{deployment}/remove"]
-    found += ["/members/grant", f"/events/{Event.objects.latest('id').id}"]
+    found += [
+        f"/deployments/{deployment}/{verb}" for verb in ("edit", "remove", "price", "withdraw")
+    ]
+    found += [f"/members/{member.user_id}/tenants/{world.tenant.id}/remove"]
+    found += [
+        several,
+        "/providers/start",
+        "/members/grant",
+        f"/events/{Event.objects.latest('id').id}",
+    ]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
+    found += ["/api/docs/", "/api/docs/budgets/", "/api/docs/oauth/"]
     found += [f"/jobs/{export.job_id}/cancel", "/jobs", f"/budgets/{plain.id}"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]

@@ -1,10 +1,12 @@
 """The console of real workers: what the data plane wrote a moment ago is read and explained."""
 
 import re
+import time
 
 import httpx
 import pytest
 
+from gateway.proxy.store import roster
 from tenants.models import Membership, User
 from tests import estate
 from tests.gateway.call_records import PASSWORD, stretched
@@ -129,3 +131,11 @@ def test_files_and_pages_come_from_one_server_without_a_warning(browser, gateway
     assert browser.get("/v1/nothing").json()["error"]["code"] == "not_found"
     assert "Warning" not in gateway.output()
     assert not [line for line in gateway.lines() if line["level"] == "error"]
+
+
+def test_the_web_worker_is_on_the_roster(gateway):
+    def pids():
+        found = roster.roster(gateway.environ["REDIS_URL"], time.time())
+        return {each.seat.pid for each in found if each.seat.kind == "web" and not each.is_late}
+
+    assert eventually(lambda: gateway.workers[0].pid in pids())

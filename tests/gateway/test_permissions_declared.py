@@ -22,7 +22,14 @@ PUBLIC = {
     "setup",
     "sign_in",
 }
-SAMPLES = {"token": "x:y", "number": 1, "membership_id": 0, "attachment_id": 0, "event_id": 0}
+SAMPLES = {
+    "token": "x:y",
+    "number": 1,
+    "membership_id": 0,
+    "attachment_id": 0,
+    "event_id": 0,
+    "noun": "apps",
+}
 NO_ID = uuid.UUID(int=7 << 76 | 2 << 62)
 
 

@@ -63,6 +63,11 @@ def test_a_known_model_has_the_vendors_figures():
     assert quote.source == f"genai-prices {genai_prices.__version__}"
 
 
+def test_what_it_costs_to_write_to_a_cache_is_known_where_the_vendor_charges_for_it():
+    quote = quotes("https://api.anthropic.com/v1", "claude-sonnet-4-5")[-1]
+    assert quote.price.cache_write_pico > quote.price.input_pico > quote.price.cached_input_pico
+
+
 @pytest.mark.parametrize(
     ("url", "model"),
     [

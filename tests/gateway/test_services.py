@@ -4,6 +4,7 @@ import datetime
 import inspect
 import pkgutil
 import secrets
+import uuid
 from decimal import Decimal
 from importlib import import_module
 
@@ -65,8 +66,8 @@ PRICE = bundle.Price("USD", 150_000, 600_000, None, 0, 1_700_000_000)
 WANTED = ExportWanted(since=timezone.now() - datetime.timedelta(1), until=timezone.now())
 ONE_DAY = {"first": "2026-01-01", "last": "2026-01-01"}
 
-MADE_OUTSIDE = {"owner_create"}
-"""Services whose permission is something else than the matrix (here: the set-up link)."""
+MADE_OUTSIDE = {"owner_create", "session_close", "session_open", "session_refuse"}
+"""Services whose permission is something else than the matrix: the set-up link, a password."""
 
 
 def unique(stem):
@@ -218,6 +219,7 @@ CASES = {
     },
     "budget_remove": lambda: {"budget": budget()},
     "budget_update": lambda: {"budget": budget(), "limit_micros": 6},
+    "call_explain": lambda: {"tenant": tenant(), "call_id": uuid.uuid4()},
     "credential_remove": lambda: {"provider": credentialed()},
     "credential_set": lambda: {"provider": provider(), "secret": SECRET},
     "deployment_create": lambda: {"route": route(), "provider": simulated(), "model": "m"},
@@ -266,6 +268,9 @@ CASES = {
     "route_create": lambda: {"name": unique("model")},
     "route_remove": lambda: {"route": deployment().route},
     "route_update": lambda: {"route": route(), "default_max_output_tokens": 5},
+    "session_close": lambda: {"user": user()},
+    "session_open": lambda: {"user": user()},
+    "session_refuse": lambda: {"email": user().email},
     "tenant_create": lambda: {"name": unique("tenant"), "timezone": "Asia/Tokyo"},
     "tenant_remove": lambda: {"tenant": key().tenant},
     "tenant_resume": lambda: {"tenant": suspended_tenant()},

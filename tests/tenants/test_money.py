@@ -8,6 +8,7 @@ from tenants.money import (
     MAX_MICROS,
     PICO_PER_MICRO,
     MoneyError,
+    is_currency,
     micros_from_pico,
     micros_from_text,
     per_million_text,
@@ -82,3 +83,11 @@ def test_a_price_per_million_is_so_many_pico_a_token():
 def test_what_is_no_price_is_refused(text, why):
     with pytest.raises(MoneyError, match=why):
         pico_per_token(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("USD", True), ("usd", False), ("U$D", False), ("USDT", False), ("US\n", False)],
+)
+def test_a_currency_is_three_capital_letters(text, fits):
+    assert is_currency(text) is fits

@@ -44,6 +44,7 @@ MAY = {
     "auditor": {
         "app.read",
         "budget.read",
+        "call.explain",
         "event.read",
         "export.create",
         "export.download",

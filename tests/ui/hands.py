@@ -58,3 +58,19 @@ class Keyboard:
     def tick(self, target):
         self.reach(target)
         self.page.keyboard.press("Space")
+
+
+class Counted:
+    """Other hands, counted: each click, choice, tick and field that is filled in is one."""
+
+    def __init__(self, hands):
+        self.hands, self.acts = hands, []
+
+    def __getattr__(self, name):
+        act = getattr(self.hands, name)
+
+        def counted(target, *more):
+            self.acts.append(f"{name} {target}")
+            return act(target, *more)
+
+        return counted

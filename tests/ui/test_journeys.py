@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from tests.ui.hands import Counted, Mouse
+
 PASSWORD = "correct horse battery"
 
 
@@ -162,6 +164,36 @@ def test_set_up_connect_a_provider_issue_a_key_see_the_first_call(page, hands, u
     assert page.get_by_text(steps.app).first.is_visible()
 
 
+@pytest.mark.usefixtures("no_owner")
+def test_from_the_set_up_link_to_the_first_call_in_twelve_acts(page, unique):
+    from gateway.publish import publish
+    from gateway.selectors import setup_link
+    from tenants.models import VirtualKey
+
+    hands, model = Counted(Mouse(page)), unique("simulated")
+    page.goto(setup_link(""))
+    hands.type(field(page, "E-mail"), f"{unique('first')}@example.org")
+    hands.type(field(page, "Password"), PASSWORD)
+    hands.type(field(page, "Password again"), PASSWORD)
+    hands.press(button(page, "Create the owner and sign in"))
+    page.wait_for_url(re.compile(r"/(overview)?$"))
+    # The checklist has a button that saves one of these two, until something is connected.
+    hands.press(nav(page, "Providers"))
+    hands.press(link(page, "First steps"))
+    hands.choose(field(page, "Provider"), "Simulated")
+    hands.type(field(page, "Model"), model)
+    hands.press(button(page, "Connect and issue a key"))
+    page.get_by_text("Copy the secret now.").wait_for()
+    key = VirtualKey.objects.filter(app__models=[model]).get()
+    assert publish(key.tenant_id)  # as the worker does by itself
+    hands.press(button(page, "Test this key"))
+    page.get_by_text("It works:").wait_for()
+    hands.press(nav(page, "Calls"))
+    row = page.get_by_role("row").filter(has_text=model)
+    row.get_by_text("permitted").wait_for()
+    assert len(hands.acts) <= 12, hands.acts
+
+
 @pytest.mark.usefixtures("owner")
 def test_explain_a_denial(page, hands, gateway, house):
     denied = gateway.chat(house.secret, house.model, "Pay with 4111 1111 1111 1111.")
@@ -223,6 +255,27 @@ def test_rotate_and_revoke(page, hands, watch, gateway, house):
         old = gateway.chat(house.secret, house.model)
     assert old.json()["error"]["code"] == "key_revoked"
     assert gateway.chat(secret, house.model).status_code == 200
+
+
+@pytest.mark.usefixtures("owner")
+def test_revoke_several(page, hands, house):
+    from tenants.models import VirtualKey
+    from tenants.services.keys import virtual_key_issue
+    from tests.estate import ACTOR, pepper
+
+    names = ["one", "two", "three"]
+    for name in names:
+        virtual_key_issue(actor=ACTOR, app=house.app, name=name, pepper=pepper())
+    page.goto("/keys")
+    for name in names[:2]:
+        hands.tick(page.get_by_label(re.compile(f"^Choose {name} ")))
+    hands.press(button(page, "Revoke the chosen"))
+    page.get_by_text(re.compile(r"^two \(")).wait_for()
+    hands.type(field(page, "Reason"), "a leak")
+    hands.press(button(page, "Revoke 2 keys"))
+    page.get_by_text("2 keys revoked.").wait_for()
+    left = VirtualKey.objects.filter(tenant=house.tenant, state="active")
+    assert set(left.values_list("name", flat=True)) == {"three", "tests"}
 
 
 @pytest.mark.usefixtures("owner")

@@ -85,10 +85,27 @@ def test_screens_with_figures_on_them(page, watch, world, axe):
 
 
 @pytest.mark.usefixtures("platform")
+def test_the_page_of_a_secret_and_that_it_was_shown(page, watch, world, axe):
+    page.goto(f"/keys/new?app={world.app.id}")
+    page.get_by_label("Name").fill("laptop")
+    page.get_by_role("button", name="Issue the key").click()
+    page.get_by_text("Copy the secret now.").wait_for()
+    assert page.locator("#secret").text_content().strip().startswith("gth_")
+    watch.look(page)
+    found = violations(page, axe) + too_wide(page)
+    watch.expect(409)
+    page.reload()
+    page.get_by_text("The secret was already shown").wait_for()
+    watch.look(page)
+    found += violations(page, axe) + too_wide(page)
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.usefixtures("platform")
 def test_what_opens_over_a_page(page, axe):
     page.goto("/apps")
     page.keyboard.press("Control+k")
-    palette = page.get_by_role("dialog", name="Go to a page")
+    palette = page.get_by_role("dialog", name="Go to a page or a thing")
     palette.wait_for()
     found = violations(page, axe)
     page.keyboard.type("budg")
@@ -109,6 +126,29 @@ def test_what_opens_over_a_page(page, axe):
     found += violations(page, axe)
     page.keyboard.press("Escape")
     assert not page.locator("#side").is_visible()
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_palette_finds_things_too(page, axe, world):
+    page.goto("/apps")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Go to a page or a thing")
+    page.keyboard.type(world.app.name)
+    thing = palette.get_by_role("link", name=world.app.name)
+    thing.wait_for()
+    found = violations(page, axe)
+    page.keyboard.press("ArrowDown")
+    assert world.app.name in page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("nothing is called so")
+    page.get_by_text("Nothing of that name.").wait_for()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(world.app.name)
+    thing.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/apps/{world.app.id}")
     assert found == [], "\n".join(found)
 
 

@@ -41,7 +41,11 @@ class Command(BaseCommand):
         export.add_argument("--model", default="", help="only calls of this model")
         export.add_argument("--outcome", default="", choices=OUTCOMES)
         export.add_argument("--decision", default="", choices=DECISIONS)
+        export.add_argument("--rule", default="", help="only calls that this refused")
+        export.add_argument("--redaction", default="", help="only calls redacted for this kind")
         export.add_argument("--action", action="append", default=[], help="only such events")
+        export.add_argument("--actor", default="", help="only events of whom is named so")
+        export.add_argument("--object", default="", help="only events on what is named so")
         export.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *_args: Any, json: bool, **options: Any) -> None:
@@ -83,7 +87,11 @@ def _wanted(tenant: Tenant, options: dict[str, Any]) -> ExportWanted:
         model=options["model"],
         outcome=options["outcome"],
         decision=options["decision"],
+        rule=options["rule"],
+        redaction=options["redaction"],
         actions=tuple(options["action"]),
+        actor=options["actor"],
+        object=options["object"],
     )
 
 

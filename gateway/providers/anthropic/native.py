@@ -5,7 +5,15 @@ import orjson
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
 from gateway.providers.anthropic import answers, stream
 from gateway.providers.anthropic.usage import read_usage
-from gateway.providers.dialect import AnswerStream, Errand, Passing, Target
+from gateway.providers.dialect import (
+    UNNAMED,
+    AnswerStream,
+    Errand,
+    Meaning,
+    Passing,
+    Source,
+    Target,
+)
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai.upstream import error_message
 
@@ -29,7 +37,9 @@ class AnthropicNative:
             sent["stream"] = True
         return Outgoing(self._endpoint, sent)
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole message, or a count of tokens, which used none."""
         try:
             body = orjson.loads(raw)
@@ -81,6 +91,10 @@ class AnthropicWire:
     def error_message(self, raw: bytes) -> str:
         """Return what the provider says went wrong."""
         return error_message(raw)
+
+    def meaning(self, status: int, raw: bytes) -> Meaning:
+        """Return what a bad status means: what it says."""
+        return Meaning(status)
 
 
 def _authorization(errand: Errand) -> dict[str, str]:

@@ -57,7 +57,7 @@ class MessageReader:
         match told:
             case {"type": "message_start", "message": dict(message)}:
                 self.id, self.model = str(message.get("id") or ""), str(message.get("model") or "")
-                self._charge(message.get("usage"))
+                self._charge(message.get("usage"), final=False)
             case {"type": "content_block_start", "content_block": dict(block)}:
                 return self._begun(_index(told), block)
             case {"type": "content_block_delta", "delta": dict(delta)}:
@@ -73,10 +73,14 @@ class MessageReader:
                 self.failed = _UNREADABLE
         return []
 
-    def _charge(self, usage: object) -> None:
-        """Take in what is told of usage: the last number counts, and nothing told is no number."""
-        if isinstance(usage, dict):
-            self._usage |= {name: value for name, value in usage.items() if value is not None}
+    def _charge(self, usage: object, *, final: bool = True) -> None:
+        """Take in what is told of usage, the last number of each: nothing told is no number.
+
+        What is told at the beginning counts the input; its output has only begun.
+        """
+        for name, value in usage.items() if isinstance(usage, dict) else ():
+            if value is not None and (final or name != "output_tokens"):
+                self._usage[name] = value
 
     def _begun(self, index: int, block: Body) -> list[Piece]:
         match block:

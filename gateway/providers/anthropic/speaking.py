@@ -28,6 +28,7 @@ from gateway.providers.conversation import (
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadAnswer, BadRequest
+from gateway.providers.gemini.reading import SIGNED
 from gateway.providers.reply import Reply, Spoken
 
 _EFFORTS = {"minimal": "low"}
@@ -205,7 +206,7 @@ def _block(part: Part) -> Body | None:
 def _thought(part: Reasoning) -> Body | None:
     if part.sealed:
         return {"type": "redacted_thinking", "data": part.sealed}
-    if part.signature:
+    if part.signature and not part.signature.startswith(SIGNED):
         return {"type": "thinking", "thinking": part.text, "signature": part.signature}
     return None
 

@@ -107,7 +107,7 @@ class MessageStream:
         match told:
             case {"type": "message_start", "message": dict(message)}:
                 self._message = {name: message[name] for name in message if name != "usage"}
-                self._charge(message.get("usage"))
+                self._charge(message.get("usage"), final=False)
             case {"type": "content_block_start", "index": int(index), "content_block": dict(block)}:
                 self._blocks[index] = block
                 self._wrote = True
@@ -142,10 +142,14 @@ class MessageStream:
         else:
             self.failed = _UNREADABLE
 
-    def _charge(self, usage: object) -> None:
-        """Take in what is told of usage: the last number counts, and nothing told is no number."""
-        if isinstance(usage, dict):
-            self._usage |= {name: value for name, value in usage.items() if value is not None}
+    def _charge(self, usage: object, *, final: bool = True) -> None:
+        """Take in what is told of usage, the last number of each: nothing told is no number.
+
+        What is told at the beginning counts the input; its output has only begun.
+        """
+        for name, value in usage.items() if isinstance(usage, dict) else ():
+            if value is not None and (final or name != "output_tokens"):
+                self._usage[name] = value
 
 
 def render(message: Body) -> bytes:

@@ -3,7 +3,7 @@
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers.completions import answers
 from gateway.providers.completions.stream import CompletionStream, render
-from gateway.providers.dialect import AnswerStream, Passing, Target
+from gateway.providers.dialect import UNNAMED, AnswerStream, Passing, Source, Target
 from gateway.providers.openai import upstream
 
 
@@ -14,7 +14,9 @@ class CompletionsNative:
         """Return the judged body, with the deployment's model and the cap."""
         return upstream.outgoing(Endpoint.COMPLETIONS, judged, target)
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer."""
         return answers.read(raw, viewed=viewed)
 

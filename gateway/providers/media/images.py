@@ -2,7 +2,7 @@
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
 from gateway.providers import typed
-from gateway.providers.dialect import Target
+from gateway.providers.dialect import UNNAMED, Source, Target
 from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.usage import read_usage
@@ -44,7 +44,9 @@ class ImagesNative(Unstreamed):
         sent = {name: value for name, value in judged.items() if name != "stream"}
         return Outgoing(Endpoint.IMAGES, {**sent, "model": target.model})
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer; older models tell no usage."""
         body = object_of(raw)
         images = body.get("data")

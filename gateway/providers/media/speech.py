@@ -4,7 +4,7 @@ import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, View
 from gateway.providers import typed
-from gateway.providers.dialect import Target
+from gateway.providers.dialect import UNNAMED, Source, Target
 from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.upstream import error_message
@@ -46,7 +46,9 @@ class SpeechNative(Unstreamed):
         """Return the judged body, with the deployment's model."""
         return Outgoing(Endpoint.SPEECH, {**judged, "model": target.model})
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return the sound; its usage is not told. BadAnswer for nothing, and for JSON."""
         if not raw or _is_object(raw):
             raise BadAnswer(error_message(raw) or "the provider's answer holds no sound")

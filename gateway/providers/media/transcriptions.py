@@ -9,7 +9,7 @@ import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, View
 from gateway.providers import form, typed
-from gateway.providers.dialect import Target
+from gateway.providers.dialect import UNNAMED, Source, Target
 from gateway.providers.fault import BadAnswer, BadRequest
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.usage import read_usage
@@ -75,7 +75,9 @@ class TranscriptionsNative(Unstreamed):
         sent = {name: value for name, value in judged.items() if name != "stream"}
         return Outgoing(Endpoint.TRANSCRIPTIONS, {**sent, "model": target.model}, file=call.file)
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer: an object with the text, or the text as it is."""
         try:
             is_object = isinstance(orjson.loads(raw), dict)

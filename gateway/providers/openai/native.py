@@ -1,7 +1,7 @@
 """The OpenAI dialect on both sides: what was judged travels as it is. Pure."""
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
-from gateway.providers.dialect import AnswerStream, Passing, Target
+from gateway.providers.dialect import UNNAMED, AnswerStream, Passing, Source, Target
 from gateway.providers.openai import upstream
 from gateway.providers.openai.stream import ChatStream, render_stream
 
@@ -16,7 +16,9 @@ class OpenAiNative:
         """Return the judged body, with the deployment's model and the cap."""
         return upstream.outgoing(self._endpoint, judged, target)
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole answer."""
         return upstream.parse_answer(self._endpoint, raw, viewed=viewed)
 

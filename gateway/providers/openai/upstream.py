@@ -6,7 +6,7 @@ import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
 from gateway.providers import form
-from gateway.providers.dialect import Errand, Target
+from gateway.providers.dialect import Errand, Meaning, Target
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import leaves
 from gateway.providers.openai.usage import merge_usage, read_usage
@@ -86,6 +86,10 @@ class OpenAiWire:
     def error_message(self, raw: bytes) -> str:
         """Return what a provider says went wrong."""
         return error_message(raw)
+
+    def meaning(self, status: int, raw: bytes) -> Meaning:
+        """Return what a bad status means: what it says."""
+        return Meaning(status)
 
 
 def _content(outgoing: Outgoing, request_id: str) -> tuple[str, bytes]:

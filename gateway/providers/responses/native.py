@@ -1,7 +1,7 @@
 """The responses API on both sides: what was judged travels as it is. Pure."""
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing
-from gateway.providers.dialect import AnswerStream, Passing, Target
+from gateway.providers.dialect import UNNAMED, AnswerStream, Passing, Source, Target
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai.upstream import error_message
 from gateway.providers.responses import answers, events, inside
@@ -30,7 +30,9 @@ class ResponsesNative:
             sent |= {"stream_options": options} if options else {}
         return Outgoing(Endpoint.RESPONSES, sent)
 
-    def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
+    def answer(
+        self, raw: bytes, *, viewed: bool, created_s: int, source: Source = UNNAMED
+    ) -> Answer:
         """Return a whole response; BadAnswer for one that is not over, or that failed."""
         body = object_of(raw)
         if body.get("status") not in ("completed", "incomplete"):

@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from audit.models import Event
 from tests.gateway.call_records import World
 from tests.management import Api
 
@@ -42,6 +43,12 @@ def test_calls_are_filtered(world, auditor):
     assert len(auditor.get(f"calls/?app={world.app.id}").json()["results"]) == 2
     assert auditor.get("calls/?model=unheard-of").json()["results"] == []
     assert auditor.get("calls/?until=2020-01-01T00:00:00Z").json()["results"] == []
+    (_, house) = (layer.name for layer in world.layered)
+    rows = auditor.get(f"calls/?rule={house} / no-cards").json()["results"]
+    assert [row["id"] for row in rows] == [str(denied.id)]
+    mail = world.call().with_cards().admitted(redacted=True)
+    rows = auditor.get("calls/?redaction=EMAIL_ADDRESS").json()["results"]
+    assert [row["id"] for row in rows] == [str(mail.id)]
     for query in ("outcome=fine", "since=soon", "app=x", "colour=red"):
         assert auditor.get(f"calls/?{query}").status_code == 400
 
@@ -52,6 +59,8 @@ def test_a_call_is_shown_and_explained(world, auditor):
     assert (shown["outcome"], shown["app"]) == ("denied", world.app.name)
     told = auditor.get(f"calls/{call.id}/explain").json()
     assert told["call"] == shown
+    (event,) = Event.objects.filter(action="call.explain", object_id=str(call.id))
+    assert event.tenant_id == world.tenant.id
     (ruling,) = told["rulings"]
     deciding = [rule["rule"] for rule in ruling["rules"] if rule["determining"]]
     assert deciding == ["no-cards"]

@@ -50,6 +50,24 @@ def test_the_life_of_a_provider(root, unique):
     assert root.get(address).status_code == 404
 
 
+def test_several_credentials_have_labels_and_health_is_looked_after_where_it_is_wanted(
+    root, unique
+):
+    made = make(root, unique, health_check=True).json()
+    assert (made["health_check"], made["credential_labels"]) == (True, [])
+    address = f"providers/{made['id']}/"
+    for label in ("", "b"):
+        said = root("put", f"{address}credential/", {"secret": CANARY, "label": label})
+        assert said.status_code == 204
+    shown = root.get(address).json()
+    assert (shown["has_credential"], shown["credential_labels"]) == (True, ["", "b"])
+    assert root.delete(f"{address}credential/?label=b&reason=over").status_code == 204
+    assert root.get(address).json()["credential_labels"] == [""]
+    assert root.delete(f"{address}credential/?lable=b").status_code == 400
+    changed = root.patch(address, {"health_check": False}).json()
+    assert (changed["health_check"], changed["credential_labels"]) == (False, [""])
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

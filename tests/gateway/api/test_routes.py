@@ -48,6 +48,41 @@ def test_a_model_is_served_priced_and_ended(root, unique, provider):
     assert root.delete(f"routes/{route['id']}/").status_code == 204
 
 
+def test_how_a_model_is_routed_is_set_and_seen(root, unique, provider):
+    other = root.post("routes/", {"name": unique("other")}).json()
+    plan = {
+        "strategy": "least_busy",
+        "sticky": True,
+        "regional": True,
+        "retries": 2,
+        "hedge_after_ms": 800,
+        "context_tokens": 128_000,
+        "fallbacks": [other["name"]],
+    }
+    route = root.post("routes/", {"name": unique("model"), **plan}).json()
+    assert {name: route[name] for name in plan} == plan
+    address = f"routes/{route['id']}/"
+    for wrong in (
+        {"fallbacks": [route["name"]]},
+        {"fallbacks": ["no-such-model"]},
+        {"fallbacks": [other["name"]] * 2},
+        {"retries": 6},
+        {"strategy": "luck"},
+        {"hedge_after_ms": -1},
+    ):
+        assert root.patch(address, wrong).status_code == 400, wrong
+    assert root.delete(f"routes/{other['id']}/").status_code == 400  # it stands in
+    body = {"route": route["id"], "provider": provider, "model": "m", "first_byte_s": 90}
+    deployment = root.post("deployments/", body).json()
+    assert (deployment["first_byte_s"], deployment["total_s"]) == (90, 0)
+    states = root.get("deployments/circuits/").json()["results"]
+    (mine,) = [one for one in states if one["deployment"] == deployment["id"]]
+    assert (mine["state"], mine["until"]) == ("closed", None)
+    assert root.patch(address, {"fallbacks": []}).json()["fallbacks"] == []
+    for done in (f"deployments/{deployment['id']}/", f"routes/{other['id']}/", address):
+        assert root.delete(done).status_code == 204
+
+
 def test_a_tenant_sees_the_models_of_its_apps_alone(root, unique):
     world = World(unique)
     other = root.post("routes/", {"name": unique("model")}).json()

@@ -49,3 +49,20 @@ def test_obligations_read_well(recorded, text):
 def test_free_calls_have_no_price():
     assert wording.money(Money("", 0)) == "no price"
     assert wording.money(Money("USD", 310)) == "USD 0.00031"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0"),
+        (99_999, "99,999"),
+        (100_000, "100 k"),
+        (999_499, "999 k"),
+        (1_234_567, "1.23 M"),
+        (45_600_000, "45.6 M"),
+        (7_000_000_000, "7.00 bn"),
+        (12_345_000_000_000, "12,345 bn"),
+    ],
+)
+def test_large_counts_are_rounded(number, told):
+    assert wording.rounded(number) == told

@@ -51,6 +51,7 @@ models:
       input_per_million: "0.15"
       output_per_million: "0.60"
       cached_input_per_million: "0.075"
+      cache_write_per_million: "0.2"
       from: 2026-01-01
     max_output_tokens: 16384
     default_max_output_tokens: 2048
@@ -181,6 +182,7 @@ def test_a_file_brings_about_what_it_says(site):
         (site.name("careful"), app),
     }
     price = own_price(Route.objects.get(name=site.name("small")))
+    assert price.cache_write_pico == 200_000
     assert (price.input_pico, price.output_pico, price.cached_input_pico) == (
         150_000,
         600_000,
@@ -324,6 +326,73 @@ def test_keep_keeps_the_secret_and_needs_one(site):
     site.apply()
     site.write(WHOLE, keep)
     assert site.apply(environ={}).changes == ()
+
+
+ROUTING = (
+    (
+        "credential: {env: VENDOR_KEY}}",
+        "credential: {env: VENDOR_KEY}, health_check: true,"
+        " spare_credentials: [{label: b, env: VENDOR_KEY}]}",
+    ),
+    ("model: gpt-4o-mini, region: us}", "model: gpt-4o-mini, region: us, first_byte_s: 90}"),
+    (
+        "models:\n  - name: small-X",
+        "models:\n  - {name: aside-X, fallbacks: [small-X]}\n  - name: small-X\n"
+        "    strategy: latency\n    sticky: true\n    retries: 2\n    hedge_after_ms: 900\n"
+        "    context_tokens: 8000\n    fallbacks: [aside-X]",
+    ),
+)
+
+
+def test_how_a_model_is_routed_is_declared_stable_exported_and_undone(site):
+    site.write(WHOLE, *ROUTING)
+    site.apply()
+    assert site.changes() == set()
+    route = Route.objects.get(name=site.name("small"))
+    assert (route.strategy, route.sticky, route.regional, route.retries) == (
+        "latency",
+        True,
+        False,
+        2,
+    )
+    assert (route.hedge_after_ms, route.context_tokens) == (900, 8000)
+    assert route.fallbacks == [site.name("aside")]
+    labels = Credential.objects.filter(provider__name=site.name("vendor")).values_list("label")
+    assert sorted(labels) == [("",), ("b",)]
+    with alone_with(site):
+        text = render(exported())
+        site.path.write_text(text)
+        assert bring_about(site.path, {}, actor=OPERATOR, prune=True)[0] == ()
+    assert "spare_credentials" in text
+    site.write(WHOLE)
+    assert site.changes() == {
+        ("update", "provider", "vendor"),
+        ("update", "model", "small"),
+        ("update", "deployment", "small/vendor/gpt-4o-mini/us"),
+    }
+    assert Credential.objects.filter(provider__name=site.name("vendor")).count() == 1
+    route.refresh_from_db()
+    assert (route.strategy, route.fallbacks) == ("weighted", [])
+
+
+def test_models_that_stand_in_for_each_other_are_pruned_together(site):
+    site.write(WHOLE, *ROUTING)
+    site.apply()
+    text = "version: 1\n"
+    with alone_with(site):
+        site.path.write_text(text)
+        bring_about(site.path, {}, actor=OPERATOR, prune=True)
+        assert not Route.objects.filter(name__endswith=site.mark).exists()
+
+
+def test_a_fallback_or_a_kept_credential_that_is_not_there_is_refused_at_its_place(site):
+    (spare, _, stand_in) = ROUTING
+    site.write(WHOLE, stand_in, ("fallbacks: [small-X]", "fallbacks: [smal-X]"))
+    (said,) = site.refused()
+    assert said[:2] == site.at("smal-X")
+    site.write(WHOLE, spare, ("{label: b, env: VENDOR_KEY}", "{label: b, keep: true}"))
+    (said,) = site.refused()
+    assert said[:2] == site.at("{label: b")
 
 
 def test_a_provider_without_a_credential_has_none(site):

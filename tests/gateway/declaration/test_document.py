@@ -60,9 +60,12 @@ BROKEN = {
         whole("providers: [{name: p, dialect: §openia, base_url: 'https://a.example'}]\n"),
         'found "openia" did you mean "openai"?',
     ),
-    "a later dialect": (
-        whole("providers: [{name: p, dialect: §gemini, base_url: 'https://a.example'}]\n"),
-        "anthropic is not available in this version available: openai, simulated",
+    "a query that is no version": (
+        whole(
+            "providers:\n  - name: p\n    dialect: azure-openai\n"
+            "    base_url: §https://a.example?key=x\n"
+        ),
+        "but for its version",
     ),
     "a name in capitals": (
         whole("providers: [{name: §Open AI, dialect: simulated}]\n"),

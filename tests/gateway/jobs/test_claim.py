@@ -27,6 +27,7 @@ from gateway.models import Job
 from gateway.selectors import jobs_visible
 from gateway.services.jobs import job_cancel, job_create
 from tenants.services.tenants import tenant_create
+from tests.stack import eventually
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -117,6 +118,28 @@ def test_a_report_renews_the_lease(job):
     claim.report(3, 10)
     assert stored(job).lease_until > timezone.now() + claims.LEASE / 2
     assert (stored(job).done, stored(job).total) == (3, 10)
+
+
+def test_a_lease_is_renewed_while_one_statement_takes_long(job):
+    claim = take(job.id, "one")
+    lapse(job)
+    with claim.kept(every_s=0.01):
+        eventually(lambda: stored(job).lease_until > timezone.now() + claims.LEASE / 2)
+    renewed = stored(job).lease_until
+    lapse(job)
+    assert stored(job).lease_until < renewed
+    assert take(job.id, "two").attempt == 2
+    with claim.kept(every_s=0.01), pytest.raises(LostClaimError):
+        eventually(lambda: claim.report(1))
+
+
+def test_a_lease_is_not_renewed_for_work_that_hangs(job, monkeypatch):
+    monkeypatch.setattr(claims, "SILENT_MAX_S", 0.0)
+    claim = take(job.id, "one")
+    lapse(job)
+    with claim.kept(every_s=0.01):
+        eventually(lambda: not [one for one in threading.enumerate() if one.name == "lease"])
+    assert stored(job).lease_until < timezone.now()
 
 
 def test_progress_is_written_at_most_once_a_second(job):
@@ -217,6 +240,9 @@ def test_a_kind_that_nobody_knows_fails(acme):
         {"first": "soon", "last": "2026-01-01"},
         {"first": 1, "last": 2},
         {"first": "2020-01-01", "last": "2026-01-01"},
+        {"first": "0001-01-01", "last": "0001-01-02"},
+        {"first": "1999-12-31", "last": "2000-01-01"},
+        {"first": "9999-12-31", "last": "9999-12-31"},
         {"first": "2026-01-01", "last": "2026-01-01", "fast": True},
     ],
 )

@@ -23,9 +23,10 @@ from audit.actor import Actor, command
 from audit.exports.cells import COLUMNS
 from audit.exports.folder import ExportFolder
 from audit.exports.parts import Parts
-from audit.exports.wanted import ExportWanted
+from audit.exports.preview import preview
+from audit.exports.wanted import ExportWanted, as_json, from_json
 from audit.models import Event, Export
-from audit.selectors import exports_visible
+from audit.selectors import events_named, exports_visible
 from gateway.jobs.claim import take
 from gateway.jobs.export import KEEP
 from gateway.jobs.run import run
@@ -37,6 +38,7 @@ from gateway.tasks import tend_jobs
 from tenants.services.apps import app_create
 from tenants.services.tenants import tenant_create
 from tests.booked import Calls, hours_of
+from tests.gateway.call_records import World
 from tests.gateway.jobs.workers import PATIENCE_S, Worker
 from tests.stack import eventually
 
@@ -181,6 +183,69 @@ def test_a_line_is_the_row_as_it_was_written(calls):
 def test_filters_choose_whole_calls(calls, filters, where):
     export, manifest = exported(calls, **filters)
     assert names(rows_of(export, manifest)) == in_database(calls, where)
+
+
+def test_marks_choose_whole_calls(unique):
+    world, at = World(unique), SINCE
+    cards = world.call(at).with_cards().refused()
+    mail = world.call(at).with_cards().admitted(1, redacted=True).completed(1, "upstream_error")
+    mail.admitted(2, redacted=True).completed(2)
+    world.call(at).refused("rate_limit_exceeded", "Full.", rule="rpm")
+    for chosen, call in (
+        ({"rule": f"{world.layered[1].name} / no-cards"}, cards),
+        ({"redaction": "EMAIL_ADDRESS"}, mail),
+        ({"redaction": "EMAIL_ADDRESS", "rule": "rpm"}, None),
+    ):
+        found = wanted(**chosen)
+        made = export_create(actor=OPERATOR, tenant=world.tenant, wanted=found, send=False)
+        assert run(made.job_id, "test")
+        rows = names(rows_of(made, manifest_of(made)))
+        expected = [] if call is None else [(str(call.id), r.attempt, r.kind) for r in call.rows]
+        assert rows == sorted(expected)
+        (counted,) = preview(settings.GATEHOUSE.database_url, world.tenant.id, found)
+        assert counted == ("records", len(expected), True)
+
+
+def test_events_are_chosen_by_actor_and_object(calls):
+    person = Actor("user", "1", "Ann of Acme", memberships={}, is_superuser=True)
+    app = app_create(actor=person, tenant=calls.tenant, name="100.app")
+    now = timezone.now()
+    hour = datetime.timedelta(hours=1)
+    for chosen in (
+        {"actor": "ann OF"},
+        {"object": "100."},
+        {"object": str(app.pk)},
+        {"object": "100.APP", "actor": "Ann"},
+        {"object": "no such thing"},
+        {"actor": "100."},
+    ):
+        asked = {"since": now - hour, "until": now + hour, "kinds": ("events",)}
+        found = wanted(**asked, **chosen)
+        export = export_create(actor=OPERATOR, tenant=calls.tenant, wanted=found, send=False)
+        assert run(export.job_id, "test")
+        listed = events_named(
+            Event.objects.filter(tenant_id=calls.tenant.id, at__lt=export.created_at),
+            actor=chosen.get("actor", ""), thing=chosen.get("object", ""),
+        )  # fmt: skip
+        rows = rows_of(export, manifest_of(export), "events")
+        assert [row["id"] for row in rows] == sorted(listed.values_list("id", flat=True))
+        assert bool(rows) == (chosen not in ({"object": "no such thing"}, {"actor": "100."}))
+
+
+def test_a_preview_says_where_it_stopped(calls):
+    address = settings.GATEHOUSE.database_url
+    (whole,) = preview(address, calls.tenant.id, wanted())
+    assert whole.is_all
+    assert preview(address, calls.tenant.id, wanted(), 5) == [("records", 5, False)]
+    (stopped,) = preview(address, calls.tenant.id, wanted(outcome="lost"), 5, 10)
+    assert not stopped.is_all
+
+
+def test_an_export_of_before_a_way_to_narrow_still_reads(calls):
+    stored_then = as_json(wanted())
+    for name in ("rule", "redaction", "actor", "object"):
+        del stored_then[name]
+    assert from_json(stored_then) == wanted()
 
 
 def test_events_are_chosen_by_time_and_action(calls):

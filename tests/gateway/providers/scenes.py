@@ -1,5 +1,5 @@
-"""What models answer, told as each provider tells it: whole and as a stream. Each scene is one
-reply, and what every dialect must make of it."""
+"""What models answer, told as OpenAI and Anthropic tell it: whole and as a stream. Each scene is
+one reply, and what every dialect must make of it; `scenes_clouds` has those of the clouds."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,19 +14,26 @@ USAGE = Usage(120, 30, 100, 0, 0)
 
 
 class Told(NamedTuple):
-    """A reply in one provider's words."""
+    """A reply in one provider's words; `passed` is what a client of its own dialect may see of a
+    stream, where that is not all."""
 
     reply: Reply
     whole: bytes
     stream: bytes
+    passed: bytes = b""
 
 
 def reply(*parts, finish="stop", sequence="", usage=USAGE, dialect="openai"):
-    identity, model = {"openai": ("chatcmpl-1", "gpt"), "anthropic": ("msg_1", "claude")}[dialect]
+    identity, model = {
+        "openai": ("chatcmpl-1", "gpt"),
+        "anthropic": ("msg_1", "claude"),
+        "gemini": ("resp_1", "gemini-x"),
+        "bedrock": ("", ""),
+    }[dialect]
     return Reply(identity, model, (Spoken(parts, finish, sequence),), usage)
 
 
-def _sse(*events: Any, named: bool = False) -> bytes:
+def sse(*events: Any, named: bool = False) -> bytes:
     lines = []
     for event in events:
         data = event if isinstance(event, bytes) else orjson.dumps(event)
@@ -51,7 +58,7 @@ def _openai(message: dict, deltas: list[dict], finish: str) -> tuple[bytes, byte
     told.append({"index": 0, "delta": {}, "finish_reason": finish})
     events = [{**chunk, "choices": [piece]} for piece in told]
     last = {**chunk, "choices": [], "usage": usage}
-    return orjson.dumps(whole), _sse(*events, last, b"[DONE]")
+    return orjson.dumps(whole), sse(*events, last, b"[DONE]")
 
 
 def _anthropic(
@@ -79,7 +86,7 @@ def _anthropic(
         events.append({"type": "content_block_stop", "index": index})
     events.append({"type": "message_delta", "delta": ending, "usage": {"output_tokens": 30}})
     events.append({"type": "message_stop"})
-    return orjson.dumps(whole), _sse(*events, named=True)
+    return orjson.dumps(whole), sse(*events, named=True)
 
 
 def _call(identity: str, name: str, arguments: str) -> dict:
@@ -106,11 +113,11 @@ def _calling(*pieces: tuple[int, str, str, str]) -> list[dict]:
     ]
 
 
-_PARIS, _ROME = '{"city":"Paris"}', '{"city":"Rome","unit":"°C"}'
-_BOTH = (ToolUse("call_1", "weather", _PARIS), ToolUse("call_2", "weather", _ROME))
+PARIS, ROME = '{"city":"Paris"}', '{"city":"Rome","unit":"°C"}'
+BOTH = (ToolUse("call_1", "weather", PARIS), ToolUse("call_2", "weather", ROME))
 
 
-def _openai_scenes() -> Iterator[tuple[str, Told]]:
+def openai_scenes() -> Iterator[tuple[str, Told]]:
     words = {"content": "Good day, Zoë."}
     yield (
         "words",
@@ -126,20 +133,20 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
             *_openai({"content": "Good"}, [{"content": "Good"}], "length"),
         ),
     )
-    calls = [_call("call_1", "weather", _PARIS), _call("call_2", "weather", _ROME)]
+    calls = [_call("call_1", "weather", PARIS), _call("call_2", "weather", ROME)]
     yield (
         "tools",
         Told(
-            reply(Text("Let me look."), *_BOTH, finish="tool_calls"),
+            reply(Text("Let me look."), *BOTH, finish="tool_calls"),
             *_openai(
                 {"content": "Let me look.", "tool_calls": calls},
                 [
                     {"content": "Let me look."},
                     *_calling(
                         (0, "call_1", "weather", ""),
-                        (0, "", "", _PARIS[:5]),
-                        (0, "", "", _PARIS[5:]),
-                        (1, "call_2", "weather", _ROME),
+                        (0, "", "", PARIS[:5]),
+                        (0, "", "", PARIS[5:]),
+                        (1, "call_2", "weather", ROME),
                     ),
                 ],
                 "tool_calls",
@@ -149,14 +156,14 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
     yield (
         "interleaved",
         Told(
-            reply(*_BOTH, finish="tool_calls"),
+            reply(*BOTH, finish="tool_calls"),
             *_openai(
                 {"content": None, "tool_calls": calls},
                 _calling(
-                    (0, "call_1", "weather", _PARIS[:5]),
-                    (1, "call_2", "weather", _ROME[:7]),
-                    (0, "", "", _PARIS[5:]),
-                    (1, "", "", _ROME[7:]),
+                    (0, "call_1", "weather", PARIS[:5]),
+                    (1, "call_2", "weather", ROME[:7]),
+                    (0, "", "", PARIS[5:]),
+                    (1, "", "", ROME[7:]),
                 ),
                 "tool_calls",
             ),
@@ -180,7 +187,7 @@ def _openai_scenes() -> Iterator[tuple[str, Told]]:
     )  # fmt: skip
 
 
-def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
+def anthropic_scenes() -> Iterator[tuple[str, Told]]:
     def said(text):
         return {"type": "text_delta", "text": text}
 
@@ -227,10 +234,10 @@ def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
     yield (
         "tools",
         Told(
-            told(Text("Let me look."), *_BOTH, finish="tool_calls"),
+            told(Text("Let me look."), *BOTH, finish="tool_calls"),
             *_anthropic(
                 [look, *calls],
-                [[said("Let me look.")], [argued(_PARIS[:5]), argued(_PARIS[5:])], [argued(_ROME)]],
+                [[said("Let me look.")], [argued(PARIS[:5]), argued(PARIS[5:])], [argued(ROME)]],
                 "tool_use",
             ),
         ),
@@ -264,10 +271,3 @@ def _anthropic_scenes() -> Iterator[tuple[str, Told]]:
             ),
         ),
     )
-
-
-SCENES: dict[tuple[str, str], Told] = {
-    (dialect, name): told
-    for dialect, scenes in (("openai", _openai_scenes), ("anthropic", _anthropic_scenes))
-    for name, told in scenes()
-}

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from gateway.exchange import Endpoint
 from gateway.providers import sse
 from gateway.providers.anthropic.stream import MessageStream
-from gateway.providers.dialect import Passing, Target
+from gateway.providers.dialect import Passing, Source, Target
 from gateway.providers.dialects import CHATS, CLIENTS, between
 from gateway.providers.openai.stream import ChatStream
 from gateway.providers.reply import Gathering, Reply, pieces
 from gateway.providers.responses.stream import ResponseStream
 from gateway.providers.translation import Translation
-from tests.gateway.providers.scenes import SCENES
+from tests.gateway.providers.scenes_clouds import SCENES
 
 NOW_S = 1767225600
 LIMIT = 1 << 20
@@ -144,7 +144,7 @@ def test_where_both_speak_alike_what_the_provider_said_passes_as_it_is(endpoint,
     told = SCENES[dialect, name]
     whole = native.answer(told.whole, viewed=True, created_s=NOW_S)
     passing = native.stream(PASSING)
-    assert passing.feed(told.stream) + passing.close() == told.stream
+    assert passing.feed(told.stream) + passing.close() == (told.passed or told.stream)
     gathering = native.stream(GATHERING)
     gathering.feed(told.stream)
     gathered = gathering.assemble()
@@ -153,3 +153,32 @@ def test_where_both_speak_alike_what_the_provider_said_passes_as_it_is(endpoint,
     rendered = native.render(gathered, keep_usage=True)
     assert spoken(endpoint, accumulated(endpoint, rendered)) == spoken(endpoint, whole.body)
     assert orjson.loads(told.whole) == whole.body
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_what_a_message_says_of_its_usage_at_the_beginning_is_not_what_it_used(collect):
+    told = SCENES["anthropic", "words"].stream
+    silent = told.replace(b',"usage":{"output_tokens":30}', b"")
+    assert silent != told
+    native = MessageStream(collect=collect, limit=LIMIT)
+    native.feed(silent)
+    reader = CHATS["anthropic"].reader(LIMIT)
+    reader.feed(silent)
+    assert (native.done, native.usage) == (True, None)
+    assert (reader.done, reader.usage) == (True, None)
+
+
+@pytest.mark.parametrize("endpoint", WHOLE)
+@pytest.mark.parametrize("dialect", ["openai", "bedrock"])
+def test_an_answer_that_its_provider_gave_no_name_has_ours(endpoint, dialect):
+    told = SCENES[dialect, "words"]
+    source = Source("call-1", "a-model", NOW_S)
+    translation = Translation(CLIENTS[endpoint], CHATS[dialect])
+    whole = translation.answer(told.whole, viewed=True, created_s=NOW_S, source=source)
+    gathering = translation.stream(GATHERING._replace(source=source))
+    gathering.feed(told.stream)
+    passing = translation.stream(PASSING._replace(source=source))
+    streamed = accumulated(endpoint, passing.feed(told.stream) + passing.close())
+    expected = (told.reply.id or "call-1", told.reply.model or "a-model")
+    for body in (whole.body, gathering.assemble().body, streamed):
+        assert (body["id"].removeprefix("resp_"), body["model"]) == expected

@@ -223,7 +223,7 @@ def test_usage_charge_and_timings_are_kept(gateway, mock):
     books.holds(home)
     admitted, completed = books.record(home, "admitted"), books.record(home, "completed")
     entry = mock.books()[-1]
-    assert completed.body["usage"] == [entry["input"], entry["output"], 0]
+    assert completed.body["usage"] == [entry["input"], entry["output"], 0, 0, 0]
     assert completed.body["charge"] == "usage"
     assert completed.cost_micros == books.billed(entry)
     assert int(completed.body["cost_pico"]) == books.billed(entry) * 1_000_000

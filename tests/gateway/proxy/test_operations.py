@@ -171,6 +171,8 @@ def test_labels_are_few_whatever_clients_send(gateway, house):
         "direction": {"input", "output"},
         "basis": {"usage", "bound", "not_sent", "not_billed"},
         "detector": {"pii", "injection"},
+        "where": {"worker", "provider"},
+        "kind": {"failover", "credential", "retry", "fallback", "hedge"},
     }
     for _, labels, _ in samples(gateway):
         for name, found in labels.items():

@@ -73,7 +73,7 @@ def test_our_ledger_is_the_providers_books(gateway, mock):
         assert gateway.chat(house.secret, house.model, f"Hello {number}", **fields).is_success
     holds, theirs = books.holds(house), {e["request_id"]: e for e in books.entries(mock, house)}
     assert holds.keys() == theirs.keys()
-    assert len(holds) == 12
+    assert len(holds) == 11  # after five failures the first deployment is left alone
     for operation, hold in holds.items():
         expected = books.billed(theirs[operation])
         assert books.micros(hold.posted_pico) == expected

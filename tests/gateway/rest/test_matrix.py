@@ -18,10 +18,11 @@ from audit.exports.wanted import ExportWanted, as_json
 from audit.models import Event, Export
 from gateway import urls
 from gateway.access import permission_of
-from gateway.api.router import RESOURCES
+from gateway.api.router import RESOURCES, Router
 from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
 from gateway.scopes import SCOPES
 from policies.models import Attachment
+from tenants.api.belonging import OfTenant
 from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
 from tenants.permissions import ACTIONS, MATRIX
 from tests import estate
@@ -126,6 +127,7 @@ class Acme:
             ),
             "members": Membership.objects.get(user=alice),
             "oauth-applications": application(tenant, "auditor")[0],
+            "people": alice,
             "policies": policy,
             "prices": Price.objects.create(
                 route=route,
@@ -185,13 +187,19 @@ def test_an_address_with_a_method_that_declares_nothing_is_closed():
     class Bare(RESOURCES["apps"]):
         access = {}  # noqa: RUF012  (as resources write it)
 
-    from gateway.api.router import Router  # noqa: PLC0415
-
     router = Router()
     router.register("bare", Bare, basename="bare")
     assert [permission_of(entry.callback) for entry in router.urls] == [None] * len(router.urls)
     declared = [entry.callback for entry in urls.router.urls()]
     assert all(permission_of(view).kind == "api" for view in declared)
+
+
+def test_a_noun_that_does_not_say_what_may_be_read_gets_no_address():
+    class Unsaid(OfTenant):
+        model = App
+
+    with pytest.raises(TypeError, match=r"Unsaid does not say: visible"):
+        Router().register("unsaid", Unsaid)
 
 
 def test_every_write_takes_a_body_that_it_lists():

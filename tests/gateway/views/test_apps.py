@@ -52,6 +52,17 @@ def test_an_app_shows_all_that_holds_for_it(world, admin):
     assert "600 requests per minute" in told
 
 
+def test_every_model_of_the_platform_is_offered_to_who_makes_apps(world, admin, unique):
+    name = unique("never-listed")
+    Route.objects.create(name=name)
+    for path in ("/apps/new", f"/apps/{world.app.id}/edit"):
+        assert f'value="{name}"' in body(admin.get(path))
+    answer = admin.post(f"/apps/{world.app.id}/edit", {"models": [name], "tier": ""})
+    assert answer.status_code == 302
+    world.app.refresh_from_db()
+    assert world.app.models == [name]
+
+
 def test_an_app_is_created(world, admin, unique):
     name = unique("fresh")
     given = {"tenant": world.tenant.id, "name": name, "models": ["gpt-4o"], "tier": "gold"}

@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
+from audit.models import Event
 from audit.selectors import PAGE
 from gateway.views import calls
 from tenants.models import Membership, User
@@ -105,6 +106,18 @@ def test_filters_are_in_the_address_and_in_the_form(world, client):
     assert f'<option value="{batch.name}" selected>' in body(answer)
     assert '<option value="denied" selected>' in body(answer)
     assert "Clear" in text(answer)
+
+
+def test_marks_are_filters_too(world, client):
+    now = timezone.now()
+    cards = world.call(now).with_cards().refused()
+    mail = world.call(now - SECOND).with_cards().admitted(redacted=True).completed()
+    rule = client.get("/calls", {"rule": f"{world.layered[1].name} / no-cards"})
+    assert listed(rule) == [cards.id]
+    assert "no-cards" in body(rule)
+    assert listed(client.get("/calls", {"redaction": "EMAIL_ADDRESS"})) == [mail.id]
+    nothing = client.get("/calls", {"rule": "rpm", "redaction": "EMAIL_ADDRESS"})
+    assert "No call matches" in text(nothing)
 
 
 def test_times_are_read_in_the_tenants_zone(world, client):
@@ -295,3 +308,18 @@ def test_what_clients_say_of_themselves_is_shown_as_text(world, client):
 
 def test_a_day_that_no_calendar_has_is_no_call(client):
     assert client.get(f"/calls/{uuid.UUID(int=(1 << 128) - 1)}").status_code == 404
+
+
+def test_reading_an_explanation_is_an_event_once(world, client):
+    call = world.call().with_cards().refused()
+    for _ in range(2):
+        assert client.get(f"/calls/{call.id}").status_code == 200
+    assert client.get("/calls").status_code == 200
+    (event,) = Event.objects.filter(tenant_id=world.tenant.id, action="call.explain")
+    assert (event.object_kind, event.object_id) == ("call", str(call.id))
+    assert event.actor.startswith("ann")
+    told = text(client.get("/events?action=call."))
+    assert "read why the call was decided so" in told
+    other = signed_in(world.person("owner"))
+    other.get(f"/calls/{call.id}")
+    assert Event.objects.filter(action="call.explain", object_id=str(call.id)).count() == 2

@@ -4,10 +4,14 @@ import datetime
 import re
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from audit.models import Event
 from gateway.models import Credential, Deployment, Price, Provider, Route
 from gateway.probe import Probe
+from gateway.proxy.store import circuits
+from gateway.selectors import own_line
 from gateway.services import providers as services
 from tenants.models import User
 from tests import estate
@@ -61,6 +65,34 @@ def test_a_provider_is_connected_in_three_steps(platform, unique, monkeypatch):
     assert not Credential.objects.filter(provider=provider).exists()
     platform.post(f"/providers/{provider.id}/remove", {"reason": "a test"})
     assert not Provider.objects.filter(name=name).exists()
+
+
+def test_several_credentials_are_told_apart_by_their_labels(platform, provider):
+    path = f"/providers/{provider.id}"
+    for label in ("", "b"):
+        platform.post(f"{path}/credential", {"secret": SECRET, "label": label})
+    assert "Further credentials, used in turn b" in text(platform.get(path))
+    platform.post(f"{path}/forget", {"label": "b", "reason": "leaked"})
+    assert [one.label for one in Credential.objects.filter(provider=provider)] == [""]
+    bad = platform.post(f"{path}/credential", {"secret": SECRET, "label": "B!"})
+    assert bad.status_code == 422
+
+
+def test_a_deployment_that_is_left_alone_is_seen(platform, provider, unique):
+    route = Route.objects.create(name=unique("model"))
+    made = Deployment.objects.create(route=route, provider=provider, model="m")
+    path = f"/providers/{provider.id}"
+    assert "in use" in text(platform.get(path))
+    now_s, url = timezone.now().timestamp(), settings.GATEHOUSE.redis_url
+    circuits.mark(url, {str(made.id): circuits.Opened(now_s + 60, "calls")}, [])
+    assert "left alone until" in text(platform.get(path))
+    assert route.name in text(platform.get("/system"))
+    circuits.mark(url, {str(made.id): circuits.Opened(now_s - 1, "health")}, [])
+    assert "being tried again: it did not answer its health check" in text(platform.get(path))
+    circuits.mark(url, {}, [str(made.id)])
+    assert "in use" in text(platform.get(path))
+    assert route.name not in text(platform.get("/system"))
+    route.delete()
 
 
 def test_a_credential_never_comes_back_into_its_form(platform, provider):
@@ -119,6 +151,77 @@ def test_a_model_is_added_served_and_priced(platform, unique):
     assert name in text(platform.get("/models", {"q": name}))
     platform.post(f"/models/{route.id}/remove", {"reason": "a test"})
     assert not Route.objects.filter(name=name).exists()
+
+
+def test_how_a_model_is_routed_is_changed(platform, provider):
+    route = estate.route((provider, "m"))
+    deployment = Deployment.objects.get(route=route)
+    assert deployment.first_byte_s == 0
+    order = {"priority": 2, "weight": 5, "first_byte_s": 90}
+    platform.post(f"/deployments/{deployment.id}/edit", order)
+    deployment.refresh_from_db()
+    assert deployment.first_byte_s == 90
+    plan = {
+        "strategy": "latency",
+        "sticky": "on",
+        "retries": 2,
+        "hedge_after_ms": 0,
+        "context_tokens": 8000,
+        "fallbacks": "no-such-model",
+    }
+    refused = platform.post(f"/models/{route.id}/routing", plan)
+    assert "there is no model no-such-model" in text(refused)
+    platform.post(f"/models/{route.id}/routing", plan | {"fallbacks": ""})
+    route.refresh_from_db()
+    assert (route.strategy, route.sticky, route.retries, route.fallbacks) == (
+        "latency",
+        True,
+        2,
+        [],
+    )
+    assert "the fastest" not in text(platform.get(f"/models/{route.id}"))
+    assert "Latency" in text(platform.get(f"/models/{route.id}"))
+
+
+def test_a_deployment_has_a_price_of_its_own_from_a_day_on(world, platform):
+    provider = estate.simulated()
+    served = estate.route((provider, "one"), (provider, "two"), price=None)
+    one, two = served.deployments.order_by("model")
+    path = f"/deployments/{one.id}/price"
+    assert "for this deployment alone" in text(platform.get(path))
+    given = {
+        "currency": "EUR",
+        "input_pico": "1.25",
+        "output_pico": "5",
+        "since": "2026-01-01T00:00",
+    }
+    assert platform.post(path, given | {"input_pico": "x"}).status_code == 422
+    assert platform.post(path, given)["Location"] == f"/models/{served.id}"
+    later = given | {"input_pico": "9", "since": "2099-01-01T00:00"}
+    assert platform.post(path, later).status_code == 302
+    told = text(platform.get(f"/models/{served.id}"))
+    assert "EUR 1.25 / 5.00 its own" in told
+    assert f"one at {one.provider.name}" in told
+    assert not own_line(two)
+    event = Event.objects.filter(action="price.set").latest("id")
+    assert event.after["deployment"] == str(one.id)
+    assert signed_in(world.person("owner")).get(path).status_code == 403
+    withdraw = f"/deployments/{one.id}/withdraw"
+    assert withdraw in body(platform.get(f"/models/{served.id}"))
+    assert "or else the price book" in text(platform.get(withdraw))
+    platform.post(withdraw, {"reason": "the contract ended"})
+    assert "its own" not in text(platform.get(f"/models/{served.id}"))
+    assert "None was set." in text(platform.post(withdraw, {}, follow=True))
+
+
+def test_what_a_provider_serves_is_paged(platform, provider, monkeypatch):
+    monkeypatch.setattr("gateway.pages.PAGE", 1)
+    one, two = sorted(
+        [estate.route((provider, "m")), estate.route((provider, "m"))], key=lambda each: each.name
+    )
+    told = text(platform.get(f"/providers/{provider.id}?page=2"))
+    assert two.name in told
+    assert one.name not in told
 
 
 def test_what_apps_use_is_not_removed(world, platform):

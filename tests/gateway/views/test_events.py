@@ -76,7 +76,7 @@ def test_an_event_shows_what_it_changed(world, client):
     told = text(answer)
     assert "models [&quot;a&quot;] [&quot;a&quot;,&quot;b&quot;]" in told
     assert "tier gold" in told
-    for part in ("ann@example.org did app.update to app", "203.0.113.9", "a new contract"):
+    for part in ("ann@example.org changed the app", "203.0.113.9", "a new contract"):
         assert part in told
     assert "&quot;tier&quot;: &quot;gold&quot;" in body(answer)
 

@@ -17,7 +17,7 @@ from gateway.selectors import DOWNLOAD_SALT
 from gateway.services.exports import exports_expire
 from tests.booked import Calls
 from tests.gateway.call_records import World
-from tests.gateway.views.reading import body, links, signed_in, text
+from tests.gateway.views.reading import body, links, listed, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -187,11 +187,41 @@ def test_the_filters_of_the_events_are_carried_over(world, client):
     answer = client.get(f"/events?tenant={world.tenant.name}&action=policy.&actor=ann")
     (link,) = [each for each in links(answer) if each.startswith("/exports/new")]
     form = client.get(link)
-    assert "The filter by actor is not carried over" in text(form)
+    assert 'value="ann"' in body(form)
     assert 'value="policy."' in body(form)
-    client.post("/exports/new", wanted(world, kinds=["events"], actions="policy."))
+    client.post("/exports/new", wanted(world, kinds=["events"], actions="policy.", actor="ann"))
     export = Export.objects.get(tenant_id=world.tenant.id)
     assert "policy.publish" in export.filter["actions"]
+    assert export.filter["actor"] == "ann"
+
+
+def test_what_is_listed_is_what_is_exported(world, client):
+    now = timezone.now()
+    mail = world.call(now).with_cards().admitted(redacted=True).completed()
+    world.call(now).with_cards().refused()
+    world.call(now).admitted().completed()
+    page = client.get(f"/calls?tenant={world.tenant.name}&redaction=EMAIL_ADDRESS")
+    assert listed(page) == [mail.id]
+    (link,) = [each for each in links(page) if each.startswith("/exports/new")]
+    form = client.get(link)
+    assert "will hold 2 records" in text(form)
+    chosen = {"redaction": "EMAIL_ADDRESS", "actor": "nobody", "kinds": ["records", "events"]}
+    until = f"{now + datetime.timedelta(minutes=2):%Y-%m-%dT%H:%M}"
+    asked = wanted(world, **chosen, until=until, since=f"{now - DAY:%Y-%m-%dT%H:%M}")
+    counted = client.post("/exports/new", asked | {"preview": "yes"})
+    assert counted.status_code == 200
+    assert "will hold 2 records and 0 events" in text(counted)
+    assert not Export.objects.filter(tenant_id=world.tenant.id).exists()
+    client.post("/exports/new", asked)
+    export = Export.objects.get(tenant_id=world.tenant.id)
+    assert run(export.job_id, "test")
+    assert Export.objects.get(pk=export.pk).rows == 2
+
+
+def test_a_form_that_cannot_be_read_is_not_counted(world, client):
+    broken = client.post("/exports/new", wanted(world, since="x") | {"preview": "yes"})
+    assert broken.status_code == 422
+    assert "will hold" not in text(broken)
 
 
 def test_who_may_what(unique, world, client, export):

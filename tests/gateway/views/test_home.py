@@ -1,6 +1,7 @@
 """The first page, and the system's."""
 
 import re
+import time
 
 import pytest
 from django.conf import settings
@@ -8,6 +9,9 @@ from django.conf import settings
 from gateway import onboarding
 from gateway.doctor import Finding
 from gateway.models import Deployment
+from gateway.proxy.store import roster
+from gateway.proxy.store.survey import SurveyError
+from gateway.version import VERSION
 from gateway.views import system
 from tenants.models import Budget, User, VirtualKey
 from tests.gateway.views.reading import body, signed_in, text
@@ -73,6 +77,26 @@ def test_the_system_shows_health_and_settings_without_secrets(platform):
     for secret in (config.secret_key, config.database_url, config.redis_url):
         assert secret not in body(answer)
     assert "secret_key set, not shown" in told
+
+
+def test_every_process_that_works_is_listed(platform, monkeypatch):
+    url, now = settings.GATEHOUSE.redis_url, time.time()
+    quick = roster.seat("worker", "background", now)._replace(host="quick-host", pid=4711)
+    slow = quick._replace(host="slow-host", kind="beat")
+    roster.sign(url, quick, now)
+    roster.sign(url, slow, now - roster.LATE_S - 1)
+    told = text(platform.get("/system"))
+    assert f"Celery worker works quick-host 4711 background {VERSION}" in told
+    assert "Celery beat not heard of slow-host 4711" in told
+    assert re.search("Not heard of lately: [^.]*Celery beat", told)
+    for each in (quick, slow):
+        roster.strike(url, each)
+
+    def away(*_):
+        raise SurveyError("no answer: ConnectionError")
+
+    monkeypatch.setattr(system, "roster", away)
+    assert "It is not known who works" in text(platform.get("/system"))
 
 
 def test_what_is_not_well_is_marked(platform, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from audit.models import Event
 from gateway import envelope
 from gateway.keys import ACTIVE, EXPIRED, EXPIRING, REVOKED, standing
 from tenants.keys import public_id
@@ -218,3 +219,43 @@ def test_s2_a_strangers_key_is_not_there(unique, manager, act):
     assert manager.post(f"/keys/{other.id}{act}", {"reason": "x"}).status_code in (404, 405)
     assert other.name not in text(manager.get("/keys"))
     assert manager.get("/keys", {"tenant": other.tenant.name}).status_code == 404
+
+
+def test_several_keys_end_together(world, manager):
+    keys = [made(world, name=world.unique(stem)) for stem in ("one", "two", "three")]
+    gone = made(world, state="revoked", revoked_at=timezone.now())
+    page = body(manager.get("/keys"))
+    assert re.findall(r'name="key"\s+value="([^"]+)"', page) == [
+        str(key.id) for key in reversed(keys)
+    ]
+    chosen = "&".join(f"key={key.id}" for key in (*keys[:2], gone))
+    asked = manager.get(f"/keys/revoke?{chosen}")
+    for key in (*keys[:2], gone):
+        assert f"{key.name} ({key.public_id}) of {world.app.name}" in text(asked)
+    assert keys[2].name not in text(asked)
+    given = {"key": [str(key.id) for key in (*keys[:2], gone)], "reason": "a leak"}
+    answer = manager.post("/keys/revoke", given, follow=True)
+    assert "2 keys revoked, 1 before." in text(answer)
+    states = dict(VirtualKey.objects.filter(tenant=world.tenant).values_list("id", "state"))
+    assert [states[key.id] for key in keys] == ["revoked", "revoked", "active"]
+    events = Event.objects.filter(tenant_id=world.tenant.id, action="virtual_key.revoke")
+    assert {(event.object_id, event.reason) for event in events} == {
+        (str(key.id), "a leak") for key in keys[:2]
+    }
+
+
+def test_several_keys_end_all_or_none(unique, world, manager):
+    key, other = made(world), World(unique)
+    theirs = made(other)
+    for method in (manager.get, manager.post):
+        assert method("/keys/revoke", {"key": [str(key.id), str(theirs.id)]}).status_code == 404
+        assert method("/keys/revoke", {"key": "x"}).status_code == 404
+        assert "Choose the keys" in text(method("/keys/revoke", {}, follow=True))
+    too_long = manager.post("/keys/revoke", {"key": str(key.id), "reason": "x" * 1001})
+    assert too_long.status_code == 422
+    assert str(key.id) in body(too_long)
+    key.refresh_from_db()
+    assert key.state == "active"
+    reader = signed_in(world.person("auditor"))
+    assert reader.get(f"/keys/revoke?key={key.id}").status_code == 403
+    assert 'name="key"' not in body(reader.get("/keys"))

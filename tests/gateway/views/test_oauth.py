@@ -3,8 +3,7 @@
 import base64
 import datetime
 import hashlib
-import re
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
@@ -23,15 +22,18 @@ from gateway.tasks import forget_tokens
 from gateway.views import oauth
 from tenants.models import SignInPace, Tenant
 from tests.gateway.call_records import World
+from tests.gateway.oauth.person import (
+    CALLBACK,
+    code_of,
+    consent,
+    exchange,
+    post,
+    question,
+    signed_in,
+)
 from tests.management import FORM, Api, application, ask_token, for_people, owner_of_all
 
 pytestmark = pytest.mark.usefixtures("db")
-
-CALLBACK = "https://client.example/callback"
-VERIFIER = "v" * 64
-CHALLENGE = (
-    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
-)
 
 
 @pytest.fixture(autouse=True)
@@ -43,59 +45,6 @@ def rested():
 @pytest.fixture
 def world(unique):
     return World(unique)
-
-
-def post(address, client=None, **fields):
-    sent = urlencode({name: value for name, value in fields.items() if value is not None})
-    return (client or Client()).post(address, sent, content_type=FORM)
-
-
-def question(made, **changes):
-    wanted = {
-        "response_type": "code",
-        "client_id": made.client_id,
-        "redirect_uri": CALLBACK,
-        "scope": "apps:read apps:write",
-        "state": "s7",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        **changes,
-    }
-    kept = {name: value for name, value in wanted.items() if value is not None}
-    return f"/o/authorize/?{urlencode(kept)}"
-
-
-def consent(client, address, **button):
-    page = client.get(address)
-    assert page.status_code == 200, page.content
-    hidden = dict(
-        re.findall(r'type="hidden" name="([a-z_]+)"(?: value="([^"]*)")?', page.content.decode())
-    )
-    return client.post("/o/authorize/", {**hidden, **button})
-
-
-def code_of(answer):
-    assert answer.status_code == 302, answer.content
-    return parse_qs(urlsplit(answer["Location"]).query)["code"][0]
-
-
-def exchange(made, secret, code, **changes):
-    fields = {
-        "grant_type": "authorization_code",
-        "client_id": made.client_id,
-        "client_secret": secret or None,
-        "code": code,
-        "redirect_uri": CALLBACK,
-        "code_verifier": VERIFIER,
-        **changes,
-    }
-    return post("/o/token/", **fields)
-
-
-def signed_in(user):
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_an_application_acts_as_itself_with_its_roles(world):
@@ -130,7 +79,7 @@ def test_what_is_stored_opens_nothing(world):
     assert stored.token == ""
     assert stored.token_checksum == hashlib.sha256(token.encode()).hexdigest()
     assert OAuthApplication.objects.get(pk=made.pk).client_secret.startswith("argon2")
-    event = Event.objects.get(object_id=str(made.pk))
+    event = Event.objects.get(object_id=str(made.pk), action="oauth_application.create")
     assert "client_secret" not in event.after
     assert secret not in str(event.after)
     assert Api(token=stored.token_checksum).get("apps/").status_code == 401
@@ -227,8 +176,12 @@ def test_a_secret_may_stand_in_the_header(world):
 @pytest.mark.parametrize("address", ["/o/token/", "/o/revoke/", "/o/introspect/"])
 def test_what_is_no_request_is_refused(address, body, content_type, status):
     answer = Client().post(address, body, content_type=content_type)
-    assert answer.status_code in (status, 403 if address == "/o/introspect/" else status)
-    assert Client().get(address).status_code == 405
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/json"
+    assert "error" in answer.json()
+    wrong = Client().get(address)
+    assert (wrong.status_code, wrong["Allow"]) == (405, "POST")
+    assert wrong["Content-Type"] == "application/problem+json"
 
 
 def test_guessing_secrets_has_its_pace(world, monkeypatch):
@@ -401,4 +354,6 @@ def test_a_token_is_explained_to_its_tenant_and_the_platform_only(world, unique)
     assert ask(*application(World(unique).tenant, "auditor")).json() == {"active": False}
     assert ask(made, secret, "unheard-of").json() == {"active": False}
     assert ask(made, secret, "").status_code == 400
-    assert ask(made, "wrong").status_code == 403
+    refused = ask(made, "wrong")
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert refused["WWW-Authenticate"].startswith("Basic")

@@ -103,6 +103,20 @@ def test_who_reads_no_records_sees_no_causes_and_no_link_to_calls(world):
     assert not [link for link in links(answer) if link.startswith("/calls")]
 
 
+def test_rules_and_kinds_lead_to_their_calls(world, admin):
+    used(world)
+    now = timezone.now()
+    cards = world.call(now).with_cards().refused()
+    mail = world.call(now).with_cards().admitted(redacted=True)
+    found = [link for link in links(admin.get("/overview")) if link.startswith("/calls?")]
+    (rule,) = [link for link in found if "no-cards" in link]
+    assert listed(admin.get(rule)) == [cards.id]
+    (kind,) = [link for link in found if "redaction=EMAIL_ADDRESS" in link]
+    assert listed(admin.get(kind)) == [mail.id]
+    (default,) = [link for link in found if link.endswith("rule=policy_denied")]
+    assert len(listed(admin.get(default))) == 1
+
+
 def test_what_wants_attention(world, admin):
     wanted = {"tenant": world.tenant, "currency": "USD", "window": "month"}
     near = Budget.objects.create(name="near", limit_micros=100 * USD, **wanted)

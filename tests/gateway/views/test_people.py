@@ -2,6 +2,7 @@
 
 import pytest
 
+from audit.models import Event
 from tenants.models import Membership, User
 from tests.gateway.call_records import PASSWORD, World
 from tests.gateway.views.reading import body, signed_in, text
@@ -74,6 +75,31 @@ def test_a_role_is_granted_and_taken(world, admin):
     assert "tenant.read" not in asked  # the other role keeps it
     assert admin.post(path, {"reason": "moved on"}).status_code == 302
     assert not Membership.objects.filter(id=membership.id).exists()
+
+
+def test_a_person_is_removed_from_a_tenant(unique, world, admin):
+    person, elsewhere = world.person("analyst", "auditor"), World(unique)
+    Membership.objects.create(user=person, tenant=elsewhere.tenant, role="owner")
+    path = f"/members/{person.id}/tenants/{world.tenant.id}/remove"
+    assert path in body(admin.get(f"/members/{person.id}"))
+    assert "until now: analyst, auditor" in text(admin.get(path))
+    answer = admin.post(path, {"reason": "left the company"}, follow=True)
+    assert f"{person.email} is no longer a member of {world.tenant.name}." in text(answer)
+    assert [each.tenant for each in person.memberships.all()] == [elsewhere.tenant]
+    events = Event.objects.filter(tenant_id=world.tenant.id, action="membership.revoke")
+    assert [event.reason for event in events] == ["left the company"] * 2
+    assert admin.get(path).status_code == 404
+
+
+def test_the_last_owner_is_not_removed_nor_any_other_role_of_theirs(world, admin):
+    owner = world.person("owner", "auditor")
+    path = f"/members/{owner.id}/tenants/{world.tenant.id}/remove"
+    answer = signed_in(owner).post(path, {"reason": "x"})
+    assert answer.status_code == 422
+    assert "the last owner of a tenant cannot be removed" in text(answer)
+    assert owner.memberships.count() == 2
+    assert admin.get(path).status_code == 403
+    assert "only an owner removes an owner" in body(admin.get(f"/members/{owner.id}"))
 
 
 def test_the_last_owner_stays(world):

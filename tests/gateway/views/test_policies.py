@@ -9,7 +9,7 @@ from policies.models import Attachment, Policy
 from policies.services import policy_attach, policy_create, policy_publish
 from tests.estate import ACTOR, OPEN
 from tests.gateway.call_records import World
-from tests.gateway.views.reading import body, signed_in, text
+from tests.gateway.views.reading import body, links, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -179,3 +179,27 @@ def test_s2_a_strangers_policy_is_not_there(unique, world, approver, policy):
     assert other.tenant.name not in shown
     assert approver.get(f"/attachments/{held.id}/detach").status_code == 404
     assert approver.get(f"/policies/{policy.id}/publish").status_code == 403
+
+
+def test_where_a_policy_holds_is_paged_beside_its_versions(world, monkeypatch):
+    monkeypatch.setattr("gateway.pages.PAGE", 2)
+    policy = policy_create(actor=ACTOR, name=world.unique("wide"))
+    for _ in range(3):
+        policy_publish(
+            actor=ACTOR,
+            policy=policy,
+            source=OPEN.replace("{name}", policy.name) + "# " + world.unique("change"),
+        )
+    apps = sorted([world.app, *(world.new_app("app") for _ in range(2))], key=lambda app: app.name)
+    for app in apps:
+        policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant, app=app)
+    admin = signed_in(world.person("admin"))
+    first = admin.get(f"/policies/{policy.id}?page=2")
+    assert apps[0].name in text(first)
+    assert apps[2].name not in text(first)
+    (onward,) = [link for link in links(first) if "held=2" in link]
+    assert "page=2" in onward
+    second = admin.get(f"/policies/{policy.id}{onward}")
+    assert apps[2].name in text(second)
+    assert apps[0].name not in text(second)
+    assert "3 to 3 of 3" in text(second)

@@ -44,6 +44,11 @@ def test_the_link_makes_the_owner_and_signs_in(link):
     assert PASSWORD not in str(event.after)
 
 
+def test_a_name_may_be_told_later(link):
+    assert Client().post(link, given(name="")).status_code == 302
+    assert User.objects.get(email="owner@example.org").name == ""
+
+
 def test_a_used_link_says_so_and_makes_nobody(link):
     Client().post(link, given())
     for answer in (Client().get(link), Client().post(link, given(email="second@example.org"))):
@@ -89,7 +94,7 @@ def test_an_old_link_is_no_link(monkeypatch):
         ({"password": "short", "repeated": "short"}, "at least 12 characters"),
         ({"password": "owner@example.org", "repeated": "owner@example.org"}, "too similar"),
         ({"email": "no address"}, "valid email"),
-        ({"name": ""}, "required"),
+        ({"password": "", "repeated": ""}, "required"),
         ({"email": "bob@taken.example"}, "already exists"),
     ],
 )

@@ -7,11 +7,13 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
+from audit.models import Event
 from gateway.views.sign_in import own_path
 from tenants import sign_in
+from tenants.models import Membership
 from tenants.sign_in import Pace
-from tests.gateway.call_records import PASSWORD
-from tests.gateway.views.reading import body, text
+from tests.gateway.call_records import PASSWORD, World
+from tests.gateway.views.reading import body, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -150,3 +152,53 @@ def test_a_new_session_begins_with_signing_in(world, address):
 
 def test_passwords_are_stretched():
     assert make_password(PASSWORD).startswith("argon2")
+
+
+def events_of(user):
+    found = Event.objects.filter(object_kind="user", object_id=str(user.pk)).order_by("id")
+    return [(event.action, event.source) for event in found]
+
+
+def test_coming_in_and_leaving_are_events(world, address):
+    user, client = world.person("auditor"), Client()
+    attempt(client, address, user.email, PASSWORD)
+    client.post("/sign-out", REMOTE_ADDR=address)
+    assert events_of(user) == [("session.open", address), ("session.close", address)]
+    (first, _) = Event.objects.filter(object_id=str(user.pk)).order_by("id")
+    assert (first.actor, first.tenant) == (user.email, world.tenant.name)
+    owner = signed_in(world.person("owner"))
+    listed = owner.get("/events", {"action": "session."})
+    assert "signed in" in text(listed)
+    assert "signed out" in text(listed)
+    shown = owner.get(f"/events/{first.id}")
+    assert f"{user.email} signed in: user {user.email}." in text(shown)
+
+
+def test_failures_leave_one_event_a_minute_and_nothing_that_was_typed(world, address):
+    user, typed = world.person("auditor"), "a wrong password typed"
+    elsewhere = world.person("auditor", is_active=False)
+    for _ in range(3):
+        attempt(Client(), address, user.email.upper(), typed)
+        attempt(Client(), address, f"nobody-{user.pk}@example.org", typed)
+    attempt(Client(), address, elsewhere.email, PASSWORD)
+    assert events_of(user) == events_of(elsewhere) == [("session.refuse", address)]
+    found = Event.objects.filter(action="session.refuse", source=address)
+    assert sorted(event.after["why"] for event in found) == [
+        "the account is closed",
+        "the password is wrong",
+        "there is no such account",
+    ]
+    unknown = found.get(object_id="")
+    assert (unknown.object_name, unknown.tenant_id) == ("an unknown account", None)
+    for event in found.values():
+        assert typed not in str(event)
+        assert PASSWORD not in str(event)
+        assert "nobody-" not in str(event)
+
+
+def test_an_event_of_who_is_in_several_tenants_is_the_platforms(unique, world, address):
+    user, other = world.person("auditor"), World(unique)
+    Membership.objects.create(user=user, tenant=other.tenant, role="auditor")
+    attempt(Client(), address, user.email, PASSWORD)
+    (event,) = Event.objects.filter(object_id=str(user.pk))
+    assert event.tenant_id is None

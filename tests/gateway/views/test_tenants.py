@@ -2,9 +2,10 @@
 
 import pytest
 
+from audit.models import Event
 from tenants.models import Tenant, User, VirtualKey
 from tests.gateway.call_records import World
-from tests.gateway.views.reading import body, signed_in, text
+from tests.gateway.views.reading import body, listed, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -75,6 +76,26 @@ def test_suspending_says_first_what_it_stops(world, platform):
     platform.post(f"{path}/resume", {"reason": "solved"})
     world.tenant.refresh_from_db()
     assert world.tenant.state == "active"
+
+
+def test_removing_takes_the_name_and_keeps_the_evidence(world, admin, platform, client):
+    call = world.call().admitted().completed()
+    path = f"/tenants/{world.tenant.id}/remove"
+    assert "1 app and 0 keys end within a second" in text(platform.get(path))
+    given = {"typed": world.tenant.name, "reason": "the contract ended"}
+    for wrong in (given | {"typed": "acme"}, given | {"reason": ""}):
+        assert platform.post(path, wrong).status_code == 422
+    assert admin.get(path).status_code == 403
+    assert "Only the owner of the installation removes tenants." in body(admin.get(path[:-7]))
+    answer = platform.post(path, given, follow=True)
+    assert f"{world.tenant.name} is removed." in text(answer)
+    world.tenant.refresh_from_db()
+    assert world.tenant.state == "removed"
+    event = Event.objects.get(tenant_id=world.tenant.id, action="tenant.remove")
+    assert event.reason == "the contract ended"
+    assert platform.get(path).status_code == 404
+    assert listed(client.get("/calls")) == [call.id]
+    assert "tenant.remove" in text(platform.get("/events?action=tenant.remove"))
 
 
 @pytest.mark.parametrize("act", ["", "/edit"])

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from tenants.models import LedgerEntry
 from tests.gateway.call_records import World
 from tests.gateway.views.insight import used
-from tests.gateway.views.reading import links, signed_in, text
+from tests.gateway.views.reading import body, links, signed_in, text
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -83,6 +83,20 @@ def test_a_row_leads_to_its_value_alone(world, analyst):
     of_app = analyst.get(f"/usage?app={world.app.id}&by=user")
     assert f"app: {world.app.name}" in text(of_app)
     assert analyst.get("/usage?app=x").status_code == 400
+
+
+def test_several_values_of_a_dimension_are_alternatives(world, analyst):
+    used(world)
+    answer = analyst.get("/usage?by=user&model=gpt-4o&model=gpt-4o-mini&user=bob")
+    told = text(answer)
+    assert "model: gpt-4o remove" in told
+    assert "model: gpt-4o-mini remove" in told
+    (total,) = [row for row in rows(analyst.get("/usage.csv?by=model&model=gpt-4o&model=x"))
+                if row["label"] == "Total"]  # fmt: skip
+    assert total["calls"] == "2"
+    without = [link for link in links(answer) if "model=gpt-4o-mini" in link]
+    assert [link for link in without if "model=gpt-4o&" not in f"{link}&" and "user=bob" in link]
+    assert body(answer).count('type="hidden" name="model"') == 2
 
 
 def test_tenants_are_parted_for_who_reads_several(unique, world):

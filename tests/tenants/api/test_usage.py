@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from audit.rest.pages import SIZE_MAX
+from tenants.models import UsageMark
 from tenants.services.budgets import budget_create
 from tenants.usage.rolling import usage_roll
 from tests.booked import Calls, hours_of
@@ -49,7 +50,8 @@ def query(world, **changes):
     asked = {"tenant": world.tenant.id, "since": "", "until": "", **changes}
     asked["since"] = asked["since"] or FIRST.isoformat()
     asked["until"] = asked["until"] or TODAY.isoformat()
-    return urlencode({name: value for name, value in asked.items() if value is not None})
+    given = {name: value for name, value in asked.items() if value is not None}
+    return urlencode(given, doseq=True)
 
 
 def told(api, noun, world, **changes):
@@ -88,6 +90,11 @@ def test_hours_add_up_to_their_days(booked, world, analyst):
         ({"tag": "team=blue"}, 1),
         ({"currency": "EUR"}, 1),
         ({"key": "K7hTq2mXab"}, 3),
+        ({"user": ["ann", "bob"]}, 3),
+        ({"user": ["ann", "bob"], "model": ["n", "o"]}, 1),
+        ({"tag": ["team=blue", "team=red"]}, 2),
+        ({"tag": ["team=blue", "feature=x"]}, 0),
+        ({"currency": ["EUR", "USD"]}, 2),
         ({"app": NOBODYS}, 0),
         ({"user": "bob", "currency": "USD"}, 0),
     ],
@@ -122,10 +129,14 @@ def test_usage_is_parted_by_a_dimension(booked, world, analyst):
         ({"until": "9999-12-31T23:59:59Z"}, "until"),
         ({"until": FIRST.isoformat()}, "until"),
         ({"since": (TODAY - 401 * DAY).isoformat()}, "until"),
-        ({"app": "x"}, "app"),
-        ({"currency": "dollars"}, "currency"),
+        ({"app": "x"}, "app.0"),
+        ({"currency": "dollars"}, "currency.0"),
         ({"colour": "red"}, "colour"),
         ({"user": ""}, "user"),
+        ({"user": ["ann", ""]}, "user"),
+        ({"user": ["ann", "ann"]}, "user"),
+        ({"user": [f"user-{number}" for number in range(101)]}, "user"),
+        ({"since": [FIRST.isoformat(), TODAY.isoformat()]}, "since"),
     ],
     ids=str,
 )
@@ -142,6 +153,17 @@ def test_a_range_is_bounded_by_its_granularity(world, analyst):
     assert faults(analyst.get(f"usage?{longer}")) == ["until"]
     year = told(analyst, "usage", world, since=(TODAY - 400 * DAY).isoformat())
     assert len(year["points"]) == 400
+
+
+def test_hours_that_are_kept_no_more_are_not_told_as_nothing(booked, world, analyst):
+    UsageMark.objects.update(hours_since=FIRST + DAY)
+    try:
+        assert faults(analyst.get(f"usage?{query(world, granularity='hour')}")) == ["since"]
+        later = told(analyst, "usage", world, granularity="hour", since=(FIRST + DAY).isoformat())
+        assert later["totals"]["calls"] == 2
+        assert told(analyst, "usage", world)["totals"]["calls"] == 3
+    finally:
+        UsageMark.objects.update(hours_since=None)
 
 
 def test_what_must_be_said_is_named(analyst):

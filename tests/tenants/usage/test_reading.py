@@ -76,12 +76,17 @@ def test_hours_add_up_to_their_days(booked):
     [
         ({"users": ["ann"]}, 2),
         ({"models": ["n"]}, 1),
-        ({"tag": "team=blue"}, 2),
-        ({"tag": "feature=x"}, 1),
-        ({"currency": "EUR"}, 1),
+        ({"tags": ["team=blue"]}, 2),
+        ({"tags": ["feature=x"]}, 1),
+        ({"tags": ["team=blue", "team=red"]}, 3),
+        ({"tags": ["team=blue", "team=red", "feature=x"]}, 1),
+        ({"users": ["ann", "bob"]}, 4),
+        ({"models": ["m", "n"]}, 4),
+        ({"models": ["m", "n", "o"], "currencies": ["EUR", "USD"]}, 3),
+        ({"currencies": ["EUR"]}, 1),
         ({"keys": ["K7hTq2mXab"]}, 4),
         ({"apps": []}, 0),
-        ({"users": ["bob"], "currency": "USD"}, 1),
+        ({"users": ["bob"], "currencies": ["USD"]}, 1),
     ],
 )
 def test_filters_narrow_what_is_counted(booked, filters, count):

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from audit.actor import command
 from audit.record import call_id
-from tenants.models import LedgerEntry, UsageMark, UsageRollup
+from tenants.models import LedgerEntry, UsageMark, UsageRollup, UsageTotal
 from tenants.services.apps import app_create
 from tenants.services.tenants import tenant_create, tenant_update
+from tenants.usage.latency import added as added_histograms
 from tenants.usage.rolling import first_id, local_days, usage_rebuild, usage_roll
 from tenants.usage.statements import OTHER, ROWS_MAX
 from tests.booked import Calls, hours_of
@@ -75,6 +76,29 @@ def test_the_sums_are_the_ledgers_to_the_last_pico(calls):
             [calls.tenant.id],
         )
         assert cursor.fetchone() == (found["cost_micros"], 700, found["refused"])
+
+
+def test_totals_are_the_sums_over_users_and_tags(calls):
+    since = hours_of(YESTERDAY) - 30 * HOUR
+    calls.at_random(since, since + 60 * HOUR, 300)
+    calls.book()
+    usage_roll()
+    usage_rebuild(calls.tenant, YESTERDAY, YESTERDAY)
+    kept = ("granularity", "start", "app_id", "key_id", "model", "currency")
+    added = {name: Sum(name) for name in ("calls", "denied", "cost_pico", "latency_ms")}
+
+    def parted(table):
+        found = table.objects.filter(tenant_id=calls.tenant.id).values(*kept).annotate(**added)
+        return sorted(map(tuple, found.values_list(*kept, *added)), key=str)
+
+    assert parted(UsageTotal) == parted(UsageRollup)
+    assert UsageTotal.objects.filter(tenant_id=calls.tenant.id).count() == len(parted(UsageTotal))
+
+    def histogram(table):
+        found = table.objects.filter(tenant_id=calls.tenant.id, granularity="day")
+        return added_histograms(list(found.values_list("latency", flat=True)))
+
+    assert histogram(UsageTotal) == histogram(UsageRollup)
 
 
 def test_each_outcome_is_counted_where_the_console_counts_it(calls):

@@ -23,7 +23,7 @@ from gateway.providers.translation import Translation
 from tests.gateway.providers.anthropic.test_fields import hints
 from tests.gateway.providers.openai.bodies import planted, strings
 from tests.gateway.providers.openai.test_leaves import CANARY, containing, without
-from tests.gateway.providers.scenes import SCENES
+from tests.gateway.providers.scenes_clouds import SCENES
 
 NATIVE = CompletionsNative()
 CLIENT = CompletionsClient()

@@ -1,0 +1,55 @@
+"""What somebody did, in words: what an audit event says to a reader. Pure."""
+
+DONE = {
+    "call.explain": "read why the call was decided so",
+    "export.download": "read a file of the export",
+    "export.expire": "deleted the files, whose time was over",
+    "oauth_consent.give": "allowed it to act for them",
+    "oauth_consent.refuse": "did not allow it to act for them",
+    "oauth_token.issue": "was issued a token",
+    "oauth_token.reuse": "presented a refresh token twice: all of its family ended",
+    "oauth_token.revoke": "ended a token",
+    "owner.create": "became the first owner, by the set-up link",
+    "session.close": "signed out",
+    "session.open": "signed in",
+    "session.refuse": "failed to sign in",
+    "user.remove": "ended the access",
+}
+"""Actions that their verb alone does not tell."""
+
+PAST = {
+    "attach": "attached",
+    "cancel": "cancelled",
+    "create": "created",
+    "detach": "detached",
+    "download": "gave out an address of",
+    "expire": "deleted the files of",
+    "grant": "granted",
+    "issue": "issued",
+    "publish": "published",
+    "refresh": "refreshed",
+    "remove": "removed",
+    "resume": "resumed",
+    "retire": "retired",
+    "revoke": "revoked",
+    "rotate": "renewed the secret of",
+    "set": "set",
+    "suspend": "suspended",
+    "test": "tested",
+    "update": "changed",
+    "withdraw": "withdrew",
+}
+
+
+def did(action: str) -> str:
+    """Return what was done, as it stands before its object; an unknown action as it is written."""
+    verb = action.rpartition(".")[2]
+    return DONE.get(action) or PAST.get(verb) or action
+
+
+def sentence(actor: str, action: str, kind: str, name: str) -> str:
+    """Return who did what to what."""
+    what = f"{kind.replace('_', ' ')} {name}"
+    if action in DONE:
+        return f"{actor} {DONE[action]} ({what})."
+    return f"{actor} {did(action)} the {what}."

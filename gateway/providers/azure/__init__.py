@@ -1,0 +1,1 @@
+"""Azure OpenAI: the OpenAI dialect, at Azure's addresses and with Azure's credentials."""

@@ -1,0 +1,1 @@
+"""The Converse API of Amazon Bedrock, provider side: its bodies, its stream, its signatures."""

@@ -1,0 +1,1 @@
+"""The Gemini dialect, provider side: generateContent and its stream."""

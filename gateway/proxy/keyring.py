@@ -1,0 +1,126 @@
+"""Which of a provider's credentials is sent: each in its turn, but for those that rest.
+
+A credential rests where the provider refused it (401, 403), or as long as the provider says that
+its limit is used up. It rests for one deployment: a provider may refuse it for one model alone.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gateway.bundle import Deployment
+from gateway.proxy import metrics
+from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited
+
+log = logging.getLogger(__name__)
+
+FIRST_REST_S, LONGEST_REST_S = 30.0, 600.0
+MOST_KNOWN = 4096
+
+
+class Secret(NamedTuple):
+    """A credential in clear, in this process only; `id` is its row's. No credential: `NONE`."""
+
+    id: str
+    text: str | None
+
+    def __repr__(self) -> str:
+        return f"Secret({self.id})"
+
+
+NONE = Secret("", None)
+
+
+class _Rest(NamedTuple):
+    until_s: float
+    refused: int
+
+
+class Keyring:
+    """What one worker knows of the credentials at providers."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._resting: dict[tuple[str, str], _Rest] = {}
+        self._turn = 0
+
+    def pick(self, deployment: Deployment, secrets: Sequence[Secret]) -> Secret:
+        """Return the next credential that does not rest; the first where all of them do."""
+        if len(secrets) == 1:
+            return secrets[0]
+        self._turn += 1
+        for step in range(len(secrets)):
+            secret = secrets[(self._turn + step) % len(secrets)]
+            if not self._resting or self._wait_s(deployment.id, secret) <= 0:
+                return secret
+        return secrets[0]
+
+    def refusal(self, deployment: Deployment, secrets: Sequence[Secret]) -> Refusal | None:
+        """Return why a deployment cannot be called now; None where one of its credentials can."""
+        if not self._resting:
+            return None
+        waits = [self._wait_s(deployment.id, secret) for secret in secrets]
+        wait_s = min(waits)
+        if wait_s <= 0:
+            return None
+        if any(self._resting[deployment.id, secret.id].refused for secret in secrets):
+            return credential_refused(wait_s)
+        return UpstreamLimited(
+            "upstream_rate_limited",
+            "The provider's own rate limit is used up.",
+            "Try again later.",
+            retry_after_s=wait_s,
+        )
+
+    def good(self, deployment: Deployment, secret: Secret) -> None:
+        """Note that the provider took a credential."""
+        rest = self._resting.get((deployment.id, secret.id)) if self._resting else None
+        if rest is not None and rest.refused:
+            del self._resting[deployment.id, secret.id]
+
+    def refused(self, deployment: Deployment, secret: Secret) -> None:
+        """Let a credential rest that the provider refused, and tell the operator."""
+        name = (deployment.id, secret.id)
+        known = self._resting.get(name, _Rest(0.0, 0))
+        if known.until_s > self._clock():  # a call that was under way with it
+            return
+        rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2**known.refused)
+        self._keep(name, _Rest(self._clock() + rest_s, min(known.refused + 1, 10)))
+        metrics.CREDENTIALS_REFUSED.labels(deployment.provider).inc()
+        log.error(
+            "credential_refused",
+            extra={
+                "provider": deployment.provider,
+                "model": deployment.model,
+                "credential": secret.id,
+                "rests_s": rest_s,
+            },
+        )
+
+    def limited(self, deployment: Deployment, secret: Secret, wait_s: float) -> None:
+        """Let a credential rest, for one deployment, whose limit there is used up."""
+        name = (deployment.id, secret.id)
+        until_s = self._clock() + wait_s
+        if until_s > self._resting.get(name, _Rest(0.0, 0)).until_s:
+            self._keep(name, _Rest(until_s, 0))
+
+    def _keep(self, name: tuple[str, str], rest: _Rest) -> None:
+        if len(self._resting) >= MOST_KNOWN:
+            now_s = self._clock()
+            self._resting = {key: one for key, one in self._resting.items() if one.until_s > now_s}
+        self._resting[name] = rest
+
+    def _wait_s(self, deployment_id: str, secret: Secret) -> float:
+        """Return how long a credential still rests for a deployment."""
+        rest = self._resting.get((deployment_id, secret.id))
+        return 0.0 if rest is None else rest.until_s - self._clock()
+
+
+def credential_refused(wait_s: float | None = None) -> UpstreamFailed:
+    """Return the refusal of a call for which there is no credential that the provider takes."""
+    return UpstreamFailed(
+        "upstream_credential_rejected",
+        "The provider refused our credential.",
+        "Tell the operator: the credential of this provider must be replaced.",
+        retry_after_s=wait_s,
+    )

@@ -1,0 +1,3 @@
+"""The version of Gatehouse that runs: the same as in pyproject.toml. Pure."""
+
+VERSION = "0.1.0"

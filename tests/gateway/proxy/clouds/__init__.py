@@ -1,0 +1,1 @@
+"""Providers of the clouds, called through a running gateway."""

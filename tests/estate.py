@@ -70,7 +70,8 @@ def simulated():
 def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output=256, **plan):
     """Make a public model served by (provider, upstream model[, priority]) in that order.
 
-    `plan` are the other fields of a route: its strategy, retries, fallbacks ...
+    `price` is a currency, units per million tokens in and out, and micros for each request; `plan`
+    are the other fields of a route: its strategy, retries, fallbacks ...
     """
     made = route_create(
         actor=ACTOR,
@@ -88,12 +89,12 @@ def route(*deployments, price=("USD", "1", "2"), max_output=4096, default_output
             priority=rest[0] if rest else place,
         )
     if price is not None:
-        currency, input_text, output_text = price
-        set_price(made, currency, input_text, output_text)
+        currency, input_text, output_text, *micros = price
+        set_price(made, currency, input_text, output_text, *micros)
     return made
 
 
-def set_price(of, currency, input_per_million, output_per_million):
+def set_price(of, currency, input_per_million, output_per_million, request_micros=0):
     """Give a route or deployment a price from long ago on."""
     price_set(
         actor=ACTOR,
@@ -103,7 +104,7 @@ def set_price(of, currency, input_per_million, output_per_million):
             input_pico=int(float(input_per_million) * 1_000_000),
             output_pico=int(float(output_per_million) * 1_000_000),
             cached_input_pico=None,
-            request_pico=0,
+            request_pico=request_micros * 1_000_000,
             effective_from=1_700_000_000,
         ),
     )

@@ -14,7 +14,13 @@ from gateway.selectors import own_price
 from gateway.services.prices import price_set, price_withdraw
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
-from tenants.money import per_million_text, pico_per_token
+from tenants.money import (
+    PICO_PER_MICRO,
+    micros_from_text,
+    per_million_text,
+    pico_per_token,
+    text_from_micros,
+)
 
 KEYS = (
     "currency",
@@ -22,6 +28,7 @@ KEYS = (
     "output_per_million",
     "cached_input_per_million",
     "cache_write_per_million",
+    "per_request",
     "from",
 )
 SOURCE = "declarative file"
@@ -30,13 +37,17 @@ _EXAMPLE = '"0.15"'
 
 @dataclass(frozen=True, slots=True)
 class PriceEntry:
-    """A price of the file, in pico-units per token. No `since`: from when it was first applied."""
+    """A price of the file, in pico-units per token, and micros for each request.
+
+    No `since`: from when it was first applied.
+    """
 
     currency: str
     input_pico: int
     output_pico: int
     cached_input_pico: int | None
     cache_write_pico: int | None
+    request_micros: int
     since: datetime.datetime | None
     spot: Spot
 
@@ -51,6 +62,8 @@ class PriceEntry:
             said["cached_input_per_million"] = per_million_text(self.cached_input_pico)
         if self.cache_write_pico is not None:
             said["cache_write_per_million"] = per_million_text(self.cache_write_pico)
+        if self.request_micros:
+            said["per_request"] = text_from_micros(self.request_micros)
         return said
 
 
@@ -64,6 +77,7 @@ def read(node: Node) -> PriceEntry | None:
         output_pico=keys.required("output_per_million", rate, 0),
         cached_input_pico=keys.optional("cached_input_per_million", rate, None),
         cache_write_pico=keys.optional("cache_write_per_million", rate, None),
+        request_micros=keys.optional("per_request", values.exact(micros_from_text, _EXAMPLE), 0),
         since=keys.optional("from", values.instant, None),
         spot=spot_of(keys, KEYS),
     )
@@ -86,7 +100,7 @@ def apply(session: Session, of: Route | Deployment, entry: PriceEntry | None) ->
         input_pico=entry.input_pico,
         output_pico=entry.output_pico,
         cached_input_pico=entry.cached_input_pico,
-        request_pico=0,
+        request_pico=entry.request_micros * PICO_PER_MICRO,
         effective_from=int(since.timestamp()),
         cache_write_pico=entry.cache_write_pico,
     )
@@ -108,6 +122,8 @@ def describe(of: Route | Deployment | None) -> Plain:
         said["cached_input_per_million"] = per_million_text(row.cached_input_pico)
     if row.cache_write_pico is not None:
         said["cache_write_per_million"] = per_million_text(row.cache_write_pico)
+    if row.request_pico:
+        said["per_request"] = text_from_micros(row.request_pico // PICO_PER_MICRO)
     return {**said, "from": instant_text(row.effective_from)}
 
 

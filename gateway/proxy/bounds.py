@@ -2,6 +2,7 @@
 
 from gateway.bundle import Budget, Price
 from gateway.exchange import UNBOUNDED, Permitted
+from gateway.pricing import bound_pico
 from gateway.proxy.errors import BadRequest
 
 UNPRICED_INPUT = ("image", "audio", "file", "reference", "other")
@@ -14,9 +15,13 @@ def check(permitted: Permitted, price: Price | None, budget: Budget) -> None:
         _check_flat(permitted, price, budget)
     if not (call.unknown_fields or call.priced_fields or call.view.uninspected):
         return
+    is_free = call.endpoint in UNBOUNDED and price is not None and not price.request_pico
     for fields, why in (
         (call.unknown_fields, "is not known here, so its cost is not either"),
-        (call.priced_fields, "changes the price by an amount that is not known here"),
+        (
+            () if is_free else call.priced_fields,
+            "changes the price by an amount that is not known here",
+        ),
     ):
         if fields:
             raise BadRequest(
@@ -39,7 +44,7 @@ def check(permitted: Permitted, price: Price | None, budget: Budget) -> None:
 
 def _check_flat(permitted: Permitted, price: Price | None, budget: Budget) -> None:
     """Refuse images and sound but where each request costs the same, whatever is in it."""
-    if price is None or price.input_pico or price.output_pico or price.cached_input_pico:
+    if price is None or bound_pico(1, 1, price) > price.request_pico:
         raise BadRequest(
             "model_unpriced",
             f"What {permitted.call.endpoint.value} costs has no upper bound in the price book; "
@@ -47,4 +52,12 @@ def _check_flat(permitted: Permitted, price: Price | None, budget: Budget) -> No
             "Ask for a price for each request to be set for this model, or for a soft budget.",
             rule=budget.name,
             param="model",
+        )
+    if price.request_pico and permitted.call.n > 1:
+        raise BadRequest(
+            "invalid_request",
+            "The price is for a request of one image; a hard budget applies.",
+            "Ask for one image at a time.",
+            rule=budget.name,
+            param="n",
         )

@@ -45,7 +45,7 @@ models:
       - provider: local-X
         model: gpt-4o-mini
         priority: 1
-        price: {currency: USD, input_per_million: "0", output_per_million: "0"}
+        price: {currency: USD, input_per_million: "0", output_per_million: "0", per_request: "0.04"}
     price:
       currency: USD
       input_per_million: "0.15"

@@ -40,7 +40,7 @@ def test_what_is_lifted():
     assert (call.endpoint, call.model, call.size, call.roles) == ("moderations", "m", 50, ("user",))
     assert (call.unknown_fields, call.priced_fields) == (("strange",), ())
     assert call.view.uninspected == ("image",)
-    assert ask().unknown_fields == ()
+    assert ask().unknown_fields == ask(input=["one"]).unknown_fields == ()
     part = {"type": "text", "text": "x", "odd": 1}
     assert ask(input=[part]).unknown_fields == ("input.odd",)
 

@@ -15,6 +15,7 @@ from tests.scripted import Scripted
 from tests.stack import Gateway
 
 FREE = ("USD", "0", "0")
+PER_REQUEST = ("USD", "0", "0", 40_000)
 SOFT = ({"limit_micros": 10_000_000, "mode": "soft"},)
 SOUND = ("said.mp3", b"\xff\xf3 \r\n--x\r\n a sound", "audio/mpeg")
 
@@ -104,6 +105,26 @@ def test_what_costs_nothing_by_its_price_may_pass_a_hard_budget(sdk, mock, ask):
     assert ask(sdk, home)
     books.holds(home)
     assert books.posted(home) == 0
+
+
+@pytest.mark.parametrize("ask", [draw, speak, hear])
+def test_a_price_for_each_request_is_held_and_charged(sdk, mock, ask):
+    home = home_of(mock, price=PER_REQUEST, budgets=books.HARD)
+    assert ask(sdk, home)
+    (hold,) = books.holds(home).values()
+    assert books.posted(home) == books.micros(hold.bound_pico) == 40_000
+
+
+@pytest.mark.parametrize(("fields", "param"), [({"n": 2}, "n"), ({"quality": "hd"}, "quality")])
+def test_a_price_for_each_request_is_for_one_image_as_it_is(sdk, mock, fields, param):
+    with pytest.raises(openai.BadRequestError) as caught:
+        draw(sdk, home_of(mock, price=PER_REQUEST, budgets=books.HARD), **fields)
+    assert caught.value.param == param
+
+
+def test_what_changes_a_price_does_not_matter_where_it_is_nothing(sdk, mock):
+    home = home_of(mock, price=FREE, budgets=books.HARD)
+    assert draw(sdk, home, size="1024x1024", quality="high").data
 
 
 @pytest.mark.parametrize("ask", [draw, speak, hear])

@@ -333,3 +333,5 @@ def test_a_reply_is_a_completion_whole_and_streamed():
     stream.feed(data)
     assert stream.assemble().body["choices"] == body["choices"]
     assert stream.usage == reply.usage
+    silent = CLIENT.writer(Source("chatcmpl-1", "m", 7), keep_usage=False)
+    assert silent.end(reply.usage) == b"data: [DONE]\n\n"

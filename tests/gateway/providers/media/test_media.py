@@ -82,6 +82,9 @@ def test_what_is_lifted():
     said = ask(Endpoint.TRANSCRIPTIONS)
     assert (said.model, said.temperature, said.view.uninspected) == ("m", 0.5, ("audio",))
     assert said.unknown_fields == ("strange",)
+    assert ask(Endpoint.SPEECH, voice="alloy").view.uninspected == ()
+    plain = {"model": "m", "file": {"filename": "a", "content_type": "audio/wav"}}
+    assert PARSERS[Endpoint.TRANSCRIPTIONS](Endpoint.TRANSCRIPTIONS, plain, 9).temperature is None
 
 
 def test_what_an_image_costs_depends_on_what_is_priced():

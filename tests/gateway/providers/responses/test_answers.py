@@ -9,11 +9,12 @@ from pydantic import TypeAdapter
 
 from gateway.exchange import Usage
 from gateway.providers import sse
-from gateway.providers.conversation import Reasoning, Text
+from gateway.providers.conversation import Declined, Reasoning, Text, ToolResult, ToolUse
 from gateway.providers.dialect import Passing, Source
 from gateway.providers.fault import BadAnswer, TooLarge
-from gateway.providers.reply import Finished, Said, Thought
+from gateway.providers.reply import Finished, Reply, Said, Spoken, Thought, pieces
 from gateway.providers.responses import answers
+from gateway.providers.responses.conversing import ResponsesClient
 from gateway.providers.responses.events import render
 from gateway.providers.responses.native import ResponsesNative
 from gateway.providers.responses.stream import ResponseStream
@@ -228,6 +229,49 @@ def test_interpreting_makes_the_same_stream():
     stream = NATIVE.stream(passing)
     stream.feed(render(ANSWER))
     assert NATIVE.render(stream.assemble(), keep_usage=False) == render(ANSWER)
+
+
+def test_the_mark_of_the_chat_api_and_comments_pass_and_mean_nothing():
+    data = b": wait\n\n" + render(ANSWER)[:-1]
+    stream = ResponseStream(collect=False, limit=LIMIT)
+    assert stream.feed(b"data: [DONE]\n\n" + data) + stream.close() == (
+        b"data: [DONE]\n\n" + data + b"\n"
+    )
+    assert stream.done
+
+
+def test_half_an_event_at_the_end_is_dropped():
+    stream = ResponseStream(collect=False, limit=LIMIT)
+    assert stream.feed(render(ANSWER)[:-40])
+    assert stream.close() == b""
+    assert not stream.done
+
+
+@pytest.mark.parametrize(
+    ("choices", "usage"), [((), None), ((Spoken((ToolResult("c", ()),), "stop"),), None)]
+)
+def test_what_no_response_can_hold(choices, usage):
+    with pytest.raises(BadAnswer):
+        ResponsesClient().body(Reply("x", "m", choices, usage), 1)
+
+
+def test_words_and_a_refusal_are_parts_of_one_message_whole_and_streamed():
+    parts = (Text("Well. "), Declined("No."))
+    reply = Reply("x", "m", (Spoken(parts, "stop"),), Usage(1, 2))
+    body = ResponsesClient().body(reply, 7)
+    assert [part["type"] for part in body["output"][0]["content"]] == ["output_text", "refusal"]
+    writer = ResponseWriter(Source("x", "m", 7))
+    (*_, last) = events(writer.write(pieces(reply)) + writer.end(reply.usage))
+    assert last["response"] == body
+
+
+def test_a_reply_is_read_from_what_is_known_of_an_answer():
+    assert answers.response_reply(ANSWER).choices[0].parts == (
+        Reasoning("hm", "open"),
+        Text("Good day."),
+        Declined("no"),
+        ToolUse("call_1", "weather", '{"city":"Paris"}'),
+    )
 
 
 def test_thoughts_are_items_of_their_own_and_only_the_first_choice_is_written():

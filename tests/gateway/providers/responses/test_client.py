@@ -17,11 +17,14 @@ from gateway.providers.conversation import (
     Turn,
 )
 from gateway.providers.dialect import Target
+from gateway.providers.dialects import CHATS
 from gateway.providers.fault import BadRequest
 from gateway.providers.responses.answering import TRANSLATED
 from gateway.providers.responses.asking import conversation
 from gateway.providers.responses.client import parse
+from gateway.providers.responses.conversing import ResponsesClient
 from gateway.providers.responses.native import ResponsesNative
+from gateway.providers.translation import Translation
 from tests.gateway.providers.responses.bodies import DATA, REQUEST
 
 TARGET = Target("real", "https://api.openai.com/v1", 9, stream=False)
@@ -195,11 +198,25 @@ def test_what_is_sent_is_what_was_judged_with_our_cap_and_never_stored():
         "odd": 1,
         "store": False,
     }
+    plain = ResponsesNative().outgoing(ask(), {"model": "m", "input": "hi"}, TARGET).body
+    assert (plain["input"], plain["store"]) == ("hi", False)
     streamed = {**body, "stream": True, "stream_options": {"include_obfuscation": False}}
     sent = ResponsesNative().outgoing(call, streamed, TARGET._replace(stream=True))
     assert sent.body["stream"] is True
     assert sent.body["stream_options"] == {"include_obfuscation": False}
     assert body["input"] == [foreign, ours]
+
+
+@pytest.mark.parametrize("dialect", sorted(CHATS))
+def test_what_is_sent_to_a_provider_that_chats(dialect):
+    call = ask(instructions="be kind", max_output_tokens=50, user="u", truncation="auto")
+    translation = Translation(ResponsesClient(), CHATS[dialect])
+    sent = translation.outgoing(call, call.body, TARGET)
+    assert sent.operation is CHATS[dialect].operation
+    assert sent.left_out == ("truncation",)
+    assert "be kind" in str(sent.body)
+    assert "hi" in str(sent.body)
+    assert 9 in sent.body.values()
 
 
 # As a conversation

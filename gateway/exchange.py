@@ -45,7 +45,7 @@ GENERATING = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES,
 
 
 class Head(NamedTuple):
-    """What is known before the body is read."""
+    """What is known before the body is read. `headers` are the client's, by name in lower case."""
 
     endpoint: Endpoint
     secret: str
@@ -54,6 +54,7 @@ class Head(NamedTuple):
     conversation: str
     tags: tuple[tuple[str, str], ...]
     source: str
+    headers: Mapping[bytes, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class Permitted:
 
     `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
     dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
-    not.
+    not. `hidden` says how many characters that hid text were taken out, by carrier.
     """
 
     call: Call
@@ -201,6 +202,7 @@ class Permitted:
     route: Route
     deployment: Deployment
     outgoing: Outgoing
+    hidden: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
         conversation=_declared(headers, b"x-gatehouse-conversation"),
         tags=_tags(headers),
         source=_source(scope, headers, trusted),
+        headers=headers,
     )
 
 

@@ -55,3 +55,4 @@ class Outcome:
     scan: Scan | None = None
     decision: Decision | None = None
     facts: list[Any] | None = None
+    hidden: dict[str, int] | None = None

@@ -29,6 +29,7 @@ from gateway.proxy import (
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
+from gateway.proxy.obligations import announce
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.runtime import Worker
@@ -59,6 +60,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
     worker.evidence.check_room()
     trail.mark("parse")
     case = trail.case = await decide.decide(head, call, principal, trail.at, worker.draw())  # 5
+    announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")
     passage = Passage(worker, reply, head, Decided(trail, principal, case))
     open_call = worker.open_calls.enter(principal)
@@ -182,6 +184,7 @@ def _close(passage: Passage, reservation: Reservation, outcome: Outcome, code: s
         scan=outcome.scan,
         decision=outcome.decision,
         facts=outcome.facts,
+        hidden=outcome.hidden,
     )
     worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11

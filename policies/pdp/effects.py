@@ -164,7 +164,7 @@ def _cap(node: Node) -> Cap:
         messages=keys.optional("messages", fields.whole(1, MESSAGES_MAX), None),
         bytes=keys.optional("bytes", fields.whole(1, BYTES_MAX), None),
     )
-    if not any(name in keys for name in Cap.__slots__):
+    if not keys.faulty and cap == Cap():
         keys.note(keys.at, "cap bounds nothing", f"known: {', '.join(Cap.__slots__)}")
     keys.finish()
     return cap
@@ -198,7 +198,7 @@ def _set_default(node: Node) -> SetDefault:
     keys = Fields(node, "set_default", PARAMETERS)
     named = [name for name in sorted(PARAMETERS) if name in keys]
     values = [(name, keys.required(name, _PARAMETERS[name], 0.0)) for name in named]
-    if not named:
+    if not named and not keys.faulty:
         keys.note(keys.at, "set_default sets nothing", f"known: {', '.join(PARAMETERS)}")
     keys.finish()
     return SetDefault(tuple(values))

@@ -11,7 +11,12 @@ from gateway.data_folder import FolderBusyError
 from gateway.embedded import join_or_start
 
 # Whoever runs one of these needs no server; every other command finds or starts them.
-SERVERLESS = frozenset({"", "help", "up", "version", "collectstatic", "diffsettings"})
+SERVERLESS = frozenset({"", "help", "up", "version", "collectstatic", "diffsettings"}) | {
+    "policy check",
+    "policy test",
+    "policy schema",
+    "policy reference",
+}
 
 
 def main(argv: list[str]) -> int:
@@ -20,7 +25,8 @@ def main(argv: list[str]) -> int:
         return up.main(os.environ)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     command = argv[1] if len(argv) > 1 else ""
-    asks = command in SERVERLESS or not {"-h", "--help", "--version"}.isdisjoint(argv)
+    named = {command, " ".join(argv[1:3])}
+    asks = not (named.isdisjoint(SERVERLESS) and {"-h", "--help", "--version"}.isdisjoint(argv))
     try:
         with contextlib.nullcontext() if asks else join_or_start(os.environ):
             # Late: `up` supervises without a framework, and settings want the servers' URLs.

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policies.pdp.document import Document
+from policies.pdp.document import Document, Rule
+from policies.pdp.obligations import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,16 @@ def words(before: Document, after: Document) -> list[str]:
     return told or ["no rule differs: only names, comments or tests do"]
 
 
-def _changed(old: object, new: object) -> str:
+def _changed(old: Rule, new: Rule) -> str:
     parts = {
         "when": "its condition",
         "mode": "its mode",
         "deny": "its refusal",
         "permit": "whether it permits",
-        "redact": "what it redacts",
-        "cap": "its cap",
-        "route": "its route",
         "risk": "its risk",
         "phase": "its phase",
         "on_error": "what it does on an error",
     }
-    return ", ".join(
-        said for name, said in parts.items() if getattr(old, name) != getattr(new, name)
-    )
+    told = [said for name, said in parts.items() if getattr(old, name) != getattr(new, name)]
+    told += [f"its {kind.key}" for kind in KINDS if old.demand(kind) != new.demand(kind)]
+    return ", ".join(told)

@@ -49,7 +49,8 @@ UNBOUNDED = frozenset({Endpoint.IMAGES, Endpoint.SPEECH, Endpoint.TRANSCRIPTIONS
 
 
 class Head(NamedTuple):
-    """What is known before the body is read; `model` is what the path names, or ""."""
+    """What is known before the body is read; `model` is what the path names, or "". `headers` are
+    the client's, by name in lower case."""
 
     endpoint: Endpoint
     secret: str
@@ -60,6 +61,7 @@ class Head(NamedTuple):
     source: str
     model: str = ""
     traceparent: str = ""
+    headers: Mapping[bytes, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class Permitted:
 
     `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
     dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
-    not.
+    not. `hidden` says how many characters that hid text were taken out, by carrier.
     """
 
     call: Call
@@ -215,6 +217,7 @@ class Permitted:
     route: Route
     deployment: Deployment
     outgoing: Outgoing
+    hidden: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

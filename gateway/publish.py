@@ -20,9 +20,9 @@ from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices
 from policies.models import PolicyVersion
-from policies.pdp.decision import RouteTo
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
+from policies.pdp.obligations import RouteTo
 from policies.selectors import Attached, attached, effective
 from tenants.budgets import window_starts, without_ceiling
 from tenants.models import App, Budget, RateLimit, Tenant

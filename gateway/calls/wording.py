@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.calls.story import Money
+from policies.pdp import wording as words
 from policies.pdp.decision import DEFAULT_RULE
 from tenants.money import text_from_micros
 
@@ -82,15 +83,7 @@ def rule(name: str, label: str) -> str:
 
 def obligation(recorded: dict[str, Any]) -> str:
     """Return what a recorded obligation asks for."""
-    if "redact" in recorded:
-        redact = recorded["redact"]
-        kinds = ", ".join(redact["kinds"]) or "personal data of every kind"
-        return f"Redact {kinds} from score {redact['min_score']} on, by {redact['method']}"
-    if "cap" in recorded:
-        return f"Ask for at most {recorded['cap']['max_output_tokens']:,} output tokens"
-    if "route" in recorded:
-        return f"Serve it with the model {recorded['route']}"
-    return ", ".join(recorded)
+    return "; ".join(words.obligation(key, written) for key, written in recorded.items())
 
 
 def _item(item: Any) -> str:

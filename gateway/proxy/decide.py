@@ -12,7 +12,8 @@ from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
-from policies.pdp.decision import Effect, RouteTo
+from policies.pdp.decision import Effect
+from policies.pdp.obligations import RouteTo
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ async def decide(
     """
     route = _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
+    if principal.app.policy.headers:
+        facts.add_headers(slots, head, principal.app.policy.headers)
     scan = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
     tried = _candidates(route, head, call, principal, choosing)

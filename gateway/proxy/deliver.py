@@ -13,6 +13,7 @@ from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
+from gateway.proxy.obligations import announce
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
 
@@ -124,7 +125,10 @@ async def _inspected(
         answer, judgement, passage.principal, passage.case.scan
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
-    outcome.scan = inspected.scan
+    outcome.scan, outcome.hidden = inspected.scan, inspected.hidden
+    if inspected.decision is not None:
+        tenant = passage.principal.tenant.bundle.tenant
+        announce(inspected.decision, passage.trail.decision_id, tenant)
     if inspected.refusal is not None:
         raise inspected.refusal
     return inspected.answer

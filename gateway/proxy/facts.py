@@ -9,6 +9,7 @@ from gateway.bundle import Deployment
 from gateway.exchange import Answer, Call, Head, Judgement
 from gateway.proxy.loader import KeyRow
 from gateway.proxy.tenant import LoadedApp, LoadedTenant
+from policies.detectors import links
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import injection_score
 from policies.pdp.request import DEFAULTS, FACTS, SLOTS, FindingFact
@@ -41,6 +42,7 @@ _ANSWER_PII_MAX = SLOTS["answer.pii.max_score"]
 _SECRETS, _SECRET_KINDS = SLOTS["secret.count"], SLOTS["secret.kinds"]
 _SECRET_MAX, _ANSWER_SECRET_MAX = SLOTS["secret.max_score"], SLOTS["answer.secret.max_score"]
 _ANSWER_SECRETS, _ANSWER_SECRET_KINDS = SLOTS["answer.secret.count"], SLOTS["answer.secret.kinds"]
+_HEADERS, _LINKS = SLOTS["call.headers"], SLOTS["answer.links"]
 _NAMES = tuple(FACTS)
 BYTES_PER_TOKEN = 4
 NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
@@ -52,6 +54,7 @@ def of_principal(row: KeyRow, tenant: LoadedTenant, app: LoadedApp) -> tuple[Any
     slots[_TENANT] = tenant.bundle.tenant
     slots[_APP], slots[_TIER] = app.app.name, app.app.tier
     slots[_KEY], slots[_KEY_NAME] = row.public_id, row.name
+    slots[_USER_ID] = row.user
     return tuple(slots)
 
 
@@ -64,8 +67,9 @@ def of_call(base: tuple[Any, ...], head: Head, call: Call, at: datetime) -> Fact
     slots[_BYTES], slots[_ESTIMATE] = call.size, call.size // BYTES_PER_TOKEN
     slots[_ASKED] = slots[_ROUTED] = call.model
     slots[_UNKNOWN] = tuple(map(plain_name, call.unknown_fields))
-    if call.user:
-        slots[_USER], slots[_USER_ID] = True, call.user
+    user = slots[_USER_ID] or head.user or call.user
+    if user:
+        slots[_USER], slots[_USER_ID] = True, user
     if call.tools:
         slots[_TOOLS] = call.tools
     if call.tool_choice:
@@ -79,6 +83,18 @@ def of_call(base: tuple[Any, ...], head: Head, call: Call, at: datetime) -> Fact
     if call.view.uninspected:
         _add_uninspected(slots, call.view.uninspected)
     return slots
+
+
+def add_headers(slots: Facts, head: Head, named: frozenset[str]) -> None:
+    """Add which of the headers that rules name the client sent with a value."""
+    slots[_HEADERS] = tuple(
+        sorted(name for name in named if head.headers.get(name.encode(), b"").strip())
+    )
+
+
+def add_links(slots: Facts, answer: Answer) -> None:
+    """Add the hosts that the links of an answer lead to."""
+    slots[_LINKS] = links.hosts([leaf.text for leaf in answer.view.leaves])
 
 
 def add_scan(slots: Facts, scan: Scan, leaves: Sequence[Leaf]) -> None:

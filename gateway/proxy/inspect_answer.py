@@ -6,7 +6,7 @@ it is, and then sent as a stream: nothing forbidden leaves, whatever the seams b
 
 import asyncio
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from gateway.exchange import Answer, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
@@ -18,11 +18,27 @@ from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
-from gateway.proxy.obligations import denied, redaction_edits
+from gateway.proxy.obligations import changes, denied
 from gateway.proxy.trail import Trail
+from policies.detectors import links
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
-from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, RouteTo
+from policies.pdp.decision import Decision, Effect
+from policies.pdp.obligations import (
+    AddSystemPrompt,
+    AllowModels,
+    AllowRegions,
+    AllowTools,
+    Cap,
+    Notify,
+    Obligation,
+    Redact,
+    Require,
+    RouteTo,
+    Sanitise,
+    SetDefault,
+    Tag,
+)
 
 NOTHING = Scan((), frozenset())
 
@@ -36,6 +52,7 @@ class Inspected(NamedTuple):
     decision: Decision | None = None
     facts: list[Any] | None = None
     refusal: Forbidden | None = None
+    hidden: dict[str, int] | None = None
 
 
 def interpreter(permitted: Permitted) -> Interpreter:
@@ -104,11 +121,13 @@ async def inspect(
     if policy.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
     bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
+    if policy.reads_links:
+        facts.add_links(bound, answer)
     decision = policy.decide("answer", bound, scan.failed | request_scan.failed)
     if decision.effect is not Effect.PERMIT:
         return Inspected(answer, scan, decision, bound, denied(decision))
-    visible = _obliged(answer, scan, decision, principal.tenant.hash_key)
-    return Inspected(visible, scan, decision, bound)
+    visible, hidden = _obliged(answer, scan, decision, principal.tenant.hash_key)
+    return Inspected(visible, scan, decision, bound, hidden=hidden)
 
 
 async def _detect(answer: Answer, principal: Principal) -> Scan:
@@ -124,22 +143,38 @@ async def _detect(answer: Answer, principal: Principal) -> Scan:
     return scan
 
 
-def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Answer:
+def _obliged(
+    answer: Answer, scan: Scan, decision: Decision, hash_key: bytes
+) -> tuple[Answer, dict[str, int]]:
+    """Return what may be seen, and how many characters that hid text are gone, by carrier."""
     for obligation in decision.obligations:
-        match obligation:
-            case Redact():
-                changes = redaction_edits(answer.view, scan.findings, obligation, hash_key)
-                if changes:
-                    body = apply(answer.body, answer.view, changes)
-                    answer = replace(answer, body=body)
-            case CapOutputTokens() | RouteTo():
-                raise _unenforceable(obligation)
-    return answer
+        _check_known(obligation)
+    redact, sanitise = decision.demand(Redact), decision.demand(Sanitise)
+    found = list(scan.findings)
+    if redact is not None and redact.links:
+        found += links.findings([leaf.text for leaf in answer.view.leaves])
+    edits, hidden = changes(answer.view, found, hash_key, redact, sanitise)
+    if edits:
+        answer = replace(answer, body=apply(answer.body, answer.view, edits))
+    return answer, hidden
 
 
-def _unenforceable(obligation: object) -> Forbidden:
+def _check_known(obligation: Obligation) -> None:
+    """Hold that something is done about every kind of obligation that an answer can have."""
+    match obligation:
+        case Redact() | Sanitise() | AllowTools() | Tag() | Notify():
+            pass
+        case Cap() | RouteTo() | AllowModels() | AllowRegions() | Require():
+            raise _unenforceable(obligation)
+        case AddSystemPrompt() | SetDefault():
+            raise _unenforceable(obligation)
+        case _:
+            assert_never(obligation)
+
+
+def _unenforceable(obligation: Obligation) -> Forbidden:
     return Forbidden(
         "obligation_unenforceable",
-        f"{type(obligation).__name__} cannot be done to an answer.",
+        f"The policy's {obligation.key} cannot be done to an answer.",
         "Tell the policy's author.",
     )

@@ -35,6 +35,7 @@ LOCAL_LIMITS = Counter(
     "gatehouse_local_limits", "Calls limited by this worker's share alone, Redis being away."
 )
 DETECTOR_FAILURES = Counter("gatehouse_detector_failures", "Scans not finished.", ["detector"])
+NOTICES = Counter("gatehouse_policy_notices", "Calls that a policy tells of.", ["topic"])
 EVIDENCE_LAG = Gauge(
     "gatehouse_evidence_rows_waiting", "Rows not durable yet.", multiprocess_mode="livesum"
 )

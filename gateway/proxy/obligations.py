@@ -1,10 +1,27 @@
-"""What both phases do with a decision: a denial becomes a refusal, a redaction becomes edits."""
+"""What both phases do with a decision: denials become refusals, what must go becomes edits, and who
+is to be told is told."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from gateway.exchange import Edit, View
+from gateway.proxy import metrics
 from gateway.proxy.errors import Forbidden
 from policies.detectors.finding import Finding
 from policies.detectors.redaction import edits
-from policies.pdp.decision import Decision, Redact
+from policies.detectors.sanitising import removals
+from policies.pdp.decision import Decision
+from policies.pdp.obligations import Carrier, Notify, Redact, Sanitise
+
+log = logging.getLogger(__name__)
+
+
+class Edits(NamedTuple):
+    """What changes in a body. `hidden` says how many characters of each carrier go."""
+
+    edits: list[Edit]
+    hidden: dict[str, int]
 
 
 def denied(decision: Decision) -> Forbidden:
@@ -19,18 +36,81 @@ def denied(decision: Decision) -> Forbidden:
     )
 
 
-def redaction_edits(
-    view: View, findings: tuple[Finding, ...], redact: Redact, hash_key: bytes
-) -> list[Edit]:
-    """Return the edits that take out what a redaction names."""
+def announce(decision: Decision, decision_id: str | None, tenant: str) -> None:
+    """Tell whom the decision names: a line of the log and a count, for which nothing waits."""
+    for obligation in decision.obligations:
+        if isinstance(obligation, Notify):
+            for topic in sorted(obligation.topics):
+                metrics.NOTICES.labels(topic).inc()
+                log.warning(
+                    "policy_notice topic=%s tenant=%s decision_id=%s effect=%s rules=%s",
+                    topic,
+                    tenant,
+                    decision_id,
+                    decision.effect.value,
+                    ",".join(decision.matched),
+                )
+
+
+def changes(
+    view: View,
+    findings: Iterable[Finding],
+    hash_key: bytes,
+    redact: Redact | None,
+    sanitise: Sanitise | None,
+) -> Edits:
+    """Return the edits that take out what a redaction names and what hides text."""
+    redactions = list(_redactions(view, findings, redact, hash_key)) if redact else []
+    if sanitise is None:
+        return Edits(redactions, {})
+    taken, hidden = _hiding(view, sanitise.carriers)
+    return Edits(_united(redactions, taken), hidden)
+
+
+def _hiding(view: View, carriers: frozenset[Carrier]) -> tuple[list[Edit], dict[str, int]]:
+    """Look at each string by itself: what begins in one and ends in another is not one thing."""
+    taken: list[Edit] = []
+    hidden: dict[str, int] = {}
+    for index, leaf in enumerate(view.leaves):
+        for segment in view.segments[index]:
+            for item in removals(leaf.text[segment.start : segment.end], carriers):
+                start, end = segment.start + item.start, segment.start + item.end
+                taken.append(Edit(index, start, end, item.text))
+                hidden[item.carrier] = hidden.get(item.carrier, 0) + item.end - item.start
+    return taken, hidden
+
+
+def _redactions(
+    view: View, findings: Iterable[Finding], redact: Redact, hash_key: bytes
+) -> Iterator[Edit]:
     chosen: dict[int, list[Finding]] = {}
     for finding in findings:
-        if finding.category == "pii" and redact.covers(finding.kind, finding.score):
+        if _covered(redact, finding):
             chosen.setdefault(finding.leaf, []).append(finding)
-    return [
-        Edit(leaf, start, end, text)
-        for leaf, found in chosen.items()
-        for start, end, text in edits(
-            view.leaves[leaf].text, found, method=redact.method, key=hash_key
-        )
-    ]
+    for leaf, found in chosen.items():
+        text = view.leaves[leaf].text
+        for start, end, instead in edits(text, found, method=redact.method, key=hash_key):
+            yield Edit(leaf, start, end, instead)
+
+
+def _covered(redact: Redact, finding: Finding) -> bool:
+    if finding.category == "pii":
+        return redact.covers(finding.kind, finding.score)
+    if finding.category == "secret":
+        return redact.covers_secret(finding.kind, finding.score)
+    return finding.category == "link" and redact.links
+
+
+def _united(redactions: list[Edit], taken: list[Edit]) -> list[Edit]:
+    """Return edits of which none overlaps: those that do become one, of all that they cover.
+
+    What is said instead of an entity stays, unless the entity lies in what is taken out.
+    """
+    united: list[Edit] = []
+    for edit in sorted([*redactions, *taken], key=lambda edit: (edit.leaf, edit.start, -edit.end)):
+        last = united[-1] if united else None
+        if last is None or last.leaf != edit.leaf or last.end <= edit.start:
+            united.append(edit)
+        elif edit.end > last.end:
+            united[-1] = Edit(edit.leaf, last.start, edit.end, last.text + edit.text)
+    return united

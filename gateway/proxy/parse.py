@@ -38,6 +38,7 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
         source=_source(scope, headers, trusted),
         model=place.model,
         traceparent=_traceparent(headers),
+        headers=headers,
     )
 
 

@@ -78,6 +78,7 @@ class Outcome:
     scan: Scan | None = None
     decision: Decision | None = None
     facts: list[Any] | None = None
+    hidden: dict[str, int] | None = None
 
     @property
     def code(self) -> str:

@@ -35,6 +35,7 @@ from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.hedge import Race
+from gateway.proxy.obligations import announce
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage, Trial
 from gateway.proxy.runtime import Worker
@@ -81,6 +82,7 @@ async def _decided(
     trail.mark("parse")
     choosing = Choosing(worker.draw(), worker.now_s(), worker.stations)
     case = trail.case = await decide.decide(head, call, principal, trail.at, choosing)  # 5
+    announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")
     return Passage(worker, reply, head, Decided(trail, principal, case))
 
@@ -286,6 +288,7 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
         decision=outcome.decision,
         facts=outcome.facts,
         attempt=reservation.attempt,
+        hidden=outcome.hidden,
     )
     worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11

@@ -2,18 +2,18 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 import orjson
 
 from audit.record import Kind, Record
-from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation
+from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation, Usage
 from gateway.proxy import facts
 from gateway.proxy.errors import Refusal
 from gateway.proxy.evidence.writer import Claim
 from gateway.proxy.trail import Decided
 from policies.detectors.finding import Scan
-from policies.pdp.decision import CapOutputTokens, Decision, Obligation, Redact, RouteTo
+from policies.pdp.decision import Decision
 
 MOST_DIGESTS = 32
 
@@ -52,6 +52,8 @@ def admitted(
         "redacted": permitted.body is not decided.case.call.body,
         "timings_us": dict(decided.trail.marks),
     }
+    if permitted.hidden:
+        body["sanitised"] = dict(permitted.hidden)
     if permitted.outgoing.left_out:
         body["left_out"] = [facts.plain_name(name) for name in permitted.outgoing.left_out]
     return _record("admitted", decided, "", None, body, at)
@@ -82,13 +84,7 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
         "timings_us": decided.trail.marks,
     }
     if usage is not None:
-        body["usage"] = [
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_input_tokens,
-            usage.cache_write_tokens,
-            usage.reasoning_tokens,
-        ]
+        body["usage"] = _usage(usage)
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
@@ -98,14 +94,32 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.decision is not None:
-        body["decision"] = _decision(end.decision)
-        failed = decided.case.scan.failed | (end.scan.failed if end.scan else frozenset())
-        if failed:
-            body["failed"] = sorted(failed)
-    if end.facts is not None:
-        body["facts"] = facts.recorded(end.facts)
+        body |= _judged(decided, end, end.decision)
     row = _record("completed", decided, end.code, spent.micros, body, at)
     return row if end.attempt in (0, row.attempt) else row._replace(attempt=end.attempt)
+
+
+def _judged(decided: Decided, end: "Ending", decision: Decision) -> dict[str, Any]:
+    """Return what the policy said of the answer, on which facts."""
+    found: dict[str, Any] = {"decision": _decision(decision)}
+    failed = decided.case.scan.failed | (end.scan.failed if end.scan else frozenset())
+    if failed:
+        found["failed"] = sorted(failed)
+    if end.facts is not None:
+        found["facts"] = facts.recorded(end.facts)
+    if end.hidden:
+        found["sanitised"] = end.hidden
+    return found
+
+
+def _usage(usage: Usage) -> list[int]:
+    return [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    ]
 
 
 class Ending(NamedTuple):
@@ -120,6 +134,7 @@ class Ending(NamedTuple):
     decision: Decision | None
     facts: list[Any] | None
     attempt: int = 0
+    hidden: dict[str, int] | None = None
 
 
 def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
@@ -168,20 +183,10 @@ def _decision(decision: Decision) -> dict[str, Any]:
     if decision.risk:
         found["risk"], found["contributions"] = decision.risk, decision.contributions
     if decision.obligations:
-        found["obligations"] = [_obligation(obligation) for obligation in decision.obligations]
+        found["obligations"] = [{item.key: item.written()} for item in decision.obligations]
+    if decision.exemptions:
+        found["exemptions"] = decision.exemptions
     return found
-
-
-def _obligation(obligation: Obligation) -> dict[str, Any]:
-    match obligation:
-        case Redact(kinds=kinds, min_score=score, method=method):
-            return {"redact": {"kinds": sorted(kinds), "min_score": score, "method": method}}
-        case CapOutputTokens(max_output_tokens=cap):
-            return {"cap": {"max_output_tokens": cap}}
-        case RouteTo(model=model):
-            return {"route": model}
-        case _:
-            assert_never(obligation)
 
 
 def _digest(mac: hashlib.blake2b, text: bytes) -> str:

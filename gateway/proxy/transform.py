@@ -7,10 +7,25 @@ from gateway.providers.dialect import Target
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadRequest as DialectFault
+from gateway.proxy import shaping
 from gateway.proxy.errors import BadRequest, Forbidden
-from gateway.proxy.obligations import denied, redaction_edits
-from policies.detectors.finding import Finding
-from policies.pdp.decision import CapOutputTokens, Effect, Redact, RouteTo
+from gateway.proxy.obligations import changes, denied
+from policies.pdp.decision import Decision, Effect
+from policies.pdp.obligations import (
+    AddSystemPrompt,
+    AllowModels,
+    AllowRegions,
+    AllowTools,
+    Cap,
+    Notify,
+    Obligation,
+    Redact,
+    Require,
+    RouteTo,
+    Sanitise,
+    SetDefault,
+    Tag,
+)
 
 
 def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
@@ -21,26 +36,76 @@ def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
     decision, call = judgement.decision, case.call
     if decision.effect is not Effect.PERMIT:
         raise denied(decision)
-    body = call.body
-    cap = call.max_output_tokens or judgement.route.default_max_output_tokens
-    cap = min(cap, judgement.route.max_output_tokens)
     for obligation in decision.obligations:
-        match obligation:
-            case Redact():
-                body = _redacted(call, case.scan.findings, obligation, hash_key)
-            case CapOutputTokens(max_output_tokens=limit):
-                cap = min(cap, limit)
-            case RouteTo(model=model):
-                if model != judgement.route.name:
-                    raise Forbidden(
-                        "obligation_unenforceable",
-                        f"The policy routes this call to {model!r} after it was routed already.",
-                        "Tell the policy's author.",
-                    )
-            case _:
-                assert_never(obligation)
+        _check_known(obligation, judgement)
+    body, hidden = _taken_out(case, decision, hash_key)
+    body = _shaped(call, body, decision)
+    cap = _cap(call, judgement)
     outgoing = _outgoing(judgement, call, body, cap)
-    return Permitted(call, body, cap, judgement.route, judgement.deployment, outgoing)
+    return Permitted(call, body, cap, judgement.route, judgement.deployment, outgoing, hidden)
+
+
+def _check_known(obligation: Obligation, judgement: Judgement) -> None:
+    """Hold that something is done about every kind of obligation, and that a route was taken."""
+    match obligation:
+        case Redact() | Sanitise():
+            pass  # _taken_out
+        case Cap() | SetDefault() | AddSystemPrompt():
+            pass  # _shaped and _cap
+        case AllowModels() | AllowRegions() | AllowTools() | Require():
+            pass  # policies.pdp.bounds: where they are not kept, the decision is to deny
+        case Tag() | Notify():
+            pass  # the record holds them, obligations.announce tells of them
+        case RouteTo(model=model):
+            if model != judgement.route.name:
+                raise Forbidden(
+                    "obligation_unenforceable",
+                    f"The policy routes this call to {model!r} after it was routed already.",
+                    "Tell the policy's author.",
+                )
+        case _:
+            assert_never(obligation)
+
+
+def _taken_out(
+    case: Case, decision: Decision, hash_key: bytes
+) -> tuple[Body, tuple[tuple[str, int], ...]]:
+    """Return the body without what must not leave, and how much text was hidden, by carrier."""
+    call, redact, sanitise = case.call, decision.demand(Redact), decision.demand(Sanitise)
+    if redact is None and sanitise is None:
+        return call.body, ()
+    found = changes(call.view, case.scan.findings, hash_key, redact, sanitise)
+    body = apply(call.body, call.view, found.edits) if found.edits else call.body
+    return body, tuple(sorted(found.hidden.items()))
+
+
+def _shaped(call: Call, body: Body, decision: Decision) -> Body:
+    """Return the body with what the policy adds; Forbidden where there is no place for it."""
+    default, cap = decision.demand(SetDefault), decision.demand(Cap)
+    prompt = decision.demand(AddSystemPrompt)
+    if default is not None:
+        body = _kept(shaping.defaulted(call.endpoint, body, default), default, call)
+    if cap is not None and cap.temperature is not None:
+        body = _kept(shaping.cooled(call.endpoint, body, cap.temperature), cap, call)
+    if prompt is not None:
+        body = _kept(shaping.prompted(call.endpoint, body, prompt.texts), prompt, call)
+    return body
+
+
+def _kept(body: Body | None, obligation: Obligation, call: Call) -> Body:
+    if body is None:
+        raise shaping.unenforceable(obligation, call.endpoint)
+    return body
+
+
+def _cap(call: Call, judgement: Judgement) -> int:
+    """Return the cap on output that is sent: the client's, or a default, within every bound."""
+    route, default = judgement.route, judgement.decision.demand(SetDefault)
+    bound = judgement.decision.demand(Cap)
+    usual = default.value("max_output_tokens") if default is not None else None
+    wanted = call.max_output_tokens or usual or route.default_max_output_tokens
+    most = bound.max_output_tokens if bound is not None else None
+    return int(min(wanted, route.max_output_tokens, most or wanted))
 
 
 def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoing:
@@ -62,8 +127,3 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
             param=name,
         )
     return outgoing
-
-
-def _redacted(call: Call, findings: tuple[Finding, ...], redact: Redact, hash_key: bytes) -> Body:
-    changes = redaction_edits(call.view, findings, redact, hash_key)
-    return apply(call.body, call.view, changes) if changes else call.body

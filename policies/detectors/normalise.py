@@ -28,12 +28,12 @@ _BEYOND_ASCII: Final = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")  # with what it 
 _CONJOINING: Final = ("\u1160", "\u11ff")  # Hangul vowels and finals, which join what is before
 
 # The flags of England, Scotland and Wales are the only tag sequences in use.
-_FLAG: Final = re.compile(
+FLAG: Final = re.compile(
     "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f"
 )
 _TAG: Final = re.compile("[\U000e0020-\U000e007e]")
-_SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
+SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
 
 _MORE_SELECTORS: Final = 0xE0100
 
@@ -149,7 +149,7 @@ def skeleton(source: str | View) -> View | None:
 def tags(text: str) -> View | None:
     """Return the ASCII text that is written in Unicode tag characters, flags left out."""
     writer = _Writer()
-    flags = [flag.span() for flag in _FLAG.finditer(text)]
+    flags = [flag.span() for flag in FLAG.finditer(text)]
     for tag in _TAG.finditer(text):
         place = tag.start()
         if not any(start <= place < end for start, end in flags):
@@ -160,7 +160,7 @@ def tags(text: str) -> View | None:
 def selectors(text: str) -> View | None:
     """Return the text whose bytes are written as runs of variation selectors."""
     writer = _Writer()
-    for run in _SELECTORS.finditer(text):
+    for run in SELECTORS.finditer(text):
         carried = bytes(_selected(character) for character in run.group())
         writer.put(carried.decode(errors="replace"), *run.span())
     return _if_any(writer.view("selectors"))

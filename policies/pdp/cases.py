@@ -10,19 +10,20 @@ from collections.abc import Callable, Mapping
 from policies.pdp import fields
 from policies.pdp.decision import DEFAULT_RULE
 from policies.pdp.document import Case, Expectation
+from policies.pdp.effects import OBLIGATIONS, TOKENS_MAX, read_kinds, read_model, read_name
 from policies.pdp.fields import Fields, Read
 from policies.pdp.message import not_yet_known
 from policies.pdp.nodes import Node, fault
 from policies.pdp.problem import closest
 from policies.pdp.request import FACTS, FactType, FactValue, FindingFact, Phase
-from policies.pdp.rules import PHASES, TOKENS_MAX, read_kinds, read_model, read_name
+from policies.pdp.rules import PHASES
 
 NAME_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 4096
 ITEMS_MAX = 200
 
 _INT_MAX = 2**63 - 1
-_EXPECT_KEYS = ("deny", "permit", "redact", "route", "cap")
+_EXPECT_KEYS = ("deny", "permit", "redact", "route", "cap", "obliges")
 _FINDING_KEYS = ("kind", "category", "score", "place", "count")
 
 
@@ -94,6 +95,10 @@ _FACT_READERS: Mapping[FactType, Read[FactValue]] = {
 }
 
 
+def _read_obliges(node: Node) -> frozenset[str]:
+    return frozenset(fields.listing(fields.choice(OBLIGATIONS), len(OBLIGATIONS))(node))
+
+
 def _read_expect(rule_ids: frozenset[str] | None) -> Read[Expectation]:
     def read(node: Node) -> Expectation:
         keys = Fields(node, "expect", _EXPECT_KEYS)
@@ -103,6 +108,7 @@ def _read_expect(rule_ids: frozenset[str] | None) -> Read[Expectation]:
             redact=keys.optional("redact", read_kinds(), None),
             route=keys.optional("route", read_model, None),
             cap=keys.optional("cap", fields.whole(1, TOKENS_MAX), None),
+            obliges=keys.optional("obliges", _read_obliges, frozenset()),
         )
         present = [key for key in _EXPECT_KEYS if key in keys]
         if not present:

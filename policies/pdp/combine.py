@@ -6,27 +6,19 @@ saying something twice says it once, and one rule more never loosens what the ot
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from typing import Any, cast
 
-from policies.pdp.decision import (
-    LAYERS,
-    REDACT_METHODS,
-    CapOutputTokens,
-    Decision,
-    DecisionCode,
-    Effect,
-    Obligation,
-    Redact,
-    RouteTo,
-    RuleRef,
-)
+from policies.pdp.bounds import Situation, bounding, breach
+from policies.pdp.decision import LAYERS, Decision, DecisionCode, Effect, RuleRef
 from policies.pdp.document import Deny, Rule
 from policies.pdp.message import plain
-from policies.pdp.request import RISK_MAX, SLOTS, FactValue
+from policies.pdp.obligations import ADVICE, ALLOWED, KINDS, Obligation, RouteTo
+from policies.pdp.request import RISK_MAX, SLOTS, FactValue, Phase
 
 _RISK = SLOTS["risk"]
 _NONE_ATTACHED = "No policy is attached to this call, and what nothing permits is refused."
 _ATTACH = "Ask the administrator to attach a policy to the tenant or the app."
+_AUTHOR = "Tell the policies' authors: their lists have nothing in common."
 _TRY_AGAIN = "Try again. If it stays so, tell the administrator that a detector fails."
 
 
@@ -52,7 +44,7 @@ class Verdicts:
     `matched` and `failed` are enforced rules: those whose condition holds, and those that deny
     because they depend on one of the failed `detectors`. `shadow` are shadow rules that would have
     taken part. `unpermitted` are the policies without `default: permit` none of whose rules permits
-    the call, each as the reference of its default.
+    the call, each as the reference of its default. `exemptions` name those that kept a rule out.
     """
 
     matched: Sequence[BoundRule] = ()
@@ -60,24 +52,58 @@ class Verdicts:
     detectors: frozenset[str] = frozenset()
     shadow: Sequence[BoundRule] = ()
     unpermitted: Sequence[RuleRef] = ()
+    exemptions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decision. Where `words` is set, its sentences show facts and are made for each call."""
+    """A decision, and what of it must be made for each call.
+
+    Where `words` is set, the sentences of a denial show facts. `bounds` are what rules demand that
+    the facts of a call may break: then the decision is to deny after all.
+    """
 
     decision: Decision
     words: Deny | None = None
+    bounds: tuple[tuple[RuleRef, Obligation], ...] = ()
 
-    def worded(self, slots: Sequence[FactValue], *, computed_risk: bool) -> Decision:
-        """Return the decision with the sentences for these facts."""
-        if self.words is None:
-            return self.decision
+    @property
+    def final(self) -> bool:
+        """True where the decision is the same for every call."""
+        return self.words is None and not self.bounds
+
+    def settled(self, phase: Phase, slots: Sequence[FactValue]) -> Decision:
+        """Return the decision for these facts."""
+        if self.words is not None:
+            return self._worded(self.words, phase, slots)
+        if self.bounds:
+            return self._bounded(phase, slots)
+        return self.decision
+
+    def _worded(self, words: Deny, phase: Phase, slots: Sequence[FactValue]) -> Decision:
         shown = list(slots)
-        if computed_risk:
+        if phase == "request":  # where risk is computed, and its slot not looked at
             shown[_RISK] = self.decision.risk
-        message, remedy = self.words.message.render(shown), self.words.remedy.render(shown)
+        message, remedy = words.message.render(shown), words.remedy.render(shown)
         return replace(self.decision, message=message, remedy=remedy)
+
+    def _bounded(self, phase: Phase, slots: Sequence[FactValue]) -> Decision:
+        """`bounds` are sorted: the first that is broken is the reason."""
+        situation = Situation(phase, slots, self.decision.demand(RouteTo))
+        found = [(ref, breach(obligation, situation)) for ref, obligation in self.bounds]
+        broken = [(ref, how) for ref, how in found if how is not None]
+        if not broken:
+            return self.decision
+        obligations = self.decision.obligations
+        return replace(
+            self.decision,
+            effect=Effect.DENY,
+            code="policy_denied",
+            message=broken[0][1].message,
+            remedy=broken[0][1].remedy,
+            determining=_unique(ref for ref, _ in broken),
+            obligations=tuple(item for item in obligations if isinstance(item, ADVICE)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +127,16 @@ def combine(verdicts: Verdicts) -> Outcome:
         message="",
         remedy="",
         determining=_unique(cause.ref for cause in causes) if causes else _permitting(matched),
-        obligations=() if causes else _obligations(matched),
+        obligations=_merged(matched, ADVICE if causes else KINDS),
         risk=min(sum(points for _, points in contributions), RISK_MAX),
         contributions=contributions,
         matched=tuple(str(item.ref) for item in matched),
         shadow=tuple(str(item.ref) for item in _sorted(verdicts.shadow)),
+        exemptions=tuple(sorted(set(verdicts.exemptions))),
     )
-    return _with_words(decision, causes[0].words) if causes else Outcome(decision)
+    if causes:
+        return _with_words(decision, causes[0].words)
+    return Outcome(decision, bounds=_bounds(matched))
 
 
 def none_attached() -> Decision:
@@ -126,21 +155,6 @@ def none_attached() -> Decision:
     )
 
 
-def merge_redact(left: Redact, right: Redact) -> Redact:
-    """Union of the kinds (none named: every kind), lowest score, strictest method."""
-    every = not left.kinds or not right.kinds
-    return Redact(
-        kinds=frozenset() if every else left.kinds | right.kinds,
-        min_score=min(left.min_score, right.min_score),
-        method=min(left.method, right.method, key=REDACT_METHODS.index),
-    )
-
-
-def merge_cap(left: CapOutputTokens, right: CapOutputTokens) -> CapOutputTokens:
-    """The smaller cap."""
-    return CapOutputTokens(min(left.max_output_tokens, right.max_output_tokens))
-
-
 def _with_words(decision: Decision, words: Deny) -> Outcome:
     if words.message.facts or words.remedy.facts:
         return Outcome(decision, words)
@@ -149,15 +163,29 @@ def _with_words(decision: Decision, words: Deny) -> Outcome:
 
 
 def _causes(verdicts: Verdicts) -> Iterable[_Cause]:
-    """A rule that says no comes before one that could not be judged, that before silence."""
+    """A rule that says no comes first, then what is allowed nothing, failures, and silence."""
     for item in verdicts.matched:
         if item.rule.deny:
             yield _Cause(0, item.ref, "policy_denied", item.rule.deny)
+    yield from _nothing_left(verdicts.matched)
     for item in verdicts.failed:
-        yield _Cause(1, item.ref, "detector_failed", _failure(item, verdicts.detectors))
+        yield _Cause(2, item.ref, "detector_failed", _failure(item, verdicts.detectors))
     for ref in verdicts.unpermitted:
         words = Deny(plain(f"No rule of the policy {ref.policy} permits this call."), plain(""))
-        yield _Cause(2, ref, "policy_denied", words)
+        yield _Cause(3, ref, "policy_denied", words)
+
+
+def _nothing_left(matched: Sequence[BoundRule]) -> Iterable[_Cause]:
+    """Rules each of which allows something, and which together allow nothing."""
+    for kind in ALLOWED:
+        naming = [item for item in _sorted(matched) if item.rule.demand(kind)]
+        merged = _merged(naming, (kind,))
+        if merged and not cast("Any", merged[0]).names:
+            what = kind.key.removeprefix("allow_")
+            names = " and ".join(str(item.ref) for item in naming)
+            words = Deny(plain(f"The rules {names} together allow no {what}."), plain(_AUTHOR))
+            for item in naming:
+                yield _Cause(1, item.ref, "policy_denied", words)
 
 
 def _failure(item: BoundRule, detectors: frozenset[str]) -> Deny:
@@ -167,24 +195,35 @@ def _failure(item: BoundRule, detectors: frozenset[str]) -> Deny:
 
 
 def _permitting(matched: Sequence[BoundRule]) -> tuple[RuleRef, ...]:
-    return tuple(item.ref for item in matched if item.rule.permit or _obliges(item.rule))
+    return tuple(item.ref for item in matched if item.rule.permit or item.rule.obligations)
 
 
-def _obliges(rule: Rule) -> bool:
-    return bool(rule.redact or rule.cap or rule.route)
+def _bounds(matched: Sequence[BoundRule]) -> tuple[tuple[RuleRef, Obligation], ...]:
+    return tuple(
+        (item.ref, obligation)
+        for item in matched
+        for obligation in item.rule.obligations
+        if bounding(obligation)
+    )
 
 
-def _obligations(matched: Sequence[BoundRule]) -> tuple[Obligation, ...]:
-    """`matched` is sorted: the highest layer's route is the first."""
-    redacts = [item.rule.redact for item in matched if item.rule.redact]
-    caps = [item.rule.cap for item in matched if item.rule.cap]
-    routes: list[RouteTo] = [item.rule.route for item in matched if item.rule.route]
-    obligations: list[Obligation] = []
-    if redacts:
-        obligations.append(reduce(merge_redact, redacts))
-    if caps:
-        obligations.append(reduce(merge_cap, caps))
-    return (*obligations, *routes[:1])
+def _merged(
+    matched: Sequence[BoundRule], kinds: Sequence[type[Obligation]]
+) -> tuple[Obligation, ...]:
+    """Return one obligation of each of these kinds. `matched` is sorted, the highest layer first:
+    of those whose order counts, the first is the strongest."""
+    merged: dict[type[Obligation], Obligation] = {}
+    for item in matched:
+        for obligation in item.rule.obligations:
+            kind = type(obligation)
+            earlier = merged.get(kind)
+            merged[kind] = obligation if earlier is None else _merge(earlier, obligation)
+    return tuple(merged[kind] for kind in kinds if kind in merged)
+
+
+def _merge(earlier: Obligation, later: Obligation) -> Obligation:
+    """Both are of one kind, and what merges two of a kind is of that kind."""
+    return cast("Obligation", cast("Any", earlier).merge(later))
 
 
 def _order(ref: RuleRef) -> tuple[int, str, str]:

@@ -1,18 +1,15 @@
-"""What a policy says of a call: the decision and its obligations. Pure."""
+"""What a policy says of a call: the decision, with the rules that made it. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from policies.pdp.obligations import K, Obligation, demand
+
 Layer = Literal["platform", "tenant", "app"]
 
 LAYERS: tuple[Layer, ...] = ("platform", "tenant", "app")
 """The layers, highest first: none below may loosen what one above says."""
-
-RedactMethod = Literal["drop", "mask", "hash"]
-
-REDACT_METHODS: tuple[RedactMethod, ...] = ("drop", "mask", "hash")
-"""The methods, strictest first."""
 
 DecisionCode = Literal["", "policy_denied", "detector_failed"]
 
@@ -22,37 +19,6 @@ class Effect(StrEnum):
 
     PERMIT = "permit"
     DENY = "deny"
-
-
-@dataclass(frozen=True, slots=True)
-class Redact:
-    """Remove personal data of these kinds (none named: of every kind) from `min_score` (0-1) on."""
-
-    kinds: frozenset[str]
-    min_score: float
-    method: RedactMethod
-
-    def covers(self, kind: str, score: float) -> bool:
-        """Say whether a finding of this kind and score must be removed."""
-        return score >= self.min_score and (not self.kinds or kind in self.kinds)
-
-
-@dataclass(frozen=True, slots=True)
-class CapOutputTokens:
-    """Ask the provider for at most so many output tokens for each answer."""
-
-    max_output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class RouteTo:
-    """Serve the call with this public model instead of the one asked for."""
-
-    model: str
-
-
-Obligation = Redact | CapOutputTokens | RouteTo
-"""What must be done to a permitted call: closed, so that a new one is a type error elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +43,9 @@ class Decision:
 
     `code`, `message` and `remedy` are the first determining rule's, empty on a permit. On a denial
     `determining` names all rules that deny, on a permit those that permit or oblige. `obligations`
-    holds at most one of each kind, already merged, and none on a denial. `risk` is the capped sum
-    of `contributions` ("policy/rule", points). `matched` and `shadow` name the enforced and the
-    shadow rules that match.
+    holds at most one of each kind, already merged, and on a denial only advice. `risk` is the
+    capped sum of `contributions` ("policy/rule", points). `matched` and `shadow` name the enforced
+    and the shadow rules that match, `exemptions` what kept a rule that matches from taking part.
     """
 
     effect: Effect
@@ -92,8 +58,13 @@ class Decision:
     contributions: tuple[tuple[str, int], ...]
     matched: tuple[str, ...]
     shadow: tuple[str, ...]
+    exemptions: tuple[str, ...] = ()
 
     @property
     def permitted(self) -> bool:
         """True where the call may go on."""
         return self.effect is Effect.PERMIT
+
+    def demand(self, kind: type[K]) -> K | None:
+        """Return the obligation of this kind."""
+        return demand(self.obligations, kind)

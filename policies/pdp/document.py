@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from policies.pdp.decision import CapOutputTokens, Redact, RouteTo
 from policies.pdp.expression.formatter import format_condition
 from policies.pdp.expression.tree import Expression, facts_read
 from policies.pdp.message import Message
+from policies.pdp.obligations import (
+    Cap,
+    Json,
+    K,
+    Obligation,
+    Redact,
+    RouteTo,
+    demand,
+    kinds_written,
+)
 from policies.pdp.request import FactValue, FindingFact, Phase, detectors_of
 
 LANGUAGE = 1
@@ -18,8 +27,6 @@ LANGUAGE = 1
 
 Mode = Literal["enforce", "shadow", "disabled"]
 OnError = Literal["deny", "skip"]
-
-Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,10 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When the condition holds, the effects follow. `risk` 0 adds none. `line` 0: not known."""
+    """When the condition holds, the effects follow. `risk` 0 adds none. `line` 0: not known.
+
+    `obligations` holds at most one of each kind, in the order of `obligations.KINDS`.
+    """
 
     id: str
     phase: Phase
@@ -40,9 +50,7 @@ class Rule:
     when: Expression
     deny: Deny | None
     permit: bool
-    redact: Redact | None
-    cap: CapOutputTokens | None
-    route: RouteTo | None
+    obligations: tuple[Obligation, ...]
     risk: int
     on_error: OnError
     line: int = field(default=0, compare=False)
@@ -55,7 +63,27 @@ class Rule:
     @property
     def detectors(self) -> frozenset[str]:
         """The detectors without which the rule cannot be judged or kept."""
-        return detectors_of(self.reads) | (frozenset({"pii"}) if self.redact else frozenset())
+        redact = self.redact
+        return detectors_of(self.reads) | (redact.detectors if redact else frozenset())
+
+    def demand(self, kind: type[K]) -> K | None:
+        """Return what the rule demands of this kind."""
+        return demand(self.obligations, kind)
+
+    @property
+    def redact(self) -> Redact | None:
+        """What the rule takes out."""
+        return self.demand(Redact)
+
+    @property
+    def cap(self) -> Cap | None:
+        """What the rule bounds."""
+        return self.demand(Cap)
+
+    @property
+    def route(self) -> RouteTo | None:
+        """Where the rule sends the call."""
+        return self.demand(RouteTo)
 
     @property
     def shows(self) -> tuple[str, ...]:
@@ -65,13 +93,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a test expects. Unset parts are not looked at; an empty `redact` means every kind."""
+    """What a test expects. Unset parts are not looked at; an empty `redact` means every kind.
+
+    `obliges` are keys of obligations that the decision must hold, whatever is in them.
+    """
 
     deny: str | None = None
     permit: bool = False
     redact: frozenset[str] | None = None
     route: str | None = None
     cap: int | None = None
+    obliges: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +165,11 @@ def _rule(rule: Rule) -> dict[str, Json]:
         written["deny"] = {"message": rule.deny.message.text, "remedy": rule.deny.remedy.text}
     if rule.permit:
         written["permit"] = True
-    if rule.redact:
-        written["redact"] = {
-            "kinds": _kinds(rule.redact.kinds),
-            "min_score": rule.redact.min_score,
-            "method": rule.redact.method,
-        }
-    if rule.cap:
-        written["cap"] = {"max_output_tokens": rule.cap.max_output_tokens}
-    if rule.route:
-        written["route"] = rule.route.model
+    for obligation in rule.obligations:
+        written[obligation.key] = obligation.written()
     if rule.risk:
         written["risk"] = rule.risk
     return written
-
-
-def _kinds(kinds: frozenset[str]) -> Json:
-    return list[Json](sorted(kinds)) if kinds else "all"
 
 
 def _test(test: Case) -> Json:
@@ -175,8 +195,9 @@ def _expect(expect: Expectation) -> Json:
     parts: Mapping[str, Json] = {
         "deny": expect.deny,
         "permit": expect.permit or None,
-        "redact": None if expect.redact is None else _kinds(expect.redact),
+        "redact": None if expect.redact is None else kinds_written(expect.redact),
         "route": expect.route,
         "cap": expect.cap,
+        "obliges": list[Json](sorted(expect.obliges)) or None,
     }
     return {key: value for key, value in parts.items() if value is not None}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,11 @@ from typing import Literal
 from policies.pdp.combine import BoundRule
 from policies.pdp.decision import LAYERS, Decision, Layer, RuleRef
 from policies.pdp.document import Mode, Rule
+from policies.pdp.effects import PROMPTS_LENGTH_MAX
 from policies.pdp.engine import ENGINE_VERSION
+from policies.pdp.exemption import Exempt, Exemption, exempt
+from policies.pdp.expression.tree import texts
+from policies.pdp.obligations import AddSystemPrompt, Require
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
 from policies.pdp.request import (
@@ -23,15 +28,18 @@ from policies.pdp.request import (
 )
 
 NO_FAILURE: frozenset[str] = frozenset()
+FOREVER = math.inf
+"""The instant at which every exemption has expired."""
 
-RuleOutcome = Literal["matched", "not_matched", "failed", "skipped", "disabled"]
+RuleOutcome = Literal["matched", "not_matched", "failed", "skipped", "disabled", "exempt"]
 
 
 @dataclass(frozen=True, slots=True)
 class RuleTrace:
     """What became of one rule, and the facts that its condition read.
 
-    A rule that depends on a failed detector has `failed` (it denies then) or `skipped`.
+    A rule that depends on a failed detector has `failed` (it denies then) or `skipped`; one that an
+    exemption keeps out has `exempt`, whether it matches or not.
     """
 
     ref: RuleRef
@@ -53,48 +61,66 @@ class Trace:
 class EffectivePolicy:
     """The policies of all layers as one. It never changes; its decisions depend on facts alone.
 
-    Raises PolicyError where two policies of one layer have one name, or two enforced rules of one
-    layer route.
+    Raises PolicyError where two policies of one layer have one name, two enforced rules of one
+    layer route, or all enforced rules together add too long a system prompt.
     """
 
-    def __init__(self, layered: Sequence[Layered]) -> None:
+    def __init__(self, layered: Sequence[Layered], exemptions: Sequence[Exemption] = ()) -> None:
         self.layered = _arrange(layered)
-        problems = (*_names_twice(self.layered), *_routes_twice(self.layered))
+        self.exemptions = tuple(sorted(exemptions, key=lambda exemption: exemption.name))
+        problems = (
+            *_names_twice(self.layered),
+            *_routes_twice(self.layered),
+            *_prompts_too_long(self.layered),
+        )
         if problems:
             raise PolicyError(problems)
         self._whole: Mapping[Phase, Program] = {
             "request": Program(self.layered, "request", NO_FAILURE),
             "answer": Program(self.layered, "answer", NO_FAILURE),
         }
-        self._impaired: dict[tuple[Phase, frozenset[str]], Program] = {}
+        self._impaired: dict[tuple[Phase, frozenset[str], Exempt], Program] = {}
 
     def decide(
-        self, phase: Phase, slots: Sequence[FactValue], failed: frozenset[str] = NO_FAILURE
+        self,
+        phase: Phase,
+        slots: Sequence[FactValue],
+        failed: frozenset[str] = NO_FAILURE,
+        at_s: float = FOREVER,
     ) -> Decision:
         """Return the decision on these facts. The slots are not changed.
 
         In the request phase `risk` is computed and its slot is ignored; in the answer phase the
         slot must hold the risk of the request's decision. `failed` names the detectors without a
-        result for the facts that are read, the request's in the answer phase too.
+        result for the facts that are read, the request's in the answer phase too. `at_s` is the
+        instant of the call in UTC epoch seconds: without it no exemption holds.
         """
-        program = self._program(phase, failed) if failed else self._whole[phase]
+        if failed or self.exemptions:
+            program = self._program(phase, failed, exempt(self.exemptions, slots, at_s))
+        else:
+            program = self._whole[phase]
         mask = program.match(slots)
         return program.ready.get(mask) or program.resolve(mask, slots)
 
     def explain(
-        self, phase: Phase, slots: Sequence[FactValue], failed: frozenset[str] = NO_FAILURE
+        self,
+        phase: Phase,
+        slots: Sequence[FactValue],
+        failed: frozenset[str] = NO_FAILURE,
+        at_s: float = FOREVER,
     ) -> Trace:
         """Return what `decide` returns, as the interpreter finds it, with the reasons."""
-        program = self._program(phase, failed)
+        free = exempt(self.exemptions, slots, at_s)
+        program = self._program(phase, failed, free)
         mask, seen = program.interpret(slots)
-        decision = program.outcome(mask).worded(slots, computed_risk=program.adds_risk)
+        decision = program.outcome(mask).settled(phase, slots)
         matched = {item.ref for bit, item in enumerate(program.judged) if mask >> bit & 1}
         rules = tuple(
             RuleTrace(
                 ref=item.ref,
                 line=item.rule.line,
                 mode=item.rule.mode,
-                outcome=_outcome(item, matched, failed),
+                outcome=_outcome(item, matched, failed, {rule for rule, _ in free}),
                 facts=tuple((name, seen[SLOTS[name]]) for name in item.reads),
             )
             for item in program.bound
@@ -113,6 +139,8 @@ class EffectivePolicy:
             for policy in self.layered
         ]
         whole = {"engine": ENGINE_VERSION, "facts": schema, "policies": policies}
+        if self.exemptions:
+            whole["exemptions"] = [exemption.written() for exemption in self.exemptions]
         text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -136,32 +164,53 @@ class EffectivePolicy:
         """True where a rule that is not disabled judges answers."""
         return any(rule.phase == "answer" for rule in self._active())
 
+    @cached_property
+    def headers(self) -> frozenset[str]:
+        """The names of the headers, in lower case, that rules require or ask for."""
+        named: set[str] = set()
+        for rule in self._active():
+            require = rule.demand(Require)
+            named |= require.headers if require else set()
+            if "call.headers" in rule.reads:
+                named |= {text.lower() for text in texts(rule.when)}
+        return frozenset(named)
+
+    @cached_property
+    def reads_links(self) -> bool:
+        """True where a rule reads where the links of an answer lead to."""
+        return any("answer.links" in (*rule.reads, *rule.shows) for rule in self._active())
+
     def _detectors(self, phase: Phase) -> frozenset[str]:
         needed: frozenset[str] = frozenset()
         for rule in self._active():
             needed |= detectors_of((*rule.reads, *rule.shows), phase)
             if rule.redact and rule.phase == phase:
-                needed |= {"pii"}
+                needed |= rule.redact.detectors
         return needed
 
     def _active(self) -> Iterable[Rule]:
         for policy in self.layered:
             yield from (rule for rule in policy.document.rules if rule.mode != "disabled")
 
-    def _program(self, phase: Phase, failed: frozenset[str]) -> Program:
-        """Return the program for these failures; they are few, so each is compiled once."""
+    def _program(self, phase: Phase, failed: frozenset[str], free: Exempt) -> Program:
+        """Return the program for these failures and exemptions; they are few, so each is compiled
+        once."""
         known = failed & DETECTORS
-        if not known:
+        if not known and not free:
             return self._whole[phase]
-        key = (phase, known)
+        key = (phase, known, free)
         if key not in self._impaired:
-            self._impaired[key] = Program(self.layered, phase, known)
+            self._impaired[key] = Program(self.layered, phase, known, free)
         return self._impaired[key]
 
 
-def _outcome(item: BoundRule, matched: set[RuleRef], failed: frozenset[str]) -> RuleOutcome:
+def _outcome(
+    item: BoundRule, matched: set[RuleRef], failed: frozenset[str], free: set[str]
+) -> RuleOutcome:
     if item.rule.mode == "disabled":
         return "disabled"
+    if item.rule.mode == "enforce" and str(item.ref) in free:
+        return "exempt"
     if item.detectors & failed:
         return "failed" if item.rule.on_error == "deny" else "skipped"
     return "matched" if item.ref in matched else "not_matched"
@@ -197,6 +246,18 @@ def _routes_twice(layered: Sequence[Layered]) -> Iterable[Problem]:
         refs = [str(item.ref) for item in routing if item.ref.layer == layer]
         if len(refs) > 1:
             yield Problem(0, 0, f"the layer {layer} has more than one route: {', '.join(refs)}")
+
+
+def _prompts_too_long(layered: Sequence[Layered]) -> Iterable[Problem]:
+    texts = {
+        prompt.texts[0]
+        for item in bind(layered, "request")
+        if item.rule.mode == "enforce" and (prompt := item.rule.demand(AddSystemPrompt))
+    }
+    length = sum(map(len, texts))
+    if length > PROMPTS_LENGTH_MAX:
+        message = f"add_system_prompt adds up to {length} characters, and {PROMPTS_LENGTH_MAX} is"
+        yield Problem(0, 0, f"{message} the most that all rules together may add")
 
 
 __all__ = ["EffectivePolicy", "Layered", "RuleOutcome", "RuleTrace", "Trace"]

@@ -16,11 +16,15 @@ class Fields:
     """The keys of one mapping. Read each, then `finish`: only then are the values to be trusted.
 
     A value that cannot be read is noted and replaced, so that one pass finds all faults. Keys of
-    the wider language that this version does not have are `later`.
+    the wider language that this version does not have are `later`, with the reason if there is one.
     """
 
     def __init__(
-        self, node: Node, what: str, known: Iterable[str], later: Iterable[str] = ()
+        self,
+        node: Node,
+        what: str,
+        known: Iterable[str],
+        later: Iterable[str] | dict[str, str] = (),
     ) -> None:
         if not isinstance(node, Mapping):
             raise fault(node.at, f"{what} must be keys with values, as in key: value")
@@ -28,14 +32,16 @@ class Fields:
         self._what = what
         self._problems: list[Problem] = []
         self._entries = {key.text: (key, value) for key, value in node.entries}
-        known, later = tuple(known), frozenset(later)
+        known = tuple(known)
+        later = later if isinstance(later, dict) else dict.fromkeys(later, "")
         for key, _ in node.entries:
             if key.text not in known:
                 self._unknown(key, known, later)
 
-    def _unknown(self, key: Scalar, known: tuple[str, ...], later: frozenset[str]) -> None:
+    def _unknown(self, key: Scalar, known: tuple[str, ...], later: dict[str, str]) -> None:
         if key.text in later:
-            message = f"{key.text} is not available in this version"
+            reason = f": {later[key.text]}" if later[key.text] else ""
+            message = f"{key.text} is not available in this version{reason}"
             self.note(key.at, message, f"available: {', '.join(known)}")
             return
         hint = closest(key.text, known) or f"known: {', '.join(known)}"
@@ -199,6 +205,13 @@ def listing(read: Read[T], most: int) -> Read[tuple[T, ...]]:
         return tuple(items)
 
     return read_all
+
+
+def pairs(node: Node, what: str) -> tuple[tuple[Scalar, Node], ...]:
+    """Read keys that the author chose, each with its node."""
+    if not isinstance(node, Mapping):
+        raise fault(node.at, f"{what} must be keys with values, as in key: value")
+    return node.entries
 
 
 def _value(node: Node) -> bool | int | float | str | None:

@@ -7,11 +7,12 @@ from policies.pdp import fields
 from policies.pdp.canonical import read_json
 from policies.pdp.cases import read_case
 from policies.pdp.document import LANGUAGE, Case, Deny, Document, Expectation, Rule
+from policies.pdp.effects import read_name
 from policies.pdp.expression.tree import Operation, walk
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import NOWHERE, Node, fault
 from policies.pdp.problem import PolicyError, Problem
-from policies.pdp.rules import PlacedRule, read_name, read_rule
+from policies.pdp.rules import PlacedRule, read_rule
 from policies.pdp.yaml_text import read_yaml
 
 RULES_MAX = 500

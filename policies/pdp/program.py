@@ -7,6 +7,7 @@ from policies.pdp.combine import BoundRule, Outcome, Verdicts, combine, none_att
 from policies.pdp.compile import Clause, compile_clauses
 from policies.pdp.decision import DEFAULT_RULE, Decision, Layer, RuleRef
 from policies.pdp.document import Document
+from policies.pdp.exemption import Exempt
 from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.request import RISK_MAX, SLOTS, FactValue, Phase
 
@@ -41,20 +42,29 @@ def bind(layered: Sequence[Layered], phase: Phase) -> tuple[BoundRule, ...]:
 
 
 class Program:
-    """What judges one phase while certain detectors have failed.
+    """What judges one phase while certain detectors have failed and certain rules do not hold.
 
     A set of matching rules is a mask: bit n stands for rule n of `judged`. Calls are many and masks
     are few, so the decision of a mask is kept, unless its sentences show facts.
     """
 
-    def __init__(self, layered: Sequence[Layered], phase: Phase, failed: frozenset[str]) -> None:
+    def __init__(
+        self,
+        layered: Sequence[Layered],
+        phase: Phase,
+        failed: frozenset[str],
+        exempt: Exempt = (),
+    ) -> None:
+        self._exempt = exempt
+        self._free = frozenset(rule for rule, _ in exempt)
+        self.phase = phase
         self.bound = bind(layered, phase)
         active = [item for item in self.bound if item.rule.mode != "disabled"]
         broken = [item for item in active if item.detectors & failed]
         self.adds_risk = phase == "request"
         self.judged = tuple(item for item in active if not item.detectors & failed)
         self.match = compile_clauses(
-            [Clause(item.rule.when, _points(item)) for item in self.judged],
+            [Clause(item.rule.when, self._points(item)) for item in self.judged],
             adds_risk=self.adds_risk,
         )
         self.ready: dict[int, Decision] = {}
@@ -70,23 +80,27 @@ class Program:
             self.ready.clear()
         outcome = self._outcomes.get(mask) or self.outcome(mask)
         self._outcomes[mask] = outcome
-        if outcome.words is None:
+        if outcome.final:
             self.ready[mask] = outcome.decision
-        return outcome.worded(slots, computed_risk=self.adds_risk)
+        return outcome.settled(self.phase, slots)
 
     def outcome(self, mask: int) -> Outcome:
         """Return the outcome where these rules match."""
         if not self._layered:
             return Outcome(none_attached())
         chosen = [item for bit, item in enumerate(self.judged) if mask >> bit & 1]
-        matched = [item for item in chosen if _enforced(item)]
+        matched = [item for item in chosen if self._holds(item)]
+        found = [*chosen, *self._denying]
+        closed = self._unpermitted(matched)
+        kept_out = {str(item.ref) for item in found if _enforced(item)} | {*map(str, closed)}
         return combine(
             Verdicts(
                 matched=matched,
-                failed=[item for item in self._denying if _enforced(item)],
+                failed=[item for item in self._denying if self._holds(item)],
                 detectors=self._failed,
-                shadow=[item for item in (*chosen, *self._denying) if not _enforced(item)],
-                unpermitted=self._unpermitted(matched),
+                shadow=[item for item in found if not _enforced(item)],
+                unpermitted=[ref for ref in closed if str(ref) not in self._free],
+                exemptions=[name for rule, name in self._exempt if rule in kept_out],
             )
         )
 
@@ -98,13 +112,13 @@ class Program:
         seen = list(slots)
         mask = risk = 0
         for bit, item in enumerate(self.judged):
-            if _points(item) and evaluate(item.rule.when, seen):
+            if self._points(item) and evaluate(item.rule.when, seen):
                 mask |= 1 << bit
-                risk += _points(item)
+                risk += self._points(item)
         if self.adds_risk:
             seen[_RISK] = min(risk, RISK_MAX)
         for bit, item in enumerate(self.judged):
-            if not _points(item) and evaluate(item.rule.when, seen):
+            if not self._points(item) and evaluate(item.rule.when, seen):
                 mask |= 1 << bit
         return mask, seen
 
@@ -119,11 +133,13 @@ class Program:
             if not policy.document.default_permit and (policy.layer, policy.name) not in permits
         ]
 
+    def _holds(self, item: BoundRule) -> bool:
+        return _enforced(item) and str(item.ref) not in self._free
+
+    def _points(self, item: BoundRule) -> int:
+        """Return the risk that the rule adds: one that does not hold adds none."""
+        return item.rule.risk if self._holds(item) else 0
+
 
 def _enforced(item: BoundRule) -> bool:
     return item.rule.mode == "enforce"
-
-
-def _points(item: BoundRule) -> int:
-    """Return the risk that the rule adds: a shadow rule adds none."""
-    return item.rule.risk if _enforced(item) else 0

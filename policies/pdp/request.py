@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-SCHEMAS: tuple[int, ...] = (2, 1)
+SCHEMAS: tuple[int, ...] = (3, 2, 1)
 """The versions under which records exist, newest first. Facts were only ever added, and a record
 holds them by name: under any of these, a fact that a record does not have has its default."""
 
@@ -90,8 +90,8 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "app.tier": _text("The app's tier as the administrator set it; empty: none."),
         "key.id": _text("The public id of the virtual key."),
         "key.name": _text("The name of the virtual key."),
-        "user.present": _flag("True where the client named an end user."),
-        "user.id": _text("The end user's id as the client declared it."),
+        "user.present": _flag("True where the end user is known: of the key, or as declared."),
+        "user.id": _text("The end user's id: the key's own, else as the client declared it."),
         "source.hour": _number("Hour of the day (0-23) in the tenant's time zone."),
         "source.weekday": _number("Day of the week (1 Monday - 7 Sunday) in the tenant's zone.", 1),
         "call.endpoint": _text("What is asked for, such as chat.completions."),
@@ -143,6 +143,8 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "answer.secret.max_score": _score(
             "The highest score of them (0-1).", 0.0, "secrets", "answer"
         ),
+        "call.headers": _words("Those of the headers that rules name which the client sent."),
+        "answer.links": _words("The hosts that links in the answer lead to.", phase="answer"),
     }
 )
 

@@ -1,58 +1,39 @@
 """One rule of a document: its keys to a `Rule`, and what a rule may not say. Pure."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from policies.pdp import fields
-from policies.pdp.decision import DEFAULT_RULE, REDACT_METHODS, CapOutputTokens, Redact, RouteTo
+from policies.pdp.decision import DEFAULT_RULE
 from policies.pdp.document import Deny, Mode, OnError, Rule
+from policies.pdp.effects import (
+    ADVICE,
+    ANSWER_EFFECTS,
+    EFFECTS,
+    LATER,
+    read_name,
+    read_obligations,
+)
 from policies.pdp.expression.parser import parse_condition
 from policies.pdp.expression.tokens import LENGTH_MAX, ExpressionError
 from policies.pdp.expression.tree import ALWAYS, Expression, facts_read
 from policies.pdp.fields import Fields, Read
 from policies.pdp.message import MESSAGE_LENGTH_MAX, Message, not_yet_known, parse_message, plain
 from policies.pdp.nodes import NOWHERE, Node, Place, Scalar, fault
-from policies.pdp.problem import closest
 from policies.pdp.request import FACTS, RISK_MAX, Phase
 
-EFFECTS = ("deny", "permit", "redact", "cap", "route", "risk")
 KEYS = ("id", "phase", "mode", "when", *EFFECTS, "on_error")
-LATER = (
-    "allow_models",
-    "allow_regions",
-    "allow_tools",
-    "sanitise",
-    "require_approval",
-    "add_system_prompt",
-    "set_default",
-    "tag",
-    "notify",
-    "require",
-)
-REQUEST_EFFECTS = ("permit", "cap", "route", "risk")
-"""Effects on a request: a rule of the answer phase comes too late for them."""
-
-MIN_SCORE_DEFAULT = 0.4
-TOKENS_MAX = 10_000_000
-KINDS_MAX = 200
 
 PHASES: tuple[Phase, ...] = ("request", "answer")
 
 _MODES: tuple[Mode, ...] = ("enforce", "shadow", "disabled")
 _ON_ERRORS: tuple[OnError, ...] = ("deny", "skip")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_KIND = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_MODEL = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 # Canonical text may be longer than what was written: blanks and escapes are added.
 _CANONICAL_LENGTH_MAX = 8 * LENGTH_MAX
 _NO_MESSAGE = plain("")
 
 T = TypeVar("T")
-
-read_name = fields.word(_NAME, "a name: up to 63 letters, digits and . _ -, no sign first")
-read_model = fields.word(_MODEL, "a model name: up to 200 characters, no blanks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +43,6 @@ class PlacedRule:
     rule: Rule
     id_at: Place
     route_at: Place
-
-
-def read_kinds(known: frozenset[str] | None = None) -> Read[frozenset[str]]:
-    """Read `all` (the empty set) or a list of kinds; only `known` ones, where these are given."""
-    shaped = fields.word(_KIND, "a kind such as EMAIL_ADDRESS")
-
-    def read_kind(node: Node) -> str:
-        kind = shaped(node)
-        if known is not None and kind not in known:
-            raise fault(node.at, f"no detector finds {kind}", closest(kind, known))
-        return kind
-
-    read_list = fields.listing(read_kind, KINDS_MAX)
-
-    def read(node: Node) -> frozenset[str]:
-        if isinstance(node, Scalar) and node.value == "all":
-            return frozenset()
-        kinds = read_list(node)
-        if not kinds:
-            raise fault(node.at, "the list is empty", "write all for every kind")
-        return frozenset(kinds)
-
-    return read
 
 
 def read_rule(node: Node, kinds: frozenset[str] | None = None) -> PlacedRule:
@@ -98,9 +56,7 @@ def read_rule(node: Node, kinds: frozenset[str] | None = None) -> PlacedRule:
         when=keys.required("when", _read_condition, ALWAYS),
         deny=keys.optional("deny", _read_deny(phase), None),
         permit=keys.optional("permit", fields.only_true, default=False),
-        redact=keys.optional("redact", _read_redact(kinds), None),
-        cap=keys.optional("cap", _read_cap, None),
-        route=keys.optional("route", lambda route: RouteTo(read_model(route)), None),
+        obligations=read_obligations(keys, phase, kinds),
         risk=keys.optional("risk", fields.whole(1, RISK_MAX), 0),
         on_error=keys.optional("on_error", fields.choice(_ON_ERRORS), "deny"),
         line=keys.at[0],
@@ -149,28 +105,6 @@ def _read_message(phase: Phase, *, empty: bool) -> Read[Message]:
     return read
 
 
-def _read_redact(known: frozenset[str] | None) -> Read[Redact]:
-    def read(node: Node) -> Redact:
-        keys = Fields(node, "redact", ("kinds", "min_score", "method"), ("links",))
-        redact = Redact(
-            kinds=keys.optional("kinds", read_kinds(known), frozenset()),
-            min_score=keys.optional("min_score", fields.decimal(0.0, 1.0), MIN_SCORE_DEFAULT),
-            method=keys.optional("method", fields.choice(REDACT_METHODS, ("placeholder",)), "mask"),
-        )
-        keys.finish()
-        return redact
-
-    return read
-
-
-def _read_cap(node: Node) -> CapOutputTokens:
-    later = ("n", "temperature", "messages", "bytes")
-    keys = Fields(node, "cap", ("max_output_tokens",), later)
-    tokens = keys.required("max_output_tokens", fields.whole(1, TOKENS_MAX), 0)
-    keys.finish()
-    return CapOutputTokens(tokens)
-
-
 def _placed(node: Scalar, parse: Callable[[str], T]) -> T:
     try:
         return parse(node.text)
@@ -182,12 +116,13 @@ def _check_effects(rule: Rule, keys: Fields) -> None:
     effects = [effect for effect in EFFECTS if effect in keys]
     if not effects and not any(key in keys for key in LATER):
         keys.note(keys.at, "the rule does nothing", f"give it one of {', '.join(EFFECTS)}")
-    if "deny" in effects and len(effects) > 1:
-        message = f"a rule that denies cannot {effects[1]} too"
-        keys.note(keys.key_at(effects[1]), message, "write two rules")
+    beside = [effect for effect in effects if effect not in ("deny", *ADVICE)]
+    if "deny" in effects and beside:
+        message = f"a rule that denies cannot {beside[0]} too"
+        keys.note(keys.key_at(beside[0]), message, "write two rules")
     if rule.phase == "answer":
-        for effect in REQUEST_EFFECTS:
-            if effect in effects:
+        for effect in effects:
+            if effect not in ANSWER_EFFECTS:
                 keys.note(keys.key_at(effect), f"{effect} is too late in the answer phase")
 
 

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass
 
-from policies.pdp.decision import (
-    CapOutputTokens,
-    Decision,
-    Obligation,
-    Redact,
-    RouteTo,
-)
+from policies.pdp.decision import Decision
 from policies.pdp.document import Case, Document, Expectation
 from policies.pdp.evaluate import EffectivePolicy, Layered
+from policies.pdp.obligations import Cap, Obligation, Redact, RouteTo
 from policies.pdp.request import DEFAULTS, SLOTS
 
 
@@ -38,7 +33,8 @@ def _run(policy: EffectivePolicy, case: Case) -> CaseResult:
     decision = policy.decide(case.phase, slots)
     expected = _expected(case.expect)
     got = _got(decision)
-    passed = all(part in got for part in expected)
+    met = {*got, *(_obliged(item.key) for item in decision.obligations)}
+    passed = met.issuperset(expected)
     return CaseResult(case.name, passed, ", ".join(expected), ", ".join(got), case.line)
 
 
@@ -50,24 +46,30 @@ def _expected(expect: Expectation) -> list[str]:
     if expect.redact is not None:
         parts.append(_redact(expect.redact))
     if expect.route is not None:
-        parts.append(_obligation(RouteTo(expect.route)))
+        parts.append(f"route {expect.route}")
     if expect.cap is not None:
-        parts.append(_obligation(CapOutputTokens(expect.cap)))
-    return parts
+        parts.append(f"cap {expect.cap}")
+    return [*parts, *map(_obliged, sorted(expect.obliges))]
 
 
 def _got(decision: Decision) -> list[str]:
     if not decision.permitted:
         return [f"deny by {ref.rule}" for ref in decision.determining]
-    return ["permit", *map(_obligation, decision.obligations)]
+    return ["permit", *map(_said, decision.obligations)]
 
 
-def _obligation(obligation: Obligation) -> str:
-    if isinstance(obligation, Redact):
+def _said(obligation: Obligation) -> str:
+    if isinstance(obligation, Redact) and obligation.kinds is not None:
         return _redact(obligation.kinds)
-    if isinstance(obligation, CapOutputTokens):
+    if isinstance(obligation, Cap) and obligation.max_output_tokens is not None:
         return f"cap {obligation.max_output_tokens}"
-    return f"route {obligation.model}"
+    if isinstance(obligation, RouteTo):
+        return f"route {obligation.model}"
+    return _obliged(obligation.key)
+
+
+def _obliged(key: str) -> str:
+    return f"with {key}"
 
 
 def _redact(kinds: frozenset[str]) -> str:

@@ -39,7 +39,7 @@ _RESERVED = frozenset(
     | {"let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while"}
 )
 # The wider language has these; a rule that reads them is not wrong, it is early.
-_LATER = ("budget.", "rate.", "answer.links", "source.address", "model.price_tier")
+_LATER = ("budget.", "rate.", "source.address", "model.price_tier")
 _INT_MAX = 2**63 - 1
 _INT_DIGITS = 20
 _WORDS_FOR_SIGNS = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT": "!"}

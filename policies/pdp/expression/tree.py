@@ -92,5 +92,15 @@ def facts_read(expression: Expression) -> tuple[FactUse, ...]:
     return tuple(node for node in walk(expression) if isinstance(node, FactUse))
 
 
+def texts(expression: Expression) -> tuple[str, ...]:
+    """Return every text that stands in it, those in lists too, in the order of the text."""
+    found: list[str] = []
+    for node in walk(expression):
+        if isinstance(node, Constant):
+            values = node.value if isinstance(node.value, tuple) else (node.value,)
+            found += [value for value in values if isinstance(value, str)]
+    return tuple(found)
+
+
 ALWAYS: Expression = Constant(value=True, type="bool")
 """The condition `true`."""

@@ -13,7 +13,6 @@ from audit.models import Event, Record
 from gateway import bundle, envelope
 from gateway.models import BundleRevision
 from gateway.proxy import tenant as tenants
-from policies.pdp.decision import CapOutputTokens, Redact, RouteTo
 from policies.pdp.request import DEFAULTS, SLOTS, FindingFact
 from tenants.models import Hold
 from tests import books, estate
@@ -296,16 +295,6 @@ def slots(facts):
     return vector
 
 
-def plain(obligation):
-    match obligation:
-        case Redact(kinds=kinds, min_score=score, method=method):
-            return {"redact": {"kinds": sorted(kinds), "min_score": score, "method": method}}
-        case CapOutputTokens(max_output_tokens=cap):
-            return {"cap": {"max_output_tokens": cap}}
-        case RouteTo(model=model):
-            return {"route": model}
-
-
 def decided_again(policy, phase, body):
     """Decide on what a record holds; return it in the form of the record."""
     decision = policy.decide(phase, slots(body["facts"]), frozenset(body.get("failed", ())))
@@ -319,7 +308,7 @@ def decided_again(policy, phase, body):
         "shadow": list(decision.shadow),
         "risk": decision.risk,
         "contributions": [list(each) for each in decision.contributions],
-        "obligations": [plain(obligation) for obligation in decision.obligations],
+        "obligations": [{each.key: each.written()} for each in decision.obligations],
     }
     if not decision.code:
         del found["code"], found["message"], found["remedy"]

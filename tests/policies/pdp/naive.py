@@ -1,12 +1,17 @@
 """A second evaluator, written from the promises alone: slow, without tables and without caches."""
 
-from policies.pdp.decision import CapOutputTokens, Decision, Effect, Redact, RedactMethod, RouteTo
+from collections.abc import Callable
+from typing import Any
+
+from policies.pdp.decision import Decision, Effect
 from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.program import Layered
 from policies.pdp.request import SLOTS, FactValue
 
 _LAYERS = ["platform", "tenant", "app"]
-_METHODS: list[RedactMethod] = ["hash", "mask", "drop"]
+_METHODS = ["hash", "mask", "drop"]
+_ADVICE = {"tag", "notify"}
+_LISTS = ["allow_models", "allow_regions", "allow_tools"]
 
 
 def naive_decide(
@@ -26,19 +31,22 @@ def naive_decide(
         slots[SLOTS["risk"]] = sum(points for _, points in contributions)
 
     matched = [item for item in enforced if evaluate(item[3].when, slots)]
+    demands = [(item, _demands(item)) for item in matched]
     denying = [item for item in matched if item[3].deny]
+    empty = _emptied(demands)
     failing = [item for item in broken if item[3].mode == "enforce" and item[3].on_error == "deny"]
     closed = _closed(layered, matched) if phase == "request" else []
-    reasons = denying + failing + closed
+    reasons = denying + empty + failing + closed
+    if layered and not reasons:
+        reasons = _out_of_bounds(demands, phase, slots)
     denied = bool(reasons) or not layered
-    permitting = [i for i in matched if i[3].permit or i[3].redact or i[3].cap or i[3].route]
+    permitting = [item for item, found in demands if item[3].permit or found]
+    merged = _merged([found for _, found in demands])
     return {
         "permit": not denied,
-        "code": _code(denying, failing) if denied else "",
-        "determining": [_name(item) for item in (reasons if denied else permitting)],
-        "redact": None if denied else _redact([item[3].redact for item in matched]),
-        "cap": None if denied else _least([item[3].cap for item in matched]),
-        "route": None if denied else _first([item[3].route for item in matched]),
+        "code": _code(denying + empty, failing) if denied else "",
+        "determining": _once(_name(item) for item in (reasons if denied else permitting)),
+        "obligations": {k: v for k, v in merged.items() if not denied or k in _ADVICE},
         "risk": sum(points for _, points in contributions),
         "contributions": contributions,
         "matched": [_name(item) for item in matched],
@@ -46,6 +54,10 @@ def naive_decide(
         "message": denying[0][3].deny.message.render(slots) if denying else None,
         "remedy": denying[0][3].deny.remedy.render(slots) if denying else None,
     }
+
+
+def _demands(item: tuple) -> dict[str, object]:
+    return {found.key: found.written() for found in item[3].obligations}
 
 
 def _rules(layered: list[Layered], phase: str) -> list[tuple]:
@@ -67,6 +79,49 @@ def _closed(layered: list[Layered], matched: list[tuple]) -> list[tuple]:
     return sorted(closed, key=_place)
 
 
+def _emptied(demands: list[tuple]) -> list[tuple]:
+    """Return the rules whose lists have nothing in common with those of others."""
+    found = []
+    for key in _LISTS:
+        naming = [(item, set(written[key])) for item, written in demands if key in written]
+        if naming and not set.intersection(*(names for _, names in naming)):
+            found += [item for item, _ in naming]
+    return sorted(found, key=_place)
+
+
+def _out_of_bounds(demands: list[tuple], phase: str, slots: list[FactValue]) -> list[tuple]:
+    """Judge what all rules together demand; name the rules that demand what is not kept."""
+    facts: dict[str, Any] = {name: slots[slot] for name, slot in SLOTS.items()}
+    merged = _merged([written for _, written in demands])
+    model = merged.get("route") or facts["model.routed"] or facts["model.asked"]
+    elsewhere = "route" in merged and merged["route"] != facts["model.routed"]
+    tools = facts["call.tools"] if phase == "request" else facts["answer.tool_calls"]
+    declared = {tag.split("=")[0] for tag in facts["call.tags"]}
+
+    def broken(written: dict) -> bool:
+        cap, require = written.get("cap", {}), written.get("require", {})
+        return (
+            any(cap.get(k, facts[f"call.{k}"]) < facts[f"call.{k}"] for k in _counted)
+            or model not in written.get("allow_models", [model])
+            or (
+                facts["model.region"] not in written.get("allow_regions", [facts["model.region"]])
+                and not elsewhere
+            )
+            or not set(tools) <= set(written.get("allow_tools", tools))
+            or (require.get("user", False) and not facts["user.present"])
+            or not set(require.get("headers", [])) <= set(facts["call.headers"])
+            or not set(require.get("metadata", [])) <= declared
+        )
+
+    found = [item for item, written in demands if broken(written)]
+    # What each rule demands alone is kept exactly where all of it together is.
+    assert bool(found) == broken(merged)
+    return found
+
+
+_counted = ("n", "messages", "bytes")
+
+
 def _shadow(sound: list[tuple], broken: list[tuple], slots: list[FactValue]) -> list[tuple]:
     found = [i for i in sound if i[3].mode == "shadow" and evaluate(i[3].when, slots)]
     found += [i for i in broken if i[3].mode == "shadow" and i[3].on_error == "deny"]
@@ -81,22 +136,24 @@ def _place(item: tuple) -> tuple:
     return item[:3]
 
 
+def _once(names) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 def facets(decision: Decision) -> dict[str, object]:
     """Return a decision in the shape of `naive_decide`; messages of ours are left out."""
-    redacts = [item for item in decision.obligations if isinstance(item, Redact)]
-    caps = [i.max_output_tokens for i in decision.obligations if isinstance(i, CapOutputTokens)]
-    routes = [item.model for item in decision.obligations if isinstance(item, RouteTo)]
-    assert max(len(redacts), len(caps), len(routes)) <= 1
-    ruled = decision.code == "policy_denied" and any(
-        ref.rule != "default" for ref in decision.determining
+    keys = [obligation.key for obligation in decision.obligations]
+    assert len(set(keys)) == len(keys)
+    ruled = (
+        decision.code == "policy_denied"
+        and any(ref.rule != "default" for ref in decision.determining)
+        and not decision.message.startswith(_OURS)
     )
     return {
         "permit": decision.effect is Effect.PERMIT,
         "code": decision.code,
         "determining": [str(ref) for ref in decision.determining],
-        "redact": next(iter(redacts), None),
-        "cap": next(iter(caps), None),
-        "route": next(iter(routes), None),
+        "obligations": {found.key: found.written() for found in decision.obligations},
         "risk": decision.risk,
         "contributions": list(decision.contributions),
         "matched": list(decision.matched),
@@ -106,26 +163,90 @@ def facets(decision: Decision) -> dict[str, object]:
     }
 
 
+_OURS = ("The call ", "The model ", "A deployment ", "The answer calls ", "The rules ")
+
+
 def _name(item: tuple) -> str:
     return f"{item[2]}/{item[1]}"
 
 
-def _redact(found: list) -> Redact | None:
-    wanted = [redact for redact in found if redact]
-    if not wanted:
-        return None
-    kinds = set()
-    for redact in wanted:
-        kinds |= redact.kinds
-    if any(not redact.kinds for redact in wanted):
-        kinds = set()
-    strictest = max(_METHODS.index(redact.method) for redact in wanted)
-    return Redact(frozenset(kinds), min(r.min_score for r in wanted), _METHODS[strictest])
+def _merged(demands: list[dict]) -> dict[str, object]:
+    """Merge what was written, key by key; `demands` are sorted, the highest layer first."""
+    found = {key: [written[key] for written in demands if key in written] for key in _LAWS}
+    return {key: _LAWS[key](values) for key, values in found.items() if values}
 
 
-def _least(found: list) -> int | None:
-    return min((cap.max_output_tokens for cap in found if cap), default=None)
+def _redact(found: list[dict]) -> dict[str, object]:
+    strictest = max(_METHODS.index(redact["method"]) for redact in found)
+    merged: dict[str, object] = {"method": _METHODS[strictest]}
+    for part in ("kinds", "secrets"):
+        named = [redact[part] for redact in found if part in redact]
+        if named:
+            every = "all" in named
+            merged[part] = "all" if every else sorted({kind for kinds in named for kind in kinds})
+    scores = [redact["min_score"] for redact in found if "min_score" in redact]
+    if scores:
+        # Of links alone there is no score to tell; they have that of a rule that says nothing.
+        merged["min_score"] = min(scores + [0.4] * (len(found) - len(scores)))
+    if any("links" in redact for redact in found):
+        merged["links"] = True
+    return merged
 
 
-def _first(found: list) -> str | None:
-    return next((route.model for route in found if route), None)
+def _least(found: list[dict]) -> dict[str, object]:
+    names = {name for cap in found for name in cap}
+    return {name: min(cap[name] for cap in found if name in cap) for name in names}
+
+
+def _common(found: list[list[str]]) -> list[str]:
+    return sorted(set(found[0]).intersection(*found[1:]))
+
+
+def _texts(found: list[str]) -> object:
+    texts = _once(found)
+    return texts if len(texts) > 1 else texts[0]
+
+
+def _first_values(found: list[dict]) -> dict[str, object]:
+    merged: dict[str, object] = {}
+    for values in found:
+        merged = {**values, **merged}
+    return merged
+
+
+def _tags(found: list[dict]) -> dict[str, object]:
+    values = {name: sorted({tags[name] for tags in found if name in tags}) for name in _keys(found)}
+    return {name: some if len(some) > 1 else some[0] for name, some in values.items()}
+
+
+def _require(found: list[dict]) -> dict[str, object]:
+    merged: dict[str, object] = (
+        {"user": True} if any("user" in require for require in found) else {}
+    )
+    for part in ("headers", "metadata"):
+        names = {name for require in found for name in require.get(part, [])}
+        merged |= {part: sorted(names)} if names else {}
+    return merged
+
+
+def _keys(found: list[dict]) -> set[str]:
+    return {name for one in found for name in one}
+
+
+def _in_order(found: list[list[str]]) -> list[str]:
+    order = ["unicode_tags", "zero_width", "bidi", "html_comments"]
+    return [carrier for carrier in order if any(carrier in some for some in found)]
+
+
+_LAWS: dict[str, Callable[[list], object]] = {
+    "redact": _redact,
+    "sanitise": _in_order,
+    "cap": _least,
+    "route": lambda found: found[0],
+    **dict.fromkeys(_LISTS, _common),
+    "add_system_prompt": _texts,
+    "set_default": _first_values,
+    "tag": _tags,
+    "notify": lambda found: sorted({topic for topics in found for topic in topics}),
+    "require": _require,
+}

@@ -3,78 +3,13 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from policies.pdp.combine import (
-    BoundRule,
-    Outcome,
-    Verdicts,
-    combine,
-    merge_cap,
-    merge_redact,
-    none_attached,
-)
-from policies.pdp.decision import (
-    REDACT_METHODS,
-    CapOutputTokens,
-    Effect,
-    Layer,
-    Redact,
-    RedactMethod,
-    RouteTo,
-    RuleRef,
-)
-from policies.pdp.request import DEFAULTS, RISK_MAX, SLOTS
+from policies.pdp.combine import BoundRule, Outcome, Verdicts, combine, none_attached
+from policies.pdp.decision import Effect, Layer, RuleRef
+from policies.pdp.obligations import Cap, Redact, RouteTo
+from policies.pdp.request import DEFAULTS, RISK_MAX, SLOTS, Phase
 from policies.pdp.rules import read_rule
 from policies.pdp.yaml_text import read_yaml
-
-_redacts = st.builds(
-    Redact,
-    st.frozensets(st.sampled_from("ABC")),
-    st.sampled_from([0.0, 0.4, 1.0]),
-    st.sampled_from(REDACT_METHODS),
-)
-_caps = st.builds(CapOutputTokens, st.integers(1, 5))
-
-
-@given(_redacts, _redacts, _redacts)
-def test_redactions_merge_commutatively_idempotently_and_associatively(a, b, c):
-    assert merge_redact(a, b) == merge_redact(b, a)
-    assert merge_redact(a, a) == a
-    assert merge_redact(merge_redact(a, b), c) == merge_redact(a, merge_redact(b, c))
-
-
-@given(_redacts, _redacts, st.sampled_from("ABCD"), st.sampled_from([0.0, 0.2, 0.4, 0.9, 1.0]))
-def test_a_merged_redaction_covers_what_each_covers_at_least_as_strictly(a, b, kind, score):
-    merged = merge_redact(a, b)
-    for one in (a, b):
-        assert merged.covers(kind, score) or not one.covers(kind, score)
-        assert REDACT_METHODS.index(merged.method) <= REDACT_METHODS.index(one.method)
-
-
-def test_the_strictest_method_is_drop_then_mask_then_hash():
-    def method(*methods: RedactMethod) -> str:
-        first, second = (Redact(frozenset("A"), 0.4, name) for name in methods)
-        return merge_redact(first, second).method
-
-    assert method("hash", "mask") == "mask"
-    assert method("mask", "drop") == "drop"
-    assert method("drop", "hash") == "drop"
-
-
-def test_redactions_take_the_union_and_every_kind_takes_all():
-    some, other = Redact(frozenset("A"), 0.7, "mask"), Redact(frozenset("B"), 0.4, "mask")
-    assert merge_redact(some, other) == Redact(frozenset("AB"), 0.4, "mask")
-    assert merge_redact(some, Redact(frozenset(), 0.9, "hash")) == Redact(frozenset(), 0.7, "mask")
-
-
-@given(_caps, _caps, _caps)
-def test_caps_merge_to_the_smallest(a, b, c):
-    assert merge_cap(a, b) == merge_cap(b, a)
-    assert merge_cap(a, a) == a
-    assert merge_cap(merge_cap(a, b), c) == merge_cap(a, merge_cap(b, c))
-    assert merge_cap(a, b).max_output_tokens == min(a.max_output_tokens, b.max_output_tokens)
 
 
 def _bound(layer: Layer, policy: str, rule: str, effects: str) -> BoundRule:
@@ -97,7 +32,7 @@ def test_obligations_of_all_layers_merge():
     assert (decision.code, decision.message, decision.remedy) == ("", "", "")
     assert decision.obligations == (
         Redact(frozenset("AB"), 0.4, "mask"),
-        CapOutputTokens(200),
+        Cap(200),
         RouteTo("tenant-model"),
     )
     assert [str(ref) for ref in decision.determining] == ["p/r2", "t/r4", "a/r1", "a/r3"]
@@ -218,8 +153,9 @@ def test_sentences_that_show_facts_are_made_for_each_call():
     outcome = combine(Verdicts(matched=[deny, risk]))
     slots = list(DEFAULTS)
     slots[SLOTS["app.tier"]], slots[SLOTS["risk"]] = "free", 99
-    for computed, message in ((True, "Risk 7."), (False, "Risk 99.")):
-        decision = outcome.worded(slots, computed_risk=computed)
+    phases: tuple[tuple[Phase, str], ...] = (("request", "Risk 7."), ("answer", "Risk 99."))
+    for phase, message in phases:
+        decision = outcome.settled(phase, slots)
         assert (decision.message, decision.remedy) == (message, "Not free.")
         assert decision.determining == outcome.decision.determining
     assert slots[SLOTS["risk"]] == 99
@@ -227,13 +163,13 @@ def test_sentences_that_show_facts_are_made_for_each_call():
 
 def test_a_remedy_alone_may_show_facts():
     deny = _bound("app", "a", "z", "deny: {message: No, remedy: '{app.tier}'}")
-    decision = combine(Verdicts(matched=[deny])).worded(DEFAULTS, computed_risk=True)
+    decision = combine(Verdicts(matched=[deny])).settled("request", DEFAULTS)
     assert (decision.message, decision.remedy) == ("No", "")
 
 
 def test_a_plain_outcome_is_its_decision():
     decision = none_attached()
-    assert Outcome(decision).worded(DEFAULTS, computed_risk=True) is decision
+    assert Outcome(decision).settled("request", DEFAULTS) is decision
 
 
 def test_without_a_policy_everything_is_refused_and_that_is_said():
@@ -243,7 +179,21 @@ def test_without_a_policy_everything_is_refused_and_that_is_said():
     assert decision.determining == ()
 
 
-@pytest.mark.parametrize("obligation", ["redact: {}", "cap: {max_output_tokens: 5}", "route: m"])
+@pytest.mark.parametrize(
+    "obligation",
+    [
+        "redact: {}",
+        "cap: {max_output_tokens: 5}",
+        "route: m",
+        "sanitise: [bidi]",
+        "allow_models: [m]",
+        "add_system_prompt: Be brief.",
+        "set_default: {temperature: 0}",
+        "tag: {a: b}",
+        "notify: [t]",
+        "require: {user: true}",
+    ],
+)
 def test_an_obligation_determines_a_permit(obligation):
     rule = _bound("app", "a", "r", obligation)
     assert combine(Verdicts(matched=[rule])).decision.determining == (rule.ref,)

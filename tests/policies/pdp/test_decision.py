@@ -1,7 +1,8 @@
 """The values of a decision."""
 
 from policies.pdp.combine import none_attached
-from policies.pdp.decision import Effect, Redact, RuleRef
+from policies.pdp.decision import Effect, RuleRef
+from policies.pdp.obligations import Redact
 
 
 def test_a_reference_reads_policy_slash_rule():

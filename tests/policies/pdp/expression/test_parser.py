@@ -124,7 +124,7 @@ _KNOWN_KINDS = "its fields are kind, category, score, place, count"
         ("zzz", 0, "unknown fact", "known: answer, app, call"),
         ("rate.left > 0", 0, "rate.left is not available in this version", "available:"),
         ("budget.left > 0", 0, "is not available in this version", "available:"),
-        ("answer.links.exists(h, true)", 0, "answer.links is not available", "available:"),
+        ("source.address == 'a'", 0, "source.address is not available", "available:"),
         ("model.__class__ == 'a'", 0, 'unknown fact "model.__class__"', ""),
         ("pii.count.x > 1", 10, 'type int has no member "x"', ""),
         ('call.n."x" > 1', 7, "expected the name of a method", ""),

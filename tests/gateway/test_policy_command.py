@@ -1,0 +1,111 @@
+"""Policies as files: what a customer's CI sees of them, and how the command ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policies.pdp.reference import EXAMPLE
+from policies.pdp.schema import policy_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """Run `manage.py policy ...` in a process of its own, with a data folder that stays empty."""
+
+    def run(*arguments):
+        data = tmp_path / "data"
+        done = subprocess.run(
+            [sys.executable, "manage.py", "policy", *map(str, arguments)],
+            cwd=ROOT,
+            env={"GATEHOUSE_DATA": str(data), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert not (data / "postgres").exists()
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="house.yaml"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_sound_policies_are_told_in_a_line_each(policy, file):
+    path = file(EXAMPLE)
+    done = policy("check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: house-rules: 8 rules, 6 tests\n"
+    done = policy("test", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: house-rules: 8 rules, 6 of 6 tests passed\n"
+
+
+def test_problems_stand_where_they_are_with_file_line_and_column(policy, file):
+    good, bad = file(EXAMPLE), file(EXAMPLE.replace("secret.count", "secret.cont"), "bad.yaml")
+    done = policy("check", good, bad)
+    assert done.returncode == 1
+    first, shown, caret, *_ = done.stdout.splitlines()[1:]
+    assert first.startswith(f'{bad}:6:11: unknown fact "secret.cont"')
+    assert shown[caret.index("^")] == "s"
+    assert "1 of 2 files are not good" in done.stderr
+
+
+def test_a_kind_that_nothing_finds_is_a_problem(policy, file):
+    done = policy("check", file(EXAMPLE.replace("CREDIT_CARD", "CREDIT_CRAD")))
+    assert done.returncode == 1
+    assert "no detector finds CREDIT_CRAD" in done.stdout
+    assert 'did you mean "CREDIT_CARD"?' in done.stdout
+
+
+def test_a_test_that_fails_fails_the_command_but_not_the_check(policy, file):
+    path = file(EXAMPLE.replace("{deny: risky}", "{permit: true}"))
+    assert policy("check", path).returncode == 0
+    done = policy("test", path)
+    assert done.returncode == 1
+    assert 'the test "signals add up" fails: expected permit, got deny by risky' in done.stdout
+    assert done.stdout.startswith(f"{path}:36:")
+
+
+def test_json_holds_problems_and_tests(policy, file):
+    good, bad = file(EXAMPLE), file("policy: p\nrules: 5\n", "bad.yaml")
+    done = policy("test", "--json", good, bad)
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    first, second = told["files"]
+    assert (first["file"], first["ok"], first["policy"]) == (str(good), True, "house-rules")
+    assert [test["passed"] for test in first["tests"]] == [True] * 6
+    assert len(first["hash"]) == 64
+    assert second["problems"] == [
+        {"line": 2, "column": 8, "message": 'expected a list, found the value "5"', "hint": ""}
+    ]
+    assert json.loads(policy("check", "--json", good).stdout)["files"][0]["tests"] == []
+
+
+def test_a_file_that_cannot_be_read_is_a_wrong_call(policy, tmp_path):
+    done = policy("check", tmp_path / "none.yaml")
+    assert done.returncode == 2
+    assert "cannot be read: No such file" in done.stderr
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
+    assert policy("check", tmp_path / "bytes.yaml").returncode == 2
+    assert policy("check").returncode == 2
+
+
+def test_schema_and_reference_are_printed(policy):
+    assert json.loads(policy("schema").stdout) == policy_schema()
+    assert policy("reference").stdout == (ROOT / "docs" / "policy-language.md").read_text("utf-8")

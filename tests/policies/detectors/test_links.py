@@ -1,0 +1,63 @@
+"""Links: what a browser or a Markdown renderer would follow is found, with the host it leads to."""
+
+import time
+
+import pytest
+
+from policies.detectors.finding import Finding
+from policies.detectors.links import HOSTS_MAX, find, findings, hosts
+
+
+@pytest.mark.parametrize(
+    ("text", "link", "host"),
+    [
+        ("see https://Evil.Example/a?b=c#d.", "https://Evil.Example/a?b=c#d", "evil.example"),
+        ("(http://a.example:8080/x)", "http://a.example:8080/x", "a.example"),
+        ("![x](https://a.example/i.png)", "https://a.example/i.png", "a.example"),
+        ("[r]: <https://a.example/i> 't'", "https://a.example/i", "a.example"),
+        ("https://user:pw@b.example/", "https://user:pw@b.example/", "b.example"),
+        ("https:\\\\b.example\\x", "https:\\\\b.example\\x", "b.example"),
+        ('src="//cdn.example/x"', "//cdn.example/x", "cdn.example"),
+        ("at www.a.example today", "www.a.example", "www.a.example"),
+        ("a1+x-y.z://h/p", "a1+x-y.z://h/p", "h"),
+        ("1https://h.example", "1https://h.example", "h.example"),
+        ("mailto:a@b.example", "mailto:a@b.example", ""),
+        ("data:text/html,x", "data:text/html,x", ""),
+        ("https://h.example./x", "https://h.example./x", "h.example"),
+        ("ht\u200btps://h.example/x", "ht\u200btps://h.example/x", "h.example"),
+        ("\uff48ttps://h.example/x", "\uff48ttps://h.example/x", "h.example"),
+    ],
+)
+def test_a_link_is_found_with_its_host(text, link, host):
+    found = find(text)
+    assert (link, host) in [(text[each.start : each.end], each.host) for each in found]
+    assert {each.host for each in found} == {host}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a // b", "ratio 3:4", "x = a//b", "C:\\dir", "wwwhat", "a: b"]
+)
+def test_what_is_no_link_is_none(text):
+    assert find(text) == []
+
+
+def test_hosts_come_once_sorted_and_too_many_are_told_as_other():
+    assert hosts(["https://b.example https://a.example", "www.b.example //b.example/"]) == (
+        "a.example",
+        "b.example",
+        "www.b.example",
+    )
+    many = hosts([" ".join(f"https://h{number}.example" for number in range(HOSTS_MAX + 5))])
+    assert len(many) == HOSTS_MAX + 1
+    assert many[-1] == "other"
+
+
+def test_findings_name_the_leaf():
+    assert findings(["a", "www.a.example"]) == [Finding("LINK", "link", 1.0, 1, 0, 13, "raw")]
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "/" * 100_000, "a:" * 50_000, "http:" * 20_000])
+def test_the_worst_texts_are_read_quickly(text):
+    start = time.process_time()
+    find(text)
+    assert time.process_time() - start < 2

@@ -208,7 +208,8 @@ class Permitted:
 
     `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
     dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
-    not. `hidden` says how many characters that hid text were taken out, by carrier.
+    not. `redacted` says that something was taken out; `hidden`, how many characters of what hid
+    text, by carrier.
     """
 
     call: Call
@@ -217,6 +218,7 @@ class Permitted:
     route: Route
     deployment: Deployment
     outgoing: Outgoing
+    redacted: bool = False
     hidden: tuple[tuple[str, int], ...] = ()
 
 

@@ -49,7 +49,7 @@ def admitted(
         "cap": permitted.cap,
         "bound_micros": reservation.micros,
         "currency": reservation.price.currency if reservation.price else "",
-        "redacted": permitted.body is not decided.case.call.body,
+        "redacted": permitted.redacted,
         "timings_us": dict(decided.trail.marks),
     }
     if permitted.hidden:

@@ -6,22 +6,38 @@ An endpoint that stands in no table here takes nothing from a policy: the call i
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.exchange import Body, Endpoint
+from gateway.exchange import Body, Call, Endpoint
 from gateway.proxy.errors import Forbidden
 from policies.pdp.obligations import Obligation, SetDefault
 
 USUAL_TEMPERATURE = 1.0
-"""What the APIs take where a client says nothing."""
+"""What the APIs that generate take where a client says nothing."""
 
+_SAMPLING: Mapping[str, str] = {"temperature": "temperature", "top_p": "top_p"}
 _NONE: Mapping[str, str] = {}
 PARAMETERS: Mapping[Endpoint, Mapping[str, str]] = {
-    Endpoint.CHAT: {"temperature": "temperature", "top_p": "top_p"},
-    Endpoint.MESSAGES: {"temperature": "temperature", "top_p": "top_p"},
+    Endpoint.CHAT: _SAMPLING,
+    Endpoint.COMPLETIONS: _SAMPLING,
+    Endpoint.RESPONSES: _SAMPLING,
+    Endpoint.MESSAGES: _SAMPLING,
+    Endpoint.TRANSCRIPTIONS: {"temperature": "temperature"},
     Endpoint.COUNT_TOKENS: _NONE,
     Endpoint.EMBEDDINGS: _NONE,
+    Endpoint.MODERATIONS: _NONE,
+    Endpoint.IMAGES: _NONE,
+    Endpoint.SPEECH: _NONE,
 }
 """What a request of each endpoint calls the parameters of sampling; one without any generates
 nothing that they could change, and so keeps what is said of them."""
+
+_MOST = {
+    ("temperature", endpoint): 1.0 for endpoint in (Endpoint.MESSAGES, Endpoint.TRANSCRIPTIONS)
+}
+_FORMS = frozenset({Endpoint.TRANSCRIPTIONS})
+"""Endpoints whose bodies are forms: their values are texts."""
+
+_COOL = frozenset({Endpoint.TRANSCRIPTIONS})
+"""Endpoints whose usual temperature is 0, under every bound."""
 
 
 def unenforceable(obligation: Obligation, endpoint: Endpoint) -> Forbidden:
@@ -48,29 +64,35 @@ def defaulted(endpoint: Endpoint, body: Body, default: SetDefault) -> Body | Non
     if names is None:
         return None
     left_open = {
-        names[name]: value
+        names[name]: _spelled(endpoint, min(value, _MOST.get((name, endpoint), value)))
         for name, value in default.values
         if name in names and body.get(names[name]) is None
     }
     return {**body, **left_open} if left_open else body
 
 
-def cooled(endpoint: Endpoint, body: Body, most: float) -> Body | None:
+def cooled(call: Call, body: Body, most: float) -> Body | None:
     """Return a body whose temperature is at most that; None where it cannot be told.
 
-    Where the client says nothing the usual temperature is bounded, and sent.
+    Where neither client nor policy say one, the usual temperature is bounded, and sent.
     """
-    names = PARAMETERS.get(endpoint)
+    names = PARAMETERS.get(call.endpoint)
     if names is None:
         return None
     name = names.get("temperature")
     if name is None:
         return body
-    asked = body.get(name)
-    wanted = USUAL_TEMPERATURE if asked is None else asked
-    if asked is not None and wanted <= most:
+    said = body.get(name)
+    if said is None and call.endpoint in _COOL:
         return body
-    return {**body, name: min(wanted, most)}
+    wanted = USUAL_TEMPERATURE if said is None else float(said)
+    if said is not None and wanted <= most:
+        return body
+    return {**body, name: _spelled(call.endpoint, min(wanted, most))}
+
+
+def _spelled(endpoint: Endpoint, value: float) -> float | str:
+    return f"{value:g}" if endpoint in _FORMS else value
 
 
 def _before_messages(body: Body, text: str) -> Body:
@@ -87,7 +109,13 @@ def _before_system(body: Body, text: str) -> Body:
     return {**body, "system": [{"type": "text", "text": text}, *system]}
 
 
+def _before_instructions(body: Body, text: str) -> Body:
+    own = body.get("instructions")
+    return {**body, "instructions": f"{text}\n\n{own}" if own else text}
+
+
 _SYSTEM: Mapping[Endpoint, Callable[[Body, str], Body]] = {
+    Endpoint.RESPONSES: _before_instructions,
     Endpoint.CHAT: _before_messages,
     Endpoint.MESSAGES: _before_system,
     Endpoint.COUNT_TOKENS: _before_system,

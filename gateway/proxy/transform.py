@@ -39,10 +39,13 @@ def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
     for obligation in decision.obligations:
         _check_known(obligation, judgement)
     body, hidden = _taken_out(case, decision, hash_key)
+    redacted = body is not call.body
     body = _shaped(call, body, decision)
     cap = _cap(call, judgement)
     outgoing = _outgoing(judgement, call, body, cap)
-    return Permitted(call, body, cap, judgement.route, judgement.deployment, outgoing, hidden)
+    return Permitted(
+        call, body, cap, judgement.route, judgement.deployment, outgoing, redacted, hidden
+    )
 
 
 def _check_known(obligation: Obligation, judgement: Judgement) -> None:
@@ -86,7 +89,7 @@ def _shaped(call: Call, body: Body, decision: Decision) -> Body:
     if default is not None:
         body = _kept(shaping.defaulted(call.endpoint, body, default), default, call)
     if cap is not None and cap.temperature is not None:
-        body = _kept(shaping.cooled(call.endpoint, body, cap.temperature), cap, call)
+        body = _kept(shaping.cooled(call, body, cap.temperature), cap, call)
     if prompt is not None:
         body = _kept(shaping.prompted(call.endpoint, body, prompt.texts), prompt, call)
     return body

@@ -17,10 +17,19 @@ from tests.stack import Gateway, eventually
 SECRET = "AKIA" + "Q3EGWYXK5H2T7ZPM"
 PATHS = {
     Endpoint.CHAT: "/v1/chat/completions",
+    Endpoint.COMPLETIONS: "/v1/completions",
+    Endpoint.RESPONSES: "/v1/responses",
     Endpoint.MESSAGES: "/v1/messages",
     Endpoint.COUNT_TOKENS: "/v1/messages/count_tokens",
     Endpoint.EMBEDDINGS: "/v1/embeddings",
+    Endpoint.MODERATIONS: "/v1/moderations",
+    Endpoint.IMAGES: "/v1/images/generations",
+    Endpoint.SPEECH: "/v1/audio/speech",
+    Endpoint.TRANSCRIPTIONS: "/v1/audio/transcriptions",
 }
+PROMPTED = {Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS}
+SAMPLING = {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES}
+CONVERSING = {Endpoint.CHAT, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS}
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -42,16 +51,25 @@ def plain(*rules):
     return "\n".join(["policy: {name}", "default: permit", "rules:", *listed])
 
 
+def saying(endpoint, text):
+    """Return the fields of a request that says a text."""
+    if endpoint in CONVERSING:
+        return {"messages": [{"role": "user", "content": text}]}
+    prompts = {Endpoint.COMPLETIONS, Endpoint.IMAGES, Endpoint.TRANSCRIPTIONS}
+    return {"prompt" if endpoint in prompts else "input": text}
+
+
 def ask(gateway, home, endpoint, headers=None, **fields):
     """Make one call at an endpoint."""
-    body = {"model": home.model, **fields}
-    if endpoint is Endpoint.EMBEDDINGS:
-        body.setdefault("input", "Hello")
-    else:
-        body.setdefault("messages", HELLO)
+    body = {"model": home.model, **saying(endpoint, "Hello"), **fields}
     if endpoint is Endpoint.MESSAGES:
         body.setdefault("max_tokens", 64)
+    if endpoint is Endpoint.SPEECH:
+        body["voice"] = "alloy"
     with gateway.client(home.secret) as client:
+        if endpoint is Endpoint.TRANSCRIPTIONS:
+            files = {"file": ("a.mp3", b"sound", "audio/mpeg")}
+            return client.post(PATHS[endpoint], data=body, files=files, headers=headers)
         return client.post(PATHS[endpoint], json=body, headers=headers)
 
 
@@ -80,7 +98,7 @@ def test_a_system_prompt_stands_first_or_the_call_is_refused(gateway, mock, endp
     )
     before = len(mock.books())
     answer = ask(gateway, home, endpoint)
-    if endpoint is Endpoint.EMBEDDINGS:
+    if endpoint not in PROMPTED:
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (403, "obligation_unenforceable")
         assert "add_system_prompt" in error["message"]
@@ -91,6 +109,8 @@ def test_a_system_prompt_stands_first_or_the_call_is_refused(gateway, mock, endp
     if endpoint is Endpoint.CHAT:
         assert body["messages"][0] == {"role": "system", "content": "Be brief.\n\nBe kind."}
         assert body["messages"][1:] == HELLO
+    elif endpoint is Endpoint.RESPONSES:
+        assert body["instructions"] == "Be brief.\n\nBe kind."
     else:
         assert body["system"] == "Be brief.\n\nBe kind."
     record = books.record(home, "admitted")
@@ -122,31 +142,35 @@ def test_a_system_prompt_stands_before_the_clients_own(gateway, mock):
 @pytest.mark.parametrize("endpoint", PATHS)
 def test_temperature_is_lowered_and_sent_where_it_is_not_told(gateway, mock, endpoint):
     home = home_of(mock, endpoint, plain("cap: {temperature: 0.5, max_output_tokens: 10}"))
-    takes = endpoint in {Endpoint.CHAT, Endpoint.MESSAGES}
+    takes = endpoint in SAMPLING
     for given, sent in ((None, 0.5), (0.9, 0.5), (0.25, 0.25)):
         fields = {"temperature": given} if given is not None and takes else {}
         assert ask(gateway, home, endpoint, **fields).status_code == 200
         assert received(mock).get("temperature") == (sent if takes else None)
     if takes:
-        assert received(mock)["max_tokens"] == 10
+        name = "max_output_tokens" if endpoint is Endpoint.RESPONSES else "max_tokens"
+        assert received(mock)[name] == 10
 
 
 @pytest.mark.parametrize("endpoint", PATHS)
 def test_defaults_are_set_where_the_client_left_them_open(gateway, mock, endpoint):
     source = plain("set_default: {temperature: 0.25, top_p: 0.5, max_output_tokens: 33}")
     home = home_of(mock, endpoint, source)
-    takes = endpoint in {Endpoint.CHAT, Endpoint.MESSAGES}
     assert ask(gateway, home, endpoint).status_code == 200
     body = received(mock)
-    if not takes:
-        assert not {"temperature", "top_p", "max_tokens"} & body.keys()
+    cap = "max_output_tokens" if endpoint is Endpoint.RESPONSES else "max_tokens"
+    if endpoint is Endpoint.TRANSCRIPTIONS:
+        assert body["temperature"] == "0.25"
+        return
+    if endpoint not in SAMPLING:
+        assert not {"temperature", "top_p", cap} & body.keys()
         return
     assert (body["temperature"], body["top_p"]) == (0.25, 0.5)
     # The messages API has no request without a cap.
-    assert body["max_tokens"] == (64 if endpoint is Endpoint.MESSAGES else 33)
-    assert ask(gateway, home, endpoint, temperature=0.75, max_tokens=12).status_code == 200
+    assert body[cap] == (64 if endpoint is Endpoint.MESSAGES else 33)
+    assert ask(gateway, home, endpoint, temperature=0.75, **{cap: 20}).status_code == 200
     body = received(mock)
-    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.75, 0.5, 12)
+    assert (body["temperature"], body["top_p"], body[cap]) == (0.75, 0.5, 20)
 
 
 @pytest.mark.parametrize(
@@ -267,12 +291,7 @@ HIDDEN = f"Hi{TAGS} th\u200bere, \u202eabc\u202c <!-- secretly --> done"
 def test_what_hides_text_is_taken_out_and_counted(gateway, mock, endpoint):
     source = plain("sanitise: [unicode_tags, zero_width]", "sanitise: [bidi, html_comments]")
     home = home_of(mock, endpoint, source)
-    fields = (
-        {"input": HIDDEN}
-        if endpoint is Endpoint.EMBEDDINGS
-        else {"messages": [{"role": "user", "content": HIDDEN}]}
-    )
-    assert ask(gateway, home, endpoint, **fields).status_code == 200
+    assert ask(gateway, home, endpoint, **saying(endpoint, HIDDEN)).status_code == 200
     assert "Hi there, abc  done" in json.dumps(received(mock))
     assert books.record(home, "admitted").body["sanitised"] == {
         "bidi": 2,
@@ -286,18 +305,34 @@ def test_what_hides_text_is_taken_out_and_counted(gateway, mock, endpoint):
 def test_secrets_are_redacted_and_leave_no_trace(gateway, mock, endpoint):
     home = home_of(mock, endpoint, plain("redact: {secrets: all, kinds: [EMAIL_ADDRESS]}"))
     text = f"Use {SECRET} of {MAIL}."
-    fields = (
-        {"input": text}
-        if endpoint is Endpoint.EMBEDDINGS
-        else {"messages": [{"role": "user", "content": text}]}
-    )
-    assert ask(gateway, home, endpoint, **fields).status_code == 200
+    assert ask(gateway, home, endpoint, **saying(endpoint, text)).status_code == 200
     body = json.dumps(received(mock))
     assert "Use <aws_access_key> of <EMAIL_ADDRESS>." in body
     assert SECRET not in body
     record = books.record(home, "admitted")
     assert SECRET not in json.dumps(record.body)
     assert record.body["decision"]["obligations"][0]["redact"]["secrets"] == "all"
+
+
+def test_a_body_with_additions_alone_is_not_called_redacted(gateway, mock):
+    home = home_of(mock, Endpoint.CHAT, plain("add_system_prompt: x", "redact: {kinds: all}"))
+    for text, redacted in (("Hello", False), (MAIL, True)):
+        assert gateway.chat(home.secret, home.model, text).status_code == 200
+        assert books.records(home, "admitted")[-1].body["redacted"] is redacted
+
+
+def test_the_temperature_of_a_transcription_is_lowered_where_it_is_told(gateway, mock):
+    endpoint = Endpoint.TRANSCRIPTIONS
+    home = home_of(mock, endpoint, plain("cap: {temperature: 0.5}"))
+    for given, sent in (("0.75", "0.5"), ("0.25", "0.25")):
+        assert ask(gateway, home, endpoint, temperature=given).status_code == 200
+        assert received(mock)["temperature"] == sent
+
+
+def test_a_temperature_is_never_set_over_what_the_api_takes(gateway, mock):
+    home = home_of(mock, Endpoint.MESSAGES, plain("set_default: {temperature: 1.5}"))
+    assert ask(gateway, home, Endpoint.MESSAGES).status_code == 200
+    assert received(mock)["temperature"] == 1.0
 
 
 def test_an_entity_in_what_is_taken_out_goes_with_it(gateway, mock):

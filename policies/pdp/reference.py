@@ -64,7 +64,8 @@ _NOTES: Mapping[str, str] = {
     " record says how many characters of each carrier went.",
     "cap": "`max_output_tokens` and `temperature` are lowered: the first is always sent upstream,"
     " the second too, since the default of a provider is not known to be lower (what a client left"
-    " open is sent as 1.0 at most). A call over `n`, `messages` or `bytes` is denied: with fewer"
+    " open is sent as 1.0 at most; a transcription's usual 0 is left alone). A call over `n`,"
+    " `messages` or `bytes` is denied: with fewer"
     " answers, messages or bytes it would be another call.",
     "route": "At most one enforced rule of a layer may route: two are an error when it is"
     " published. The target is judged again; it is routed at most once.",
@@ -77,7 +78,7 @@ _NOTES: Mapping[str, str] = {
     " error when it is published. An endpoint without a system prompt refuses the call"
     " (`obligation_unenforceable`); say `call.endpoint` in the condition.",
     "set_default": f"Known: {', '.join(PARAMETERS)}. Endpoints that do not sample keep it by doing"
-    " nothing. Caps hold for defaults, too.",
+    " nothing. Caps hold for defaults, too, and so does the most that an API takes.",
     "tag": "Written into the record, of a denied call, too.",
     "notify": "A line of the log and the counter `gatehouse_policy_notices_total`, by topic. Holds"
     " for a denied call, too; nothing waits for it.",

@@ -7,7 +7,7 @@ loss; what is one must not be missed.
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from policies.detectors import normalise
 from policies.detectors.finding import Finding
@@ -16,10 +16,11 @@ KIND: Final = "LINK"
 HOSTS_MAX: Final = 100
 """Hosts of one answer that become facts."""
 
-# Backslashes are slashes to a browser. A scheme is any word before a colon and two of them.
+# Backslashes are slashes to a browser, and behind a scheme of the web one or none will do. Another
+# scheme is any word before a colon and two slashes.
 _LINK: Final = re.compile(
-    r"(?:(?<![a-z0-9+.-])[a-z0-9+.-]*:[/\\]{2}|(?<![/\\:\w])[/\\]{2}(?=[\w.-]{1,250}\.[a-z])"
-    r"|\bwww\.|\b(?:mailto|tel|data|javascript):)[^\s<>\"'`\]\[{}|^]{1,4096}",
+    r"(?:(?<![a-z0-9+.-])[a-z0-9+.-]*:[/\\]{2}|(?<![/\\:\w])[/\\]{2}(?=[\w.-]{1,250}\.\w)"
+    r"|\bwww\.|\b(?:mailto|tel|data|javascript|https?|ftp|wss?):)[^\s<>\"'`\]\[{}|^]{1,4096}",
     re.IGNORECASE,
 )
 _AUTHORITY: Final = re.compile(r"(?:[a-z0-9+.-]*:)?[/\\]*(?P<authority>[^/\\?#]*)", re.IGNORECASE)
@@ -65,19 +66,15 @@ def hosts(texts: list[str]) -> tuple[str, ...]:
 
 
 def _links(text: str) -> Iterator[Link]:
-    if ":" not in text and "//" not in text and "\\\\" not in text and "ww" not in text.lower():
-        return
     for match in _LINK.finditer(text):
         address = match.group().rstrip(_TRAILING)
-        if address:
-            yield Link(match.start(), match.start() + len(address), _host(address))
+        yield Link(match.start(), match.start() + len(address), _host(address))
 
 
 def _host(address: str) -> str:
     if re.match(r"(?:mailto|tel|data|javascript):", address, re.IGNORECASE):
         return ""
-    found = _AUTHORITY.match(address)
-    authority = found["authority"] if found else ""
+    authority = cast("re.Match[str]", _AUTHORITY.match(address))["authority"]  # nothing is needed
     host = authority.rpartition("@")[2].lower()
     name, _, port = host.rpartition(":")
     host = name if name and port.isdigit() else host

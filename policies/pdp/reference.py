@@ -73,7 +73,9 @@ _NOTES: Mapping[str, str] = {
     "allow_regions": "Judged for each deployment before it is tried: one that is not allowed is"
     " out, the next is in. A deployment without a region is in none.",
     "allow_tools": "A rule of the request looks at the tools that are offered, one of the answer at"
-    " those that are called.",
+    " those that are called. A tool that the provider runs has the name of its type, as in"
+    " `web_search`. What fields of their own bring in (`mcp_servers`, `web_search_options`) is no"
+    " tool of the list: look at `uninspected.kinds` and `call.unknown_fields`.",
     "add_system_prompt": f"All rules together may add {PROMPTS_LENGTH_MAX} characters: more is an"
     " error when it is published. An endpoint without a system prompt refuses the call"
     " (`obligation_unenforceable`); say `call.endpoint` in the condition.",

@@ -197,3 +197,43 @@ def test_without_a_policy_everything_is_refused_and_that_is_said():
 def test_an_obligation_determines_a_permit(obligation):
     rule = _bound("app", "a", "r", obligation)
     assert combine(Verdicts(matched=[rule])).decision.determining == (rule.ref,)
+
+
+def test_lists_with_nothing_in_common_deny_and_name_the_rules():
+    rules = [
+        _bound("app", "a", "r1", "allow_tools: [x, y]"),
+        _bound("tenant", "t", "r2", "allow_tools: [y, z]"),
+        _bound("tenant", "t", "r3", "allow_models: [m]"),
+    ]
+    assert combine(Verdicts(matched=rules)).decision.permitted
+    rules.append(_bound("platform", "p", "r4", "allow_tools: [x, z], tag: {a: b}"))
+    for order in permutations(rules):
+        decision = combine(Verdicts(matched=order)).decision
+        assert (decision.effect, decision.code) == (Effect.DENY, "policy_denied")
+        assert decision.message == "The rules p/r4 and t/r2 and a/r1 together allow no tools."
+        assert [str(ref) for ref in decision.determining] == ["p/r4", "t/r2", "a/r1"]
+        assert [found.key for found in decision.obligations] == ["tag"]
+    deny = _bound("app", "z", "z", "deny: {message: No}")
+    assert combine(Verdicts(matched=[*rules, deny])).decision.message == "No"
+
+
+def test_a_bound_that_facts_break_denies_with_the_rules_that_it_breaks():
+    rules = [
+        _bound("app", "a", "r1", "cap: {n: 1}, notify: [t]"),
+        _bound("tenant", "t", "r2", "cap: {n: 3}"),
+        _bound("tenant", "t", "r3", "require: {user: true}"),
+    ]
+    outcome = combine(Verdicts(matched=rules))
+    slots = list(DEFAULTS)
+    slots[SLOTS["user.present"]], slots[SLOTS["call.n"]] = True, 1
+    assert not outcome.final
+    assert outcome.settled("request", slots) is outcome.decision
+    slots[SLOTS["call.n"]] = 2
+    decision = outcome.settled("request", slots)
+    assert (decision.effect, decision.code) == (Effect.DENY, "policy_denied")
+    assert [str(ref) for ref in decision.determining] == ["a/r1"]
+    assert [found.key for found in decision.obligations] == ["notify"]
+    slots[SLOTS["user.present"]] = False
+    decision = outcome.settled("request", slots)
+    assert [str(ref) for ref in decision.determining] == ["t/r3", "a/r1"]
+    assert decision.message == "The call names no end user."

@@ -605,3 +605,30 @@ def test_case_22_the_version_changes_with_engine_and_fact_schema(monkeypatch):
     monkeypatch.setattr("policies.pdp.evaluate.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     other_schema = EffectivePolicy(layered).hash
     assert len({original, other_engine, other_schema}) == 3
+
+
+def test_headers_that_rules_name_are_known_in_lower_case():
+    policy = _policy(
+        "id: a, when: true, require: {headers: [X-Ticket]}",
+        """id: b, when: '"X-Other" in call.headers || app.tier == "free"', risk: 1""",
+        "id: c, when: true, mode: disabled, require: {headers: [x-never]}",
+        """id: d, when: 'app.tier in ["paid"]', risk: 1""",
+    )
+    assert policy.headers == {"x-ticket", "x-other", "free"}
+    assert _policy("id: a, when: true, risk: 1").headers == frozenset()
+
+
+def test_links_are_looked_for_where_a_rule_reads_them():
+    reads = "id: a, phase: answer, when: size(answer.links) > 0, redact: {links: true}"
+    shows = "id: a, phase: answer, when: true, deny: {message: '{answer.links}'}"
+    assert _policy(reads).reads_links
+    assert _policy(shows).reads_links
+    assert not _policy("id: a, phase: answer, when: true, redact: {links: true}").reads_links
+
+
+def test_detectors_run_for_what_is_redacted():
+    policy = _policy(
+        "id: a, when: true, redact: {secrets: all}",
+        "id: b, phase: answer, when: true, redact: {links: true}",
+    )
+    assert (policy.needs, policy.answer_needs) == ({"secrets"}, frozenset())

@@ -1,7 +1,7 @@
 """Walking a tree visits all of it."""
 
 from policies.pdp.expression.parser import parse_condition
-from policies.pdp.expression.tree import ALWAYS, Constant, facts_read, walk
+from policies.pdp.expression.tree import ALWAYS, Constant, facts_read, texts, walk
 
 
 def test_facts_are_found_everywhere_in_the_order_of_the_text():
@@ -25,3 +25,8 @@ def test_walk_yields_the_root_first_and_every_node_once():
 
 def test_always_is_true():
     assert parse_condition("true") == ALWAYS == Constant(value=True, type="bool")
+
+
+def test_texts_are_those_of_lists_too_in_order():
+    condition = parse_condition('app.tier == "a" || (call.n > 1 && app.name in ["b", "c"])')
+    assert texts(condition) == ("a", "b", "c")

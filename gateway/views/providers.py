@@ -45,7 +45,8 @@ SECRETS = {
     ),
     "azure-openai": (
         "An API key; or for Microsoft Entra "
-        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line.'
+        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line, of which the '
+        "directory alone is told, and the provider the token that it gives."
     ),
 }
 """What a credential looks like, where it is more than a key."""

@@ -1,7 +1,6 @@
 """Prices of the management API: rows are only ever added, each from an instant on."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -34,9 +33,6 @@ AMOUNT = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
 class Rate(serializers.RegexField):
     """An amount of the currency per million tokens, as a text: money is never a float."""
 
-    read: ClassVar[Callable[[str], int]] = staticmethod(pico_per_token)
-    written: ClassVar[Callable[[int], str]] = staticmethod(per_million_text)
-
     def __init__(self, **terms: Any) -> None:
         super().__init__(AMOUNT, **{"trim_whitespace": False, **terms})
 
@@ -60,12 +56,29 @@ class Rate(serializers.RegexField):
         """Return the text of pico-units per token."""
         return self.written(value)
 
+    @staticmethod
+    def read(text: str) -> int:
+        """Return the pico-units that a text stands for."""
+        return pico_per_token(text)
+
+    @staticmethod
+    def written(pico: int) -> str:
+        """Return pico-units as text."""
+        return per_million_text(pico)
+
 
 class Fee(Rate):
     """An amount of the currency for each request, as a text."""
 
-    read = staticmethod(pico_from_text)
-    written = staticmethod(text_from_pico)
+    @staticmethod
+    def read(text: str) -> int:
+        """Return the pico-units that a text stands for."""
+        return pico_from_text(text)
+
+    @staticmethod
+    def written(pico: int) -> str:
+        """Return pico-units as text."""
+        return text_from_pico(pico)
 
 
 class PriceShown(serializers.ModelSerializer[Price]):

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from tenants.money import MoneyError, micros_from_text, pico_per_token
+from tenants.money import MoneyError, micros_from_text, pico_from_text, pico_per_token
 
 
 class AmountField(forms.CharField):
@@ -50,6 +50,18 @@ class SecondsField(forms.IntegerField):
     def to_python(self, value: Any) -> int:
         """Return the seconds."""
         return super().to_python(value) or 0
+
+
+class FeeField(forms.CharField):
+    """An amount for each request, such as 0.12, as pico-units; nothing where none is said."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the pico-units."""
+        text = super().clean(value)
+        try:
+            return pico_from_text(text) if text else 0
+        except MoneyError as error:
+            raise ValidationError(str(error)) from None
 
 
 class RateField(forms.CharField):

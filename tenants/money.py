@@ -39,6 +39,11 @@ def micros_from_text(text: str) -> int:
     return int(micros)
 
 
+def pico_from_text(text: str) -> int:
+    """Return "0.12" as 120,000,000,000 pico-units; MoneyError as `micros_from_text`."""
+    return micros_from_text(text) * PICO_PER_MICRO
+
+
 def pico_per_token(per_million: str) -> int:
     """Return a price per million tokens, "0.15", as pico-units per token, 150,000."""
     pico = _decimal(per_million) * 1_000_000
@@ -55,6 +60,11 @@ def text_from_micros(micros: int) -> str:
     units, rest = divmod(abs(micros), MICROS_PER_UNIT)
     decimals = f"{rest:06d}".rstrip("0").ljust(2, "0")
     return f"{sign}{units}.{decimals}"
+
+
+def text_from_pico(pico: int) -> str:
+    """Return pico-units as text, rounded up to the micro."""
+    return text_from_micros(micros_from_pico(pico))
 
 
 def per_million_text(pico: int) -> str:

@@ -4,10 +4,11 @@
     python -m tests.mock_provider --port 0 --bare     the same for benchmarks: fast, one answer
 
 `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/models` and others are those of
-OpenAI, `/v1/messages` and what is below it those of Anthropic. A request behaves as its model's
-name says (`mock-status-429`, `mock-usage-absent`, `mock-pace-20`: see `named` in
-`tests/mock_dialect.py`) or as POST `/_behave` has set for its model or for "*". GET `/_books` tells
-every request and what was billed for it, whatever anybody else believes; DELETE forgets all.
+OpenAI, `/v1/messages` and what is below it those of Anthropic; the clouds have theirs too
+(`tests/mock_clouds.py`). A request behaves as its model's name says (`mock-status-429`,
+`mock-usage-absent`, `mock-pace-20`: see `named` in `tests/mock_dialect.py`) or as POST `/_behave`
+has set for its model or for "*". GET `/_books` tells every request and what was billed for it,
+whatever anybody else believes; DELETE forgets all.
 """
 
 import argparse

@@ -19,7 +19,13 @@ from gateway.models import Deployment, Price, Route
 from gateway.selectors import deployments_visible, prices_visible, routes_visible
 from gateway.services.prices import price_set, price_withdraw
 from tenants.api.belonging import OfPlatform
-from tenants.money import MoneyError, per_million_text, pico_per_token
+from tenants.money import (
+    MoneyError,
+    per_million_text,
+    pico_from_text,
+    pico_per_token,
+    text_from_pico,
+)
 
 AMOUNT = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
 
@@ -42,13 +48,37 @@ class Rate(serializers.RegexField):
         if not isinstance(text, str):
             return text
         try:
-            return pico_per_token(text)
+            return self.read(text)
         except MoneyError as error:
             raise serializers.ValidationError(str(error)) from None
 
     def to_representation(self, value: Any) -> str:
         """Return the text of pico-units per token."""
-        return per_million_text(value)
+        return self.written(value)
+
+    @staticmethod
+    def read(text: str) -> int:
+        """Return the pico-units that a text stands for."""
+        return pico_per_token(text)
+
+    @staticmethod
+    def written(pico: int) -> str:
+        """Return pico-units as text."""
+        return per_million_text(pico)
+
+
+class Fee(Rate):
+    """An amount of the currency for each request, as a text."""
+
+    @staticmethod
+    def read(text: str) -> int:
+        """Return the pico-units that a text stands for."""
+        return pico_from_text(text)
+
+    @staticmethod
+    def written(pico: int) -> str:
+        """Return pico-units as text."""
+        return text_from_pico(pico)
 
 
 class PriceShown(serializers.ModelSerializer[Price]):
@@ -58,6 +88,7 @@ class PriceShown(serializers.ModelSerializer[Price]):
     output_per_million = Rate(source="output_pico", read_only=True)
     cached_input_per_million = Rate(source="cached_input_pico", read_only=True, allow_null=True)
     cache_write_per_million = Rate(source="cache_write_pico", read_only=True, allow_null=True)
+    per_request = Fee(source="request_pico", read_only=True)
     route = serializers.UUIDField(source="route_id", read_only=True, allow_null=True)
     deployment = serializers.UUIDField(source="deployment_id", read_only=True, allow_null=True)
 
@@ -73,6 +104,7 @@ class PriceShown(serializers.ModelSerializer[Price]):
             "output_per_million",
             "cached_input_per_million",
             "cache_write_per_million",
+            "per_request",
             "effective_from",
             "source",
             "created_at",
@@ -101,6 +133,7 @@ class PriceSet(PriceOf):
     output_per_million = Rate()
     cached_input_per_million = Rate(required=False, allow_null=True)
     cache_write_per_million = Rate(required=False, allow_null=True)
+    per_request = Fee(required=False)
     effective_from = Instant(required=False)
 
 
@@ -147,7 +180,7 @@ class Prices(OfPlatform):
             input_pico=given["input_per_million"],
             output_pico=given["output_per_million"],
             cached_input_pico=given.get("cached_input_per_million"),
-            request_pico=0,
+            request_pico=given.get("per_request", 0),
             effective_from=int(since.timestamp()),
             cache_write_pico=given.get("cache_write_per_million"),
         )

@@ -14,13 +14,7 @@ from gateway.selectors import own_price
 from gateway.services.prices import price_set, price_withdraw
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
-from tenants.money import (
-    PICO_PER_MICRO,
-    micros_from_text,
-    per_million_text,
-    pico_per_token,
-    text_from_micros,
-)
+from tenants.money import per_million_text, pico_from_text, pico_per_token, text_from_pico
 
 KEYS = (
     "currency",
@@ -47,7 +41,7 @@ class PriceEntry:
     output_pico: int
     cached_input_pico: int | None
     cache_write_pico: int | None
-    request_micros: int
+    request_pico: int
     since: datetime.datetime | None
     spot: Spot
 
@@ -62,8 +56,8 @@ class PriceEntry:
             said["cached_input_per_million"] = per_million_text(self.cached_input_pico)
         if self.cache_write_pico is not None:
             said["cache_write_per_million"] = per_million_text(self.cache_write_pico)
-        if self.request_micros:
-            said["per_request"] = text_from_micros(self.request_micros)
+        if self.request_pico:
+            said["per_request"] = text_from_pico(self.request_pico)
         return said
 
 
@@ -77,7 +71,7 @@ def read(node: Node) -> PriceEntry | None:
         output_pico=keys.required("output_per_million", rate, 0),
         cached_input_pico=keys.optional("cached_input_per_million", rate, None),
         cache_write_pico=keys.optional("cache_write_per_million", rate, None),
-        request_micros=keys.optional("per_request", values.exact(micros_from_text, _EXAMPLE), 0),
+        request_pico=keys.optional("per_request", values.exact(pico_from_text, _EXAMPLE), 0),
         since=keys.optional("from", values.instant, None),
         spot=spot_of(keys, KEYS),
     )
@@ -100,7 +94,7 @@ def apply(session: Session, of: Route | Deployment, entry: PriceEntry | None) ->
         input_pico=entry.input_pico,
         output_pico=entry.output_pico,
         cached_input_pico=entry.cached_input_pico,
-        request_pico=entry.request_micros * PICO_PER_MICRO,
+        request_pico=entry.request_pico,
         effective_from=int(since.timestamp()),
         cache_write_pico=entry.cache_write_pico,
     )
@@ -123,7 +117,7 @@ def describe(of: Route | Deployment | None) -> Plain:
     if row.cache_write_pico is not None:
         said["cache_write_per_million"] = per_million_text(row.cache_write_pico)
     if row.request_pico:
-        said["per_request"] = text_from_micros(row.request_pico // PICO_PER_MICRO)
+        said["per_request"] = text_from_pico(row.request_pico)
     return {**said, "from": instant_text(row.effective_from)}
 
 

@@ -16,7 +16,7 @@ from gateway.calls import wording
 from gateway.calls.story import Money
 from policies.pdp.request import FactValue
 from tenants.models import RateLimit
-from tenants.money import text_from_micros
+from tenants.money import text_from_micros, text_from_pico
 from tenants.permissions import can
 
 register = template.Library()
@@ -88,6 +88,12 @@ def breakable(code: str) -> SafeString:
 def micros(amount: int) -> str:
     """Return 12,500,000 micros as "12.50"."""
     return text_from_micros(amount)
+
+
+@register.filter
+def fee(pico: int) -> str:
+    """Return 120,000,000,000 pico-units as "0.12"."""
+    return text_from_pico(pico)
 
 
 @register.filter

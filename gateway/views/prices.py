@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from audit.actor import Actor
 from gateway import bundle
 from gateway.access import requires
-from gateway.fields import RateField
+from gateway.fields import FeeField, RateField
 from gateway.models import Deployment, Route
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, or_404
 from gateway.selectors import deployments_visible, routes_visible
@@ -32,6 +32,7 @@ class PriceForm(ReasonForm):
     cache_write_pico = RateField(
         label="Input written to a cache, per million tokens", max_length=24, required=False
     )
+    request_pico = FeeField(label="For each request", max_length=24, required=False)
     since = forms.DateTimeField(
         label="From (UTC)",
         widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -44,6 +45,7 @@ class PriceForm(ReasonForm):
         "output_pico",
         "cached_input_pico",
         "cache_write_pico",
+        "request_pico",
         "since",
         "reason",
     )
@@ -102,7 +104,7 @@ def _set(request: HttpRequest, actor: Actor, of: Route | Deployment, lead: str) 
             input_pico=asked["input_pico"],
             output_pico=asked["output_pico"],
             cached_input_pico=asked["cached_input_pico"],
-            request_pico=0,
+            request_pico=asked["request_pico"],
             effective_from=int(asked["since"].timestamp()),
             cache_write_pico=asked["cache_write_pico"],
         )

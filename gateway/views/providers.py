@@ -45,7 +45,8 @@ SECRETS = {
     ),
     "azure-openai": (
         "An API key; or for Microsoft Entra "
-        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line.'
+        '{"tenant_id": "…", "client_id": "…", "client_secret": "…"} in one line, of which the '
+        "directory alone is told, and the provider the token that it gives."
     ),
 }
 """What a credential looks like, where it is more than a key."""
@@ -117,15 +118,15 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 def show(request: HttpRequest, actor: Actor, provider_id: uuid.UUID) -> HttpResponse:
     """Show one provider, what it serves, and how that stands."""
     provider = _provider(actor, provider_id)
-    deployments = provider.deployments.select_related("route").order_by("route__name")
+    deployments = listed(
+        request, provider.deployments.select_related("route").order_by("route__name", "id")
+    )
     content = {
         "crumbs": _crumbs(),
         "provider": provider,
         "circuits": circuits_of(deployments, timezone.now()),
         "spares": [one.label for one in credentials.in_use(provider) if one.label],
-        "deployments": listed(
-            request, provider.deployments.select_related("route").order_by("route__name", "id")
-        ),
+        "deployments": deployments,
     }
     return render(request, "gateway/provider_show.html", content)
 

@@ -23,6 +23,7 @@ _MODES = {"auto": "auto", "required": "any"}
 _LEAST = {"minimal": "low"}
 _STEPS = {"minimal": "low", "xhigh": "high", "max": "high"}
 _WARMEST = 1.0
+_GONE = "Not available any more."
 
 
 class BedrockChat:
@@ -139,15 +140,23 @@ def _output(asked: Conversation, family: str) -> Body | None:
 def _tools(asked: Conversation) -> Body | None:
     """Return the tools. That none may be called is said by telling of none, unless some were called
     before, of which the API wants to be told."""
-    if not asked.tools or (_is_silenced(asked) and not _calls(asked)):
+    tools = asked.tools or _recalled(asked)
+    if not tools or (_is_silenced(asked) and not _calls(asked)):
         return None
-    told: Body = {"tools": [{"toolSpec": _tool(tool)} for tool in asked.tools]}
+    told: Body = {"tools": [{"toolSpec": _tool(tool)} for tool in tools]}
     choice = asked.tool_choice
     if choice is not None and choice.name:
         told["toolChoice"] = {"tool": {"name": choice.name}}
     elif choice is not None and choice.mode in _MODES:
         told["toolChoice"] = {_MODES[choice.mode]: {}}
     return told
+
+
+def _recalled(asked: Conversation) -> tuple[Tool, ...]:
+    """Return the tools that were called before, for a client that tells of none any more."""
+    parts = [part for turn in asked.turns for part in turn.parts]
+    names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolUse))
+    return tuple(Tool(name, _GONE, {"type": "object"}) for name in names)
 
 
 def _is_silenced(asked: Conversation) -> bool:

@@ -35,19 +35,29 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
         given = max(given or 0, total - taken)
     if not taken or given is None or (wrote and not given):
         return None
-    cached, thought = _cached(seen), _reasoning(seen)
+    cached, written, thought = _cached(seen), _written(seen), _reasoning(seen)
+    cached = cached if cached <= taken else 0
     return Usage(
         taken,
         given,
-        cached if cached <= taken else 0,
-        reasoning_tokens=thought if thought <= given else 0,
+        cached,
+        written if cached + written <= taken else 0,
+        thought if thought <= given else 0,
     )
 
 
 def _cached(seen: Mapping[str, Any]) -> int:
-    details = seen.get("prompt_tokens_details") or seen.get("input_tokens_details")
-    told = _count(details, "cached_tokens") if isinstance(details, dict) else None
+    told = _input_detail(seen, "cached_tokens")
     return told or _count(seen, "prompt_cache_hit_tokens") or 0
+
+
+def _written(seen: Mapping[str, Any]) -> int:
+    return _input_detail(seen, "cache_write_tokens")
+
+
+def _input_detail(seen: Mapping[str, Any], name: str) -> int:
+    details = seen.get("prompt_tokens_details") or seen.get("input_tokens_details")
+    return (_count(details, name) if isinstance(details, dict) else None) or 0
 
 
 def _reasoning(seen: Mapping[str, Any]) -> int:

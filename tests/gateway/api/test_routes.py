@@ -32,11 +32,15 @@ def test_a_model_is_served_priced_and_ended(root, unique, provider):
         "currency": "USD",
         "input_per_million": "0.15",
         "output_per_million": "0.6",
+        "cache_write_per_million": "0.2",
+        "per_request": "0.12",
         "effective_from": "2026-01-01T00:00:00Z",
     }
     made = root.post("prices/", price)
     assert made.status_code == 201, made.content
     assert made.json()["input_per_million"] == "0.15"
+    assert made.json()["cache_write_per_million"] == "0.20"
+    assert made.json()["per_request"] == "0.12"
     assert made.json()["effective_from"] == "2026-01-01T00:00:00Z"
     ended = root.post("prices/withdraw/", {"route": route["id"]})
     assert ended.json() == {"withdrawn": True}

@@ -227,6 +227,17 @@ def test_that_none_may_be_called_is_said_by_telling_of_none():
     assert left_out == ("tool_choice",)
 
 
+def test_tools_that_were_called_and_are_not_told_of_any_more_are_named_as_gone():
+    call, result = ToolUse("c", "clock", "{}"), ToolResult("c", (Text("noon"),))
+    turns = HELLO, Turn("assistant", (call, call)), Turn("user", (result,))
+    gone = {"name": "clock", "inputSchema": {"json": {"type": "object"}}}
+    body, left_out = written(asked(*turns))
+    assert body["toolConfig"] == {
+        "tools": [{"toolSpec": {**gone, "description": "Not available any more."}}]
+    }
+    assert left_out == ()
+
+
 def test_a_strict_tool_is_one():
     body, _ = written(asked(tools=(WEATHER._replace(strict=True),)))
     assert body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True

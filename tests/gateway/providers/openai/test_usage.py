@@ -35,6 +35,23 @@ def usage(*told, wrote=True):
             {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 8},
             Usage(10, 5, 8),
         ),
+        (
+            {
+                "input_tokens": 10,
+                "output_tokens": 5,
+                "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 3},
+                "output_tokens_details": {"reasoning_tokens": 4},
+            },
+            Usage(10, 5, 6, 3, 4),
+        ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 5},
+            },
+            Usage(10, 5, 6),
+        ),
         # a discount on more than there is, is none
         (
             {

@@ -9,7 +9,7 @@ def test_every_change_has_words():
     noted = {events.GIVE, events.REFUSE, events.ISSUE, events.REVOKE, events.REUSE}
     assert noted <= set(DONE)
     changes = {action for action in ACTIONS if not action.endswith((".read", "_owner"))}
-    assert {action.rpartition(".")[2] for action in changes} <= set(PAST)
+    assert {action.rpartition(".")[2] for action in changes - set(DONE)} <= set(PAST)
 
 
 def test_a_sentence_says_who_did_what():

@@ -171,7 +171,7 @@ def test_coming_in_and_leaving_are_events(world, address):
     assert "signed in" in text(listed)
     assert "signed out" in text(listed)
     shown = owner.get(f"/events/{first.id}")
-    assert f"{user.email} signed in: user {user.email}." in text(shown)
+    assert f"{user.email} signed in (user {user.email})." in text(shown)
 
 
 def test_failures_leave_one_event_a_minute_and_nothing_that_was_typed(world, address):

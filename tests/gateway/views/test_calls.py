@@ -5,6 +5,8 @@ import re
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit.models import Event
@@ -152,6 +154,15 @@ def test_filters_that_cannot_be_read_say_so(client, query):
     assert answer.status_code == 422
     assert "cannot be read" in text(answer)
     assert 'class="error"' in body(answer)
+
+
+@pytest.mark.parametrize("outcome", ["", "permitted", "denied", "failed", "lost", "in_flight"])
+@pytest.mark.parametrize("more", [{}, {"model": "gpt"}, {"rule": "budget"}])
+def test_however_it_is_narrowed_a_list_takes_few_queries(world, client, outcome, more):
+    world.call().admitted().completed()
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/calls", {"outcome": outcome, **more})
+    assert len(queries) <= 12, "\n".join(query["sql"][:150] for query in queries)
 
 
 def test_nothing_found_is_told_from_nothing_there(world, client):

@@ -3,7 +3,7 @@
 Those with many fields that each call makes anew are named tuples: making one costs a third.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -182,6 +182,7 @@ class Case(NamedTuple):
     """A call before the policy: what was detected, and who may serve it, in order of trial.
 
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
+    `digests` are those of the view's leaves where anybody read them, keyed for the tenant.
     """
 
     call: Call
@@ -190,6 +191,7 @@ class Case(NamedTuple):
     route: Route
     candidates: tuple[Deployment, ...]
     first: Judgement
+    digests: Sequence[str] = ()
 
 
 class Outgoing(NamedTuple):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.bundle import Deployment, Route
@@ -31,7 +32,7 @@ async def decide(
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     if principal.app.policy.headers:
         facts.add_headers(slots, head, principal.app.policy.headers)
-    scan = await _detect(call, principal)
+    scan, digests = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
     tried = _candidates(route, head, call, principal, choosing)
     first = judge(slots, scan, principal, route, tried[0])
@@ -39,7 +40,7 @@ async def decide(
     if other is not None:
         route, tried = other, _candidates(other, head, call, principal, choosing)
         first = judge(slots, scan, principal, route, tried[0])
-    return Case(call, slots, scan, route, tried, first)
+    return Case(call, slots, scan, route, tried, first, digests)
 
 
 def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:
@@ -106,16 +107,21 @@ def _routed(judgement: Judgement, principal: Principal) -> Route | None:
     return None
 
 
-async def _detect(call: Call, principal: Principal) -> Scan:
-    """Run the detectors that the policy needs; long texts off the loop, which others wait for."""
-    needs = principal.app.policy.needs
-    if not needs or not call.view.leaves:
-        return NOTHING
-    scanner = principal.tenant.scanner
-    if call.size <= INLINE_LIMIT:
-        scan = scanner.scan(call.view.leaves, needs)
+async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]]:
+    """Run the detectors that the policy needs on what they have not read lately.
+
+    Long texts are read off the loop, which others wait for. Returns the digests of the leaves too.
+    """
+    needs, leaves = principal.app.policy.needs, call.view.leaves
+    if not needs or not leaves:
+        return NOTHING, ()
+    tenant, verdicts = principal.tenant, principal.tenant.verdicts
+    digests = [tenant.digest(leaf.text.encode()) for leaf in leaves]
+    known = verdicts.known(digests, needs)
+    if call.size <= INLINE_LIMIT or None not in known:
+        scan = verdicts.scan(leaves, digests, needs, known)
     else:
-        scan = await asyncio.to_thread(scanner.scan, call.view.leaves, needs)
+        scan = await asyncio.to_thread(verdicts.scan, leaves, digests, needs, known)
     for detector in scan.failed:
         metrics.DETECTOR_FAILURES.labels(detector).inc()
-    return scan
+    return scan, digests

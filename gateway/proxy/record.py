@@ -1,6 +1,6 @@
 """Steps 8 and 11: what happened to a call, as evidence. No text of a prompt or an answer in it."""
 
-import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation, 
 from gateway.proxy import facts
 from gateway.proxy.errors import Refusal
 from gateway.proxy.evidence.writer import Claim
+from gateway.proxy.tenant import LoadedTenant
 from gateway.proxy.trail import Decided
-from policies.detectors.finding import Scan
+from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
 
 MOST_DIGESTS = 32
@@ -88,9 +89,7 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
-        body["digest"] = _digest(
-            decided.principal.tenant.mac, answer.raw or orjson.dumps(answer.body)
-        )
+        body["digest"] = decided.principal.tenant.digest(answer.raw or orjson.dumps(answer.body))
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.decision is not None:
@@ -150,10 +149,8 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "policy_hash": policy.hash,
         "detectors": tenant.scanner.version,
         "revision": tenant.bundle.revision,
-        "digest": _digest(tenant.mac, trail.raw),
-        "digests": [
-            _digest(tenant.mac, leaf.text.encode()) for leaf in call.view.leaves[:MOST_DIGESTS]
-        ],
+        "digest": tenant.digest(trail.raw),
+        "digests": case.digests[:MOST_DIGESTS] or _digests(tenant, call.view.leaves),
         "key_name": principal.row.name,
         "app": principal.app.app.name,
     }
@@ -189,10 +186,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
     return found
 
 
-def _digest(mac: hashlib.blake2b, text: bytes) -> str:
-    digest = mac.copy()
-    digest.update(text)
-    return digest.hexdigest()
+def _digests(tenant: LoadedTenant, leaves: Sequence[Leaf]) -> list[str]:
+    return [tenant.digest(leaf.text.encode()) for leaf in leaves[:MOST_DIGESTS]]
 
 
 def _record(

@@ -15,6 +15,7 @@ from gateway.exchange import LimitLine
 from gateway.proxy.keyring import NONE, Secret
 from gateway.proxy.store.counters import limit_line
 from policies.detectors.scanner import DetectorConfig, Scanner
+from policies.detectors.verdicts import Verdicts
 from policies.pdp.decision import Layer
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import load_canonical
@@ -51,6 +52,7 @@ class LoadedTenant:
     bundle: Bundle
     apps: Mapping[str, LoadedApp]
     scanner: Scanner
+    verdicts: Verdicts
     zone: ZoneInfo
     mac: hashlib.blake2b
     hash_key: bytes
@@ -65,6 +67,12 @@ class LoadedTenant:
         if known is None:
             known = self._lines[app_id, key_id] = self._lines_of(app_id, key_id)
         return known
+
+    def digest(self, text: bytes) -> str:
+        """Return a keyed digest, in hex, that nobody else could make."""
+        digest = self.mac.copy()
+        digest.update(text)
+        return digest.hexdigest()
 
     def _lines_of(self, app_id: str, key_id: str) -> Lines:
         limits = tuple(line for line in self.limits if _applies(line.limit, app_id, key_id))
@@ -85,6 +93,12 @@ def scanner(config: DetectorConfig) -> Scanner:
     return Scanner(config)
 
 
+@lru_cache(maxsize=64)
+def verdicts(config: DetectorConfig) -> Verdicts:
+    """Return what the scanner of a configuration has read lately, whatever the revision."""
+    return Verdicts(scanner(config))
+
+
 def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
     """Make a bundle ready; after a PolicyError or EnvelopeError the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
@@ -92,6 +106,7 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         bundle=bundle,
         apps=_apps(bundle),
         scanner=scanner(config),
+        verdicts=verdicts(config),
         zone=ZoneInfo(bundle.timezone),
         mac=hashlib.blake2b(
             key=envelope.tenant_key(masters[0], bundle.tenant_id, "digest"),

@@ -19,12 +19,19 @@ def application(url):
         async with request.app["client"].post(
             url, data=body, headers={"content-type": "application/json"}
         ) as answer:
+            if answer.content_type == "text/event-stream":
+                reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
+                await reply.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await reply.write(chunk)
+                await reply.write_eof()
+                return reply
             return web.Response(
                 status=answer.status, body=await answer.read(), content_type="application/json"
             )
 
     async def client(app):
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=256)
+        connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
             app["client"] = session
             yield

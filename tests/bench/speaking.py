@@ -12,10 +12,10 @@ import time
 
 import uvloop
 
-WORDS = (
+PROSE = (
     "The three most important action items are to clarify the messages that confused so many of "
     "them, to schedule the export for the night, and to tell the customer about both of these. "
-).split()
+)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNK = (
     b'data: {"id":"t%d","object":"chat.completion.chunk","created":1,"model":"bench","choices":'
@@ -65,7 +65,7 @@ class Speaking(asyncio.Protocol):
 
     async def speak(self, chunks, pause_s):
         self.transport.write(HEAD)
-        words = itertools.cycle(WORDS)
+        words = itertools.cycle(PROSE.split())
         for _ in range(chunks):
             await asyncio.sleep(pause_s)
             data = CHUNK % (time.monotonic_ns() // 1000, next(words).encode())

@@ -81,6 +81,15 @@ _WORDS: Final[Mapping[str, str]] = {
     "|d origine|d avant|(?:recues|donnees|qui precedent|donnees avant)",
     "fr:rules": "instructions?|consignes?|directives?|regles?|ordres|commandes|restrictions",
     "few": "[a-z]{1,12}",
+    "piece": "[a-z0-9._-]{1,16}",
+    # What an assistant is told to be
+    "unbound": "unrestricted|unfiltered|uncensored|unaligned|unbound|unchained|jailbroken|amoral"
+    "|rule.?free|limitless|without (?:any )?(?:restrictions|limits|limitations|filters|censorship"
+    "|guidelines|ethics|morals|rules)|with no (?:restrictions|limits|limitations|filters"
+    "|censorship|guidelines|ethics|morals|rules)|(?:that|which|who) (?:has|have) no (?:restrictions"
+    "|limits|limitations|filters|guidelines|ethics|morals|rules)",
+    "machine": "ai|a\\.i\\.|assistant|model|language model|llm|chat ?bot|bot|agent|chatgpt|gpt"
+    "|claude|gemini|copilot|ai (?:model|assistant|agent|system)",
 }
 
 # Without one of these after it, the wording names a thing: "the system prompt column".
@@ -179,6 +188,111 @@ SIGNALS: Final = (
         r"(?:what are|what were|what is) <filler*2>your (?:exact |full |own |first |main )?"
         rf"(?:instructions?|directives?|rules|guidelines|constraints){_ENDS}",
         r"(?:what|how) (?:were|have|are) you (?:been )?(?:told|instructed|prompted|programmed)\b",
+    ),
+    _signal(
+        "role_reassignment",
+        60,
+        r"(?:you are|you re|act as|acting as|pretend (?:to be|that you are|you are)|behave"
+        r" (?:as|like)"
+        r"|become|simulate|roleplay as|play the role of|imagine (?:that )?you are) "
+        r"(?:now |from now on |an? |the |like |as )*<few*3>(?:<unbound>)\b",
+        r"pretend (?:that )?you (?:have|had) no (?:restrictions|limits|limitations|filters"
+        r"|guidelines|ethics|morals|rules|policies)\b",
+        r"you are (?:now |going to (?:be|act as) )?(?:called |named )?(?:dan|d\.a\.n\.?|stan"
+        r"|aim|evil"
+        r".?gpt|evil.?bot|do anything now)\b",
+    ),
+    _signal(
+        "jailbreak_mode",
+        60,
+        r"(?:jailbreak|dan|god|unrestricted|unfiltered|uncensored|no.?filter|evil|chaos|opposite"
+        r"|anti.?gpt) mode\b",
+        r"(?:enter|switch to|go into|you are (?:now )?in|respond (?:as|in)|answer in) "
+        r"(?:the )?(?:developer|debug|admin|administrator|root|sudo|maintenance|test(?:ing)?"
+        r"|diagnostic) mode\b",
+        r"chat ?gpt with developer mode\b",
+    ),
+    _signal("developer_mode", 25, r"developer mode (?:is )?(?:now )?(?:enabled|activated)\b"),
+    _signal(
+        "decode_and_obey",
+        60,
+        r"(?:decode|decrypt|decipher|unscramble|reverse|deobfuscate|translate) <piece*6>(?:and"
+        r"|then) "
+        r"(?:then )?(?:follow|obey|execute|carry out|comply with|act on|do what) <few*4>"
+        r"(?:it|them|instructions?|commands?|says?|message|text|result)\b",
+    ),
+    _signal(
+        "forced_opening",
+        45,
+        r"(?:begin|start|open|prefix|preface) (?:your|the|every|each) <few*1>(?:reply|response"
+        r"|answer"
+        r"|message|output) with (?:the (?:words?|phrase) )?(?:absolutely|sure|of course|certainly"
+        r"|yes|happy to|here is|here.?s)\b",
+        r"(?:only )?(?:reply|respond|answer|say|print|output) <few*2>(?:only |exactly |just"
+        r" )*(?:with )?"
+        r"(?:the words? |the phrase )?(?:i have been |you have been |haha )?(?:pwned|hacked"
+        r"|owned)\b",
+        r"(?:do not|don.?t|never|must not) (?:ever )?(?:refuse|decline|say (?:that )?you"
+        r" (?:can ?not"
+        r"|can.?t)) <few*4>(?:request|answer|question|anything|instruction|command|comply)s?\b",
+    ),
+    _signal(
+        "task_hijack",
+        50,
+        r"instead of (?:translating|summari[sz]ing|answering|following|doing|completing"
+        r"|analy[sz]ing"
+        r"|reviewing|classifying) <few*5>(?:please |just |you (?:should|must|will) )?(?:say|write"
+        r"|print|output|reply|respond|tell|send|reveal|show|answer|repeat|execute)\b",
+        r"(?:stop|cancel|abort|drop) (?:the |your |this )?(?:translation|summary|summarization"
+        r"|analysis|current task|task|previous task) (?:and|then) (?:instead )?(?:say|write|print"
+        r"|output|reply|respond|tell|send|reveal|show|do|execute|follow)\b",
+    ),
+    _signal(
+        "addressed_to_machine",
+        45,
+        r"if you are (?:an? |the )<few*2>(?:<machine>) (?:reading|processing|summari[sz]ing"
+        r"|reviewing"
+        r"|analy[sz]ing|evaluating|screening|parsing)\b",
+        r"(?:note|message|instructions?|attention|important|hidden message) (?:to|for) (?:the "
+        r"|any |all )?"
+        r"(?:<machine>)s? (?:reading|processing|summari[sz]ing|reviewing|analy[sz]ing|evaluating"
+        r"|screening|parsing|who|that|which)\b",
+        r"(?:<machine>)s? (?:reading|processing|summari[sz]ing|reviewing|screening) this"
+        r" (?:text|page"
+        r"|document|message|e.?mail|resume|cv|comment|ticket|website)? ?(?:must|should|shall|will"
+        r"|is (?:required|instructed|asked)|are (?:required|instructed|asked))\b",
+    ),
+    Signal(
+        "chat_template",
+        60,
+        (
+            r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|endofprompt|eot_id"
+            r"|start_header_id|end_header_id|begin_of_text|end_of_text)\|>",
+            r"(?:<<SYS>>|<</SYS>>|\[/INST\]|<start_of_turn>|<end_of_turn>)",
+            r"(?i)</(?:system|system_prompt|system-prompt|instructions|user_input|untrusted"
+            r"|prompt)>"
+            r"\s*<(?:system|instructions|assistant|user|admin)>",
+            r"(?i)[-=#*]{2,}\s*(?:end of|end) (?:the )?(?:user(?:'s)? (?:input|message|text)"
+            r"|untrusted (?:text|input)|system prompt|document|context|data)\s*[-=#*]{2,}",
+        ),
+    ),
+    Signal(
+        "exfiltrating_image",
+        60,
+        (
+            r"(?i)!\[[^\]\n]{0,200}\]\(\s*<?https?://[^)\s>]{1,500}[?&][a-z0-9_.-]{1,40}="
+            r"(?:\{|\[|<|\$|%7b|%5b|%3c|%24)",
+            r"(?i)<img\b[^>\n]{0,200}\bsrc\s*=\s*[\"']?https?://[^\"'\s>]{1,500}[?&]"
+            r"[a-z0-9_.-]{1,40}=(?:\{|\[|\$|%7b|%5b|%24)",
+        ),
+    ),
+    Signal(
+        "many_shot",
+        30,
+        (
+            r"(?i)\b(?:(?:human|user)[*]*:[^\n]*\n+[ \t>*#-]*(?:assistant|ai)[*]*:[^\n]*\n*"
+            r"[ \t>*#-]*){8}",
+        ),
     ),
     _signal(MENTION, 20),
     _signal(TAGS, 60),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from policies.detectors import normalise
 from policies.detectors.finding import Finding
 from policies.detectors.gate import Gate
-from policies.detectors.normalise import RAW, View
+from policies.detectors.normalise import RAW, Reading, View
 from policies.detectors.patterns import Wide, compiled
 from policies.detectors.signals import (
     BEFORE_MENTION,
@@ -53,19 +53,24 @@ class Injection:
 
     def find(self, text: str, leaf: int = 0) -> list[Finding]:
         """Return the findings in a text, each place of a kind once, as of that leaf."""
+        return self.find_in(Reading(text), leaf)
+
+    def find_in(self, reading: Reading, leaf: int) -> list[Finding]:
+        """Return the same of a text whose views others read too."""
         found: dict[tuple[str, int, int], Finding] = {}
-        for kind, view, start, end in self._seen(text):
+        for kind, view, start, end in self._seen(reading):
             place = (kind, start, end)
             if place not in found:
                 score = self._scores[kind]
                 found[place] = Finding(kind, "injection", score, leaf, start, end, view)
         return list(found.values())
 
-    def _seen(self, text: str) -> Iterator[_Sight]:
+    def _seen(self, reading: Reading) -> Iterator[_Sight]:
+        text = reading.text
         yield from self._read(text)
         if text.isascii():
             return
-        plain = normalise.plain(text)
+        plain = reading.plain()
         if plain is not None:
             yield from self._read(plain)
         letters = normalise.skeleton(plain or text)

@@ -10,7 +10,7 @@ import binascii
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,8 @@ _TAG: Final = re.compile("[\U000e0020-\U000e007e]")
 SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
 
 _MORE_SELECTORS: Final = 0xE0100
+_SEVERAL: Final = "\uffff"  # no character, and never one
+_REMEMBERED: Final = 16384  # characters of one table
 
 BASE64_RUN: Final = r"[A-Za-z0-9+/_-]{20,}"
 PERCENT_RUN: Final = r"%[0-9A-Fa-f]{2}"
@@ -116,6 +118,9 @@ def plain(text: str) -> View | None:
         return None
     if unicodedata.is_normalized("NFKC", text) and not _INVISIBLE.search(text):
         return None
+    each = text.translate(_FOLDED_ALONE)
+    if _SEVERAL not in each and each == unicodedata.normalize("NFKC", text):
+        return _one_for_one("plain", each, None)
     writer = _Writer()
     done = 0
     for run in _BEYOND_ASCII.finditer(text):
@@ -134,6 +139,9 @@ def skeleton(source: str | View) -> View | None:
     text, origin = _read(source)
     if text.isascii():
         return None
+    each = text.translate(_ALIKE_ALONE)
+    if _SEVERAL not in each:
+        return None if each == text.lower() else _one_for_one("skeleton", each, origin)
     writer = _Writer(origin)
     done = 0
     for run in _BEYOND_ASCII.finditer(text):
@@ -144,6 +152,24 @@ def skeleton(source: str | View) -> View | None:
     writer.keep(text[done:].lower(), done)
     view = writer.view("skeleton")
     return None if view.text == text.lower() else _bounded(view, text)
+
+
+class Reading:
+    """A text that several detectors read, each in the same other views."""
+
+    __slots__ = ("_plain", "_read", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._plain: View | None = None
+        self._read = text.isascii()
+
+    def plain(self) -> View | None:
+        """Return `plain` of the text, made once."""
+        if not self._read:
+            self._plain = plain(self.text)
+            self._read = True
+        return self._plain
 
 
 def tags(text: str) -> View | None:
@@ -185,6 +211,13 @@ def decoded(source: str | View) -> View | None:
 
 def _read(source: str | View) -> tuple[str, View | None]:
     return (source, None) if isinstance(source, str) else (source.text, source)
+
+
+def _one_for_one(name: str, text: str, origin: View | None) -> View:
+    """Return the view whose every character stands for one."""
+    if origin is None:
+        return View(name, text, range(len(text)), range(1, len(text) + 1))
+    return View(name, text, origin.starts, origin.ends)
 
 
 def _if_any(view: View) -> View | None:
@@ -266,6 +299,24 @@ def _looks_like(character: str) -> str:
     return "".join(_LOOKALIKES.get(part, part.casefold()) for part in bare)
 
 
+class _Alone(dict[int, str]):
+    """A table for `str.translate`: what each character becomes, looked at on its own.
+
+    `_SEVERAL` stands for what does not become exactly one. Most writing in the world needs no more.
+    """
+
+    def __init__(self, become: Callable[[str], str]) -> None:
+        super().__init__()
+        self._become = become
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        became = self._become(chr(code))
+        self[code] = became if len(became) == 1 else _SEVERAL
+        return self[code]
+
+
 def _alike(likeness: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {character: letter for letter, characters in likeness for character in characters}
 
@@ -305,3 +356,6 @@ _LOOKALIKES: Final = _alike(
 # Letters in black circles and squares, and the letters that pair up to flags.
 for _first in (0x1F150, 0x1F170, 0x1F1E6):
     _LOOKALIKES.update({chr(_first + place): chr(0x61 + place) for place in range(26)})
+
+_ALIKE_ALONE: Final = _Alone(_looks_like)
+_FOLDED_ALONE: Final = _Alone(lambda each: "" if _INVISIBLE.match(each) else _folded(each))

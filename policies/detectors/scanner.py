@@ -14,6 +14,7 @@ from typing import Final
 from policies.detectors import normalise
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import Injection
+from policies.detectors.normalise import Reading
 from policies.detectors.presidio import Presidio
 from policies.detectors.secrets import Secrets
 
@@ -57,10 +58,10 @@ class Scanner:
         )
         self._injection = _injection()
         self._secrets = _secrets()
-        self._detectors: dict[str, Callable[[str, int], list[Finding]]] = {
+        self._detectors: dict[str, Callable[[Reading, int], list[Finding]]] = {
             PII: self._personal,
             SECRETS: self._secret,
-            INJECTION: self._injection.find,
+            INJECTION: self._injection.find_in,
         }
         self.version = self._version(config)
         self.kinds = self._presidio.kinds
@@ -79,9 +80,10 @@ class Scanner:
             return Scan((Finding(TOO_LARGE, "error", 1.0, large, 0, 0, normalise.RAW),), needs)
         findings: list[Finding] = []
         failed = set(needs - self._detectors.keys())
+        readings = [Reading(leaf.text) for leaf in leaves]
         for name in self._suspecting(leaves, sorted(needs & self._detectors.keys())):
-            for index, leaf in enumerate(leaves):
-                found = self._attempted(name, leaf.text, index)
+            for index, reading in enumerate(readings):
+                found = self._attempted(name, reading, index)
                 if found is None:
                     failed.add(name)
                 else:
@@ -106,20 +108,20 @@ class Scanner:
         }
         return [name for name in names if askable[name].may_find(text)]
 
-    def _attempted(self, name: str, text: str, leaf: int) -> list[Finding] | None:
+    def _attempted(self, name: str, reading: Reading, leaf: int) -> list[Finding] | None:
         """Return what a detector finds, or none if it fails, which must not pass for nothing."""
         try:
-            return self._detectors[name](text, leaf)
+            return self._detectors[name](reading, leaf)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the caller is told
             # The type alone: a message, or a traceback, may hold the text.
             _log.error("detector %s failed: %s", name, type(error).__name__)
             return None
 
-    def _personal(self, text: str, leaf: int) -> list[Finding]:
-        return _in_views(self._presidio.find, "pii", text, leaf)
+    def _personal(self, reading: Reading, leaf: int) -> list[Finding]:
+        return _in_views(self._presidio.find, "pii", reading, leaf)
 
-    def _secret(self, text: str, leaf: int) -> list[Finding]:
-        return _in_views(self._secrets.find, "secret", text, leaf)
+    def _secret(self, reading: Reading, leaf: int) -> list[Finding]:
+        return _in_views(self._secrets.find, "secret", reading, leaf)
 
     def _version(self, config: DetectorConfig) -> str:
         digest = hashlib.sha256()
@@ -141,14 +143,14 @@ Spans = Iterable[tuple[str, float, int, int]]
 
 
 def _in_views(
-    find: Callable[[str], Spans], category: Category, text: str, leaf: int
+    find: Callable[[str], Spans], category: Category, reading: Reading, leaf: int
 ) -> list[Finding]:
     """Return what is found in a text, and in it without its disguise, each place once."""
     found = [
         Finding(kind, category, round(score, 2), leaf, start, end, normalise.RAW)
-        for kind, score, start, end in find(text)
+        for kind, score, start, end in find(reading.text)
     ]
-    plain = normalise.plain(text)
+    plain = reading.plain()
     if plain is not None:
         for kind, score, first, last in find(plain.text):
             start, end = plain.span(first, last)

@@ -19,7 +19,8 @@ from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
 from gateway.rest.once import once
-from policies.api import Attachments, Policies
+from policies.api.attachments import Attachments
+from policies.api.policies import Policies
 from tenants.api.budgets import Budgets
 from tenants.api.limits import Limits
 from tenants.api.members import Members

@@ -24,7 +24,8 @@ from gateway.tasks import maintain_partitions, publish_tenants, refresh_prices
 from policies.models import Policy
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import load_canonical
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Tenant
 from tenants.services.apps import app_create, app_remove, app_suspend
 from tenants.services.budgets import budget_create, budget_remove

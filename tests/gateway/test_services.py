@@ -36,11 +36,8 @@ from gateway.services.routes import (
     deployment_create,
     route_create,
 )
-from policies.services import (
-    policy_attach,
-    policy_create,
-    policy_publish,
-)
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Role, User
 from tenants.permissions import ACTIONS
 from tenants.services.apps import app_create, app_suspend
@@ -76,8 +73,8 @@ def unique(stem):
 
 def services():
     """Return every function that takes an actor in a services module, by name."""
-    modules = [policies.services]
-    for package in (tenants.services, gateway.services):
+    modules = []
+    for package in (policies.services, tenants.services, gateway.services):
         modules += [
             import_module(f"{package.__name__}.{info.name}")
             for info in pkgutil.iter_modules(package.__path__)

@@ -10,13 +10,8 @@ from policies.models import Attachment, Policy, PolicyVersion
 from policies.pdp.language import load_canonical
 from policies.pdp.problem import PolicyError
 from policies.selectors import attached, effective, policies_visible, versions_visible
-from policies.services import (
-    policy_attach,
-    policy_create,
-    policy_detach,
-    policy_publish,
-    policy_retire,
-)
+from policies.services.attachments import policy_attach, policy_detach
+from policies.services.policies import policy_create, policy_publish, policy_retire
 from tenants.models import Role, Tenant
 from tenants.services.apps import app_create, app_remove
 from tenants.services.tenants import tenant_create, tenant_remove

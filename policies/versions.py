@@ -8,15 +8,22 @@ from policies.pdp.document import Document
 from policies.pdp.language import parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
+from policies.vocabulary import Names, known_kinds, unknown
 
 
-def checked(policy: Policy, source: str) -> Document:
-    """Return the document of a text that may be published: sound, and its own tests pass."""
-    document = parse_document(source)
+def checked(policy: Policy, source: str, names: Names | None) -> Document:
+    """Return the document of a text that may be published: sound, and its own tests pass.
+
+    `names` are what it may name of models and tenants; None: they are looked at later.
+    """
+    document = parse_document(source, known_kinds())
     if document.name != policy.name:
         raise ValidationError(
             {"source": f"the text says policy: {document.name}, this is the policy {policy.name}"}
         )
+    strangers = [] if names is None else unknown(document, names)
+    if strangers:
+        raise PolicyError(strangers, source)
     failed = [result for result in run_cases(document) if not result.passed]
     if failed:
         raise PolicyError([_failure(result) for result in failed], source)

@@ -5,8 +5,9 @@ from django.db import transaction
 
 from audit.actor import Actor
 from audit.services import Change, delete, insert
-from policies.models import Attachment, Policy
-from policies.scopes import heard
+from policies.clearance import check_cleared
+from policies.models import Activation, Attachment, Policy
+from policies.scopes import heard, written
 from tenants.changes import platform_change, tenant_change
 from tenants.models import App, Tenant
 
@@ -28,8 +29,16 @@ def policy_attach(
         raise ValidationError({"policy": f"{policy.name} has no published version"})
     if app is not None and (tenant is None or app.tenant_id != tenant.id):
         raise ValidationError({"app": "the app belongs to another tenant"})
+    check_cleared(actor, policy, policy.active, [tenant])
     attachment = Attachment(policy=policy, tenant=tenant, app=app)
     insert(change, attachment)
+    Activation.objects.create(
+        policy=policy,
+        version=policy.active,
+        kind=Activation.Kind.ATTACH,
+        scopes=written([tenant]),
+        actor=actor.name,
+    )
     heard([tenant], fits_later=fits_later)
     return attachment
 

@@ -246,7 +246,9 @@ def test_a_new_revision_is_announced(acme):
 def test_what_cannot_be_compiled_leaves_the_last_good_bundle(acme, caplog):
     good = published(acme)
     nowhere = unique("nowhere")
+    gone = route_create(actor=OPERATOR, name=nowhere)
     policy(f"default: permit\nrules:\n  - {{id: r, when: true, route: {nowhere}}}", tenant=acme)
+    gone.delete()
     app_create(actor=OPERATOR, tenant=acme, name="helpdesk")
     with caplog.at_level(logging.ERROR, logger="gateway.publish"):
         assert publish(acme.id) is None

@@ -10,9 +10,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.management.output import document as one_line
-from policies.detectors.packs import COUNTRIES
-from policies.detectors.scanner import DetectorConfig, Scanner
-from policies.detectors.secrets import RULES
 from policies.pdp.document import Document
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import parse_document
@@ -20,6 +17,7 @@ from policies.pdp.problem import PolicyError
 from policies.pdp.reference import reference
 from policies.pdp.schema import policy_schema
 from policies.pdp.testing import CaseResult, run_cases
+from policies.vocabulary import known_kinds
 
 USAGE = 2
 
@@ -84,12 +82,6 @@ class Command(BaseCommand):
                 rules, tests = len(one.document.rules), len(one.document.tests)
                 ran = f"{len(one.tests)} of {tests} tests passed" if one.tests else f"{tests} tests"
                 self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
-
-
-def known_kinds() -> frozenset[str]:
-    """Return every kind that detectors find, with the identifiers of all countries."""
-    scanner = Scanner(DetectorConfig(countries=tuple(COUNTRIES)))
-    return scanner.kinds | {rule.kind for rule in RULES}
 
 
 def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:

@@ -123,7 +123,8 @@ class ReviewRule(models.Model):
 class Activation(models.Model):
     """A version that came into force, everywhere or (`attach`) somewhere more.
 
-    Rows are only ever inserted (a trigger refuses the rest). `scopes` are the ids of the tenants in which the policy held then; "platform": everywhere.
+    Rows are only ever inserted (a trigger refuses the rest). `scopes` are the ids of the tenants in
+    which it came into force; "platform": in all.
     """
 
     class Kind(models.TextChoices):

@@ -16,7 +16,8 @@ class Actor:
 
     `memberships` maps a tenant's id (as text) to the roles of a person or an application in it.
     `is_superuser` marks the owner of the installation, and an application of the platform. Commands
-    and tasks have neither: they run with the rights of whoever operates the machine.
+    and tasks have neither: they run with the rights of whoever operates the machine. `maker` is the
+    id of the person who made an application.
     """
 
     kind: ActorKind
@@ -25,6 +26,7 @@ class Actor:
     source: str = ""
     memberships: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_superuser: bool = False
+    maker: str = ""
 
     @property
     def is_operator(self) -> bool:

@@ -11,6 +11,10 @@ refused, admitted  source, user, conversation, stream, endpoint, app, key_name, 
                    only those that differ from their default}, decision {effect, code, determining,
                    matched, shadow, exemptions, obligations, risk}, policies [name@version],
                    policy_hash, detectors (version), failed (detectors that could not finish),
+                   exempting (what each exemption that could hold says: the instant by which they
+                   are judged is the call's), rollout (where a candidate version stands beside the
+                   active one: its name, percent, active and candidate (hashes), served, change,
+                   other_policies, and other: what the version that was not served decided),
                    revision (of the bundle), digest and digests (keyed, of the body and of each
                    leaf), timings_us
 refused            status, message, rule
@@ -19,7 +23,7 @@ admitted           provider, deployment, upstream_model, route, region, cap, bou
                    could not honour)
 completed          status, finish, usage [input, output, cached, written to the cache, reasoning],
                    charge ("usage", "bound", "not_billed" or "not_sent"), cost_pico, decision,
-                   failed, sanitised, facts and findings of the answer, digest of the answer,
+                   failed, sanitised, rollout, facts and findings of the answer, its digest,
                    timings_us
 """
 

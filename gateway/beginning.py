@@ -18,7 +18,8 @@ from gateway.models import Provider, Route
 from gateway.services.providers import credential_set, provider_create
 from gateway.services.routes import deployment_create, route_create
 from policies.models import Policy
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.keys import IssuedKey
 from tenants.models import Tenant, VirtualKey
 from tenants.services.apps import app_create

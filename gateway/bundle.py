@@ -157,6 +157,26 @@ class PolicyText:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version beside the active one of the same policy: `percent` of the keys are served it."""
+
+    rollout: str
+    percent: int
+    policy: PolicyText
+
+
+@dataclass(frozen=True, slots=True)
+class Exempting:
+    """Rules that do not hold for some calls before an instant (policies/pdp/exemption.py)."""
+
+    name: str
+    rules: tuple[str, ...]
+    expires_s: int
+    apps: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """A program of the tenant: the models it may call and the policies attached to it by name."""
 
@@ -190,6 +210,8 @@ class Bundle:
     platform_policies: tuple[str, ...]
     tenant_policies: tuple[str, ...]
     cors_origins: tuple[str, ...] = ()
+    exemptions: tuple[Exempting, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from gateway.bundle import Budget, Deployment, Limit, Price, Route
 from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
+from policies.pdp.evaluate import FOREVER
+from policies.pdp.rollout import Verdict
 
 Body = dict[str, Any]
 """A JSON object as parsed: what policy and money need is lifted out of it, the rest travels."""
@@ -176,6 +178,8 @@ class Judgement(NamedTuple):
     facts: list[Any]
     route: Route
     deployment: Deployment
+    at_s: float = FOREVER
+    verdict: Verdict | None = None
 
 
 class Case(NamedTuple):

@@ -8,6 +8,7 @@ APPEND_ONLY = frozenset(
         "audit_event",
         "audit_record",
         "gateway_price",
+        "policies_activation",
         "policies_policyversion",
         "tenants_ledgerentry",
         "tenants_ledgerposting",

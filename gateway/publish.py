@@ -8,7 +8,7 @@ import datetime
 import logging
 import uuid
 import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -19,11 +19,17 @@ from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices
-from policies.models import PolicyVersion
+from policies.models import PolicyVersion, Rollout
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
 from policies.pdp.obligations import RouteTo
-from policies.selectors import Attached, attached, effective
+from policies.selectors import (
+    Attached,
+    TwoRolloutsError,
+    attached,
+    check_effective,
+    exemptions_for,
+)
 from tenants.budgets import window_starts, without_ceiling
 from tenants.models import App, Budget, RateLimit, Tenant
 from tenants.selectors import budget_shapes
@@ -51,7 +57,7 @@ def publish(tenant_id: uuid.UUID) -> int | None:
     now = timezone.now()
     try:
         compiled = _snapshot(tenant_id, now)
-    except (CannotCompileError, PolicyError, BundleError) as error:
+    except (CannotCompileError, TwoRolloutsError, PolicyError, BundleError) as error:
         _note_failure(tenant_id, str(error))
         return None
     body, checksum = bundle.encode(compiled)
@@ -74,13 +80,13 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
     Raises CannotCompileError or PolicyError.
     """
     held = attached(tenant)
-    documents = {
-        name: load_canonical(version.canonical.encode()) for name, version in held.versions.items()
-    }
+    documents = {name: _document(version) for name, version in held.versions.items()}
     apps = list(App.objects.filter(tenant=tenant).exclude(state=App.State.REMOVED).order_by("name"))
     _check_policies(held, apps)
     _check_ceilings(tenant)
-    names = {name for app in apps for name in app.models} | _routed_to(documents.values())
+    candidates = {name: _document(version) for name, version in held.candidates.items()}
+    texts = [*documents.values(), *candidates.values()]
+    names = {name for app in apps for name in app.models} | _routed_to(texts)
     return Bundle(
         format=bundle.FORMAT,
         revision=tenant.revision,
@@ -94,12 +100,14 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         pii_phone_regions=tuple(tenant.pii_phone_regions),
         cors_origins=tuple(tenant.cors_origins),
         apps={str(app.id): _app(app, held) for app in apps},
-        routes=_routes(names, documents),
+        routes=_routes(names, texts),
         budgets=_budgets(tenant, now),
         limits=_limits(tenant),
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},
         platform_policies=held.platform,
         tenant_policies=held.tenant,
+        exemptions=_exemptions(tenant, held, now),
+        candidates=tuple(_candidate(rollout) for rollout in held.rollouts),
     )
 
 
@@ -125,7 +133,7 @@ def _prune(tenant_id: uuid.UUID) -> None:
 
 def _check_policies(held: Attached, apps: Iterable[App]) -> None:
     for own in {held.apps.get(app.id, ()) for app in apps}:
-        effective(held, own)
+        check_effective(held, own)
 
 
 def _check_ceilings(tenant: Tenant) -> None:
@@ -141,12 +149,14 @@ def _routed_to(documents: Iterable[Document]) -> set[str]:
     return {rule.route.model for rule in rules if isinstance(rule.route, RouteTo)}
 
 
-def _routes(names: set[str], documents: Mapping[str, Document]) -> dict[str, bundle.Route]:
+def _routes(names: set[str], documents: Iterable[Document]) -> dict[str, bundle.Route]:
     """Return the routes that apps may call and those that policies route to, all of the latter."""
     rows = list(Route.objects.filter(name__in=names).order_by("name"))
-    for name, document in documents.items():
+    for document in documents:
         for target in sorted(_routed_to([document]) - {row.name for row in rows}):
-            raise CannotCompileError(f"the policy {name} routes to {target}, which is no model")
+            raise CannotCompileError(
+                f"the policy {document.name} routes to {target}, which is no model"
+            )
     served: dict[uuid.UUID, list[bundle.Deployment]] = {row.id: [] for row in rows}
     for route_id, deployment in _deployments(rows):
         served[route_id].append(deployment)
@@ -267,6 +277,30 @@ def _limits(tenant: Tenant) -> tuple[bundle.Limit, ...]:
         )
         for row in rows.order_by("name", "id")
     )
+
+
+def _document(version: PolicyVersion) -> Document:
+    return load_canonical(version.canonical.encode())
+
+
+def _exemptions(
+    tenant: Tenant, held: Attached, now: datetime.datetime
+) -> tuple[bundle.Exempting, ...]:
+    return tuple(
+        bundle.Exempting(
+            name=item.name,
+            rules=tuple(sorted(item.rules)),
+            expires_s=item.expires_s,
+            apps=tuple(sorted(item.apps)),
+            keys=tuple(sorted(item.keys)),
+        )
+        for item in exemptions_for(tenant, held, now)
+    )
+
+
+def _candidate(rollout: Rollout) -> bundle.Candidate:
+    text = _policy_text(rollout.policy.name, rollout.version)
+    return bundle.Candidate(str(rollout.id), rollout.percent, text)
 
 
 def _policy_text(name: str, version: PolicyVersion) -> bundle.PolicyText:

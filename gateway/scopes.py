@@ -9,6 +9,8 @@ from types import MappingProxyType
 _READ_AND_WRITTEN = {
     "apps": "the apps of tenants",
     "budgets": "budgets",
+    "drafts": "texts of policies that are being worked on",
+    "exemptions": "exemptions from rules",
     "exports": "exports of evidence",
     "jobs": "the work that outlives a request",
     "keys": "virtual keys, without their secrets",
@@ -18,7 +20,11 @@ _READ_AND_WRITTEN = {
     "people": "who may sign in, and what they may do",
     "policies": "policies, their versions and where they hold",
     "providers": "providers and their credentials, which nobody can read",
+    "review-rules": "where a text takes a second person",
+    "reviews": "texts before a second person",
+    "rollouts": "candidate versions beside active ones, and what they change",
     "routes": "public model names, their deployments and prices",
+    "schedules": "versions that come into force at an instant",
     "tenants": "tenants",
 }
 _READ_ONLY = {

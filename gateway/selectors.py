@@ -293,6 +293,7 @@ def bearer(token: AbstractAccessToken, source: str) -> Actor | None:
             source=source,
             memberships=roles,
             is_superuser=tenant_id is None,
+            maker=str(application.user_id or ""),
         )
     return _through(actor_of(token.user, source), application) if token.user.is_active else None
 
@@ -305,3 +306,8 @@ def _through(person: Actor, application: OAuthApplication) -> Actor:
     roles = frozenset({Role.OWNER.value}) if person.is_superuser else person.roles_in(tenant_id)
     memberships = {tenant_id: roles} if roles else {}
     return replace(person, name=name, memberships=memberships, is_superuser=False)
+
+
+def model_names() -> list[str]:
+    """Return the public names of all models."""
+    return list(Route.objects.values_list("name", flat=True))

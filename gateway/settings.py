@@ -255,6 +255,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "publish": {"task": "gateway.publish", "schedule": 5.0, "options": {"expires": 5}},
+    "bring_into_force": {
+        "task": "gateway.bring_into_force",
+        "schedule": 1.0,
+        "options": {"expires": 1},
+    },
     "sweep_leases": {"task": "gateway.sweep_leases", "schedule": 5.0, "options": {"expires": 5}},
     "maintain_partitions": {"task": "gateway.maintain_partitions", "schedule": 3600.0},
     "tend_jobs": {"task": "gateway.tend_jobs", "schedule": 5.0, "options": {"expires": 5}},

@@ -27,6 +27,8 @@ from gateway.publish import RENEW_AFTER, publish
 from gateway.selectors import tenants_behind
 from gateway.services.exports import exports_expire
 from gateway.services.prices import price_book_refresh
+from policies.models import Schedule
+from policies.services.schedules import schedule_perform
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
 from tenants.revisions import tenant_heard
@@ -52,6 +54,14 @@ def publish_tenants(tenant_id: str | None = None) -> None:
         behind = behind.filter(pk=uuid.UUID(tenant_id))
     for tenant in list(behind):
         _publish(tenant)
+
+
+@shared_task(name="gateway.bring_into_force")
+def bring_into_force() -> None:
+    """Bring versions into force whose instant has come."""
+    due = Schedule.objects.filter(state=Schedule.State.WAITING, at__lte=timezone.now())
+    for schedule in due.order_by("at"):
+        schedule_perform(actor=task_actor("gateway.bring_into_force"), schedule=schedule)
 
 
 @shared_task(name="gateway.maintain_partitions")

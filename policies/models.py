@@ -6,7 +6,30 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
+from policies.lifecycle import (
+    Activation,
+    Draft,
+    Exemption,
+    Review,
+    ReviewRule,
+    Rollout,
+    Schedule,
+)
 from tenants.models import SLUG, App, Tenant
+
+# Django finds models in this file; those of the life cycle stand beside it.
+__all__ = [
+    "Activation",
+    "Attachment",
+    "Draft",
+    "Exemption",
+    "Policy",
+    "PolicyVersion",
+    "Review",
+    "ReviewRule",
+    "Rollout",
+    "Schedule",
+]
 
 
 class Policy(models.Model):

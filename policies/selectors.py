@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audit.actor import Actor
-from policies.models import Attachment, Policy, PolicyVersion
+from policies.models import Attachment, Exemption, Policy, PolicyVersion, Rollout
 from policies.pdp.decision import Layer
 from policies.pdp.evaluate import EffectivePolicy, Layered
+from policies.pdp.exemption import Exemption as Exempting
 from policies.pdp.language import load_canonical
 from tenants.models import App, Tenant
 from tenants.permissions import tenants_where
+
+PLATFORM = "platform"
+"""How the whole installation is written where tenants are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,16 @@ class Attached:
     platform: tuple[str, ...]
     tenant: tuple[str, ...]
     apps: Mapping[UUID, tuple[str, ...]]
+    rollouts: tuple[Rollout, ...] = ()
+
+    @property
+    def candidates(self) -> Mapping[str, PolicyVersion]:
+        """The candidate versions that stand beside active ones, by the name of their policy."""
+        return {rollout.policy.name: rollout.version for rollout in self.rollouts}
+
+
+class TwoRolloutsError(ValueError):
+    """Two candidates concern one app: nobody could say which of them makes a difference."""
 
 
 def attachments() -> QuerySet[Attachment]:
@@ -56,12 +71,17 @@ def versions_visible(actor: Actor, policy: Policy) -> QuerySet[PolicyVersion]:
 
 def attached(tenant: Tenant) -> Attached:
     """Return what holds for a tenant and each of its apps. A policy without a version is absent."""
+    return _attached(attachments().filter(Q(tenant=None) | Q(tenant=tenant)))
+
+
+def attached_to_platform() -> Attached:
+    """Return what holds for the platform."""
+    return _attached(attachments().filter(tenant=None))
+
+
+def _attached(held: QuerySet[Attachment]) -> Attached:
     found = (
-        attachments()
-        .filter(Q(tenant=None) | Q(tenant=tenant))
-        .exclude(policy__active=None)
-        .select_related("policy__active")
-        .order_by("policy__name")
+        held.exclude(policy__active=None).select_related("policy__active").order_by("policy__name")
     )
     versions: dict[str, PolicyVersion] = {}
     platform, whole, apps = [], [], dict[UUID, list[str]]()
@@ -76,22 +96,42 @@ def attached(tenant: Tenant) -> Attached:
         else:
             apps.setdefault(attachment.app_id, []).append(policy.name)
     by_app = {app_id: tuple(names) for app_id, names in apps.items()}
-    return Attached(versions, tuple(platform), tuple(whole), by_app)
+    running = Rollout.objects.filter(policy__name__in=versions, state=Rollout.State.RUNNING)
+    rollouts = running.select_related("policy", "version").order_by("policy__name")
+    return Attached(versions, tuple(platform), tuple(whole), by_app, tuple(rollouts))
 
 
-def effective(held: Attached, own: tuple[str, ...]) -> EffectivePolicy:
+def effective(
+    held: Attached, own: tuple[str, ...], instead: Mapping[str, PolicyVersion] | None = None
+) -> EffectivePolicy:
     """Return the policies of all layers, compiled; raise PolicyError where they clash.
 
-    `own` are the names at the app's layer.
+    `own` are the names at the app's layer; `instead` are versions that take the active one's place.
     """
+    versions = {**held.versions, **(instead or {})}
     layers: tuple[tuple[Layer, tuple[str, ...]], ...] = (
         ("platform", held.platform),
         ("tenant", held.tenant),
         ("app", own),
     )
     return EffectivePolicy(
-        [_layered(layer, held.versions[name]) for layer, names in layers for name in names]
+        [_layered(layer, versions[name]) for layer, names in layers for name in names]
     )
+
+
+def check_effective(held: Attached, own: tuple[str, ...]) -> None:
+    """Raise PolicyError, or TwoRolloutsError, unless what holds for an app compiles, with the
+    candidate too."""
+    effective(held, own)
+    named = {*held.platform, *held.tenant, *own}
+    beside = {name: version for name, version in held.candidates.items() if name in named}
+    if len(beside) > 1:
+        raise TwoRolloutsError(
+            f"the policies {' and '.join(sorted(beside))} hold for one app, and both have a"
+            " candidate version: end one of the rollouts first"
+        )
+    if beside:
+        effective(held, own, beside)
 
 
 def effective_everywhere(tenant: Tenant) -> None:
@@ -99,7 +139,7 @@ def effective_everywhere(tenant: Tenant) -> None:
     held = attached(tenant)
     apps = App.objects.filter(tenant=tenant).exclude(state=App.State.REMOVED)
     for own in {held.apps.get(app_id, ()) for app_id in apps.values_list("id", flat=True)}:
-        effective(held, own)
+        check_effective(held, own)
 
 
 def _layered(layer: Layer, version: PolicyVersion) -> Layered:
@@ -116,3 +156,24 @@ def attachments_visible(actor: Actor) -> QuerySet[Attachment]:
     if not ids:
         return held.none()
     return held.filter(Q(tenant=None) | Q(tenant_id__in=ids))
+
+
+def exemptions_for(tenant: Tenant, held: Attached, now: datetime) -> list[Exempting]:
+    """Return the exemptions that may hold for calls of a tenant from now on, the platform's too.
+
+    What the platform's owner did not grant never touches a policy that holds for the platform,
+    wherever that one was attached when the exemption was granted.
+    """
+    rows = Exemption.objects.filter(revoked_at=None, expires_at__gt=now)
+    found = []
+    for row in rows.filter(Q(tenant=None) | Q(tenant=tenant)).order_by("tenant_id", "name"):
+        rules = frozenset(
+            rule
+            for rule in row.rules
+            if row.by_platform or rule.partition("/")[0] not in held.platform
+        )
+        name = row.name if row.tenant_id else f"{PLATFORM}/{row.name}"
+        apps, keys = frozenset(row.apps), frozenset(row.keys)
+        if rules:
+            found.append(Exempting(name, rules, int(row.expires_at.timestamp()), apps, keys))
+    return found

@@ -34,6 +34,7 @@ PLATFORM_ACTIONS = frozenset(
         "route.create",
         "route.remove",
         "route.update",
+        "schedule.perform",
         "tenant.create",
         "tenant.remove",
         "tenant.resume",
@@ -68,8 +69,38 @@ _EVIDENCE = frozenset(
 )
 _JOBS = frozenset({"job.cancel", "job.create", "job.read"})
 _KEYS = frozenset({"virtual_key.issue", "virtual_key.revoke", "virtual_key.rotate"})
-_POLICY_DRAFTS = frozenset({"policy.create"})
-_POLICY_RELEASES = frozenset({"policy.attach", "policy.detach", "policy.publish"})
+_POLICY_DRAFTS = frozenset(
+    {
+        "draft.create",
+        "draft.discard",
+        "draft.update",
+        "policy.create",
+        "policy.import",
+        "policy_version.freeze",
+        "review.request",
+        "review.withdraw",
+    }
+)
+_POLICY_RELEASES = frozenset(
+    {
+        "exemption.grant",
+        "exemption.revoke",
+        "policy.activate",
+        "policy.attach",
+        "policy.detach",
+        "policy.publish",
+        "policy.rollback",
+        "review.approve",
+        "review.reject",
+        "rollout.promote",
+        "rollout.start",
+        "rollout.stop",
+        "rollout.update",
+        "schedule.cancel",
+        "schedule.create",
+    }
+)
+_EMERGENCIES = frozenset({"policy_emergency.publish"})
 _CONFIGURATION = frozenset(
     {
         "app.create",
@@ -92,9 +123,23 @@ _CONFIGURATION = frozenset(
         "user.create",
     }
 )
-_OWNERSHIP = frozenset({"membership.grant_owner", "membership.revoke_owner"})
+_OWNERSHIP = frozenset(
+    {
+        "membership.grant_owner",
+        "membership.revoke_owner",
+        "review_rule.set",
+        "review_rule.unset",
+    }
+)
 _ADMINISTRATION = (
-    _READS | _EVIDENCE | _JOBS | _KEYS | _POLICY_DRAFTS | _POLICY_RELEASES | _CONFIGURATION
+    _READS
+    | _EVIDENCE
+    | _JOBS
+    | _KEYS
+    | _POLICY_DRAFTS
+    | _POLICY_RELEASES
+    | _EMERGENCIES
+    | _CONFIGURATION
 )
 
 MATRIX: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -119,7 +164,7 @@ if {role for role, actions in MATRIX.items() if actions & _EVIDENCE} != EVIDENCE
 TENANT_ACTIONS = frozenset[str]().union(*MATRIX.values())
 ACTIONS = PLATFORM_ACTIONS | TENANT_ACTIONS
 
-WITHOUT_TENANT = frozenset({"policy.create", "user.create"})
+WITHOUT_TENANT = frozenset({"policy.create", "policy.import", "user.create"})
 """Actions on what belongs to no tenant yet: the role in any tenant gives them."""
 
 

@@ -15,7 +15,8 @@ from gateway.publish import publish
 from gateway.services.prices import price_set
 from gateway.services.providers import credential_set, provider_create
 from gateway.services.routes import deployment_create, route_create
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import App, Tenant, VirtualKey
 from tenants.services.apps import app_create
 from tenants.services.budgets import budget_create

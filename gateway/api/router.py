@@ -19,7 +19,13 @@ from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
 from gateway.rest.once import once
-from policies.api import Attachments, Policies
+from policies.api.attachments import Attachments
+from policies.api.drafts import Drafts
+from policies.api.exemptions import Exemptions
+from policies.api.policies import Policies
+from policies.api.reviews import ReviewRules, Reviews
+from policies.api.rollouts import Rollouts
+from policies.api.schedules import Schedules
 from tenants.api.budgets import Budgets
 from tenants.api.limits import Limits
 from tenants.api.members import Members
@@ -33,7 +39,9 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "budgets": Budgets,
     "calls": Calls,
     "deployments": Deployments,
+    "drafts": Drafts,
     "events": Events,
+    "exemptions": Exemptions,
     "exports": Exports,
     "jobs": Jobs,
     "keys": Keys,
@@ -44,7 +52,11 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "policies": Policies,
     "prices": Prices,
     "providers": Providers,
+    "review-rules": ReviewRules,
+    "reviews": Reviews,
+    "rollouts": Rollouts,
     "routes": Routes,
+    "schedules": Schedules,
     "tenants": Tenants,
     "usage": Usage,
 }

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.models import Record
+from audit.record import instant
 from gateway.calls import headline, wording
+from gateway.calls.compared import Compared, compared
 from gateway.calls.ruling import FINDINGS, CannotRebuildError, Ruling, Version, judge, rebuild
 from gateway.calls.steps import Step, steps
 from gateway.calls.story import Call, read
@@ -56,6 +58,8 @@ class Explanation:
     obligations: tuple[str, ...]
     contributions: tuple[tuple[str, int], ...]
     marks: tuple[Mark, ...]
+    exemptions: tuple[str, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
 
 def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Explanation:
@@ -76,6 +80,8 @@ def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Expla
         obligations=tuple(wording.obligation(item) for item in decision.get("obligations", [])),
         contributions=tuple((rule, points) for rule, points in decision.get("contributions", [])),
         marks=_marks(call.last.get("timings_us") or call.deciding.get("timings_us", {})),
+        exemptions=_exemptions(call),
+        compared=compared(call.deciding, call.last),
     )
 
 
@@ -86,10 +92,17 @@ def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...
         policy = rebuild(call.deciding, versions)
     except CannotRebuildError as error:
         return (), str(error)
-    found = [judge("request", call.deciding, policy, versions)]
+    at_s = instant(call.id).timestamp()
+    found = [judge("request", call.deciding, policy, versions, at_s=at_s)]
     if call.last is not call.deciding and "decision" in call.last:
-        found.append(judge("answer", call.last, policy, versions))
+        found.append(judge("answer", call.last, policy, versions, at_s=at_s))
     return tuple(found), ""
+
+
+def _exemptions(call: Call) -> tuple[str, ...]:
+    """Return the names of the exemptions by which a rule did not take part."""
+    used = {*call.deciding.get("decision", {}).get("exemptions", ())}
+    return tuple(sorted(used.union(call.last.get("decision", {}).get("exemptions", ()))))
 
 
 def _facts(recorded: Mapping[str, Any]) -> tuple[FactLine, ...]:

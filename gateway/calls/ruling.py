@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, combinations, combinations_with_replacement
 from typing import Any
 
+from policies.pdp import exemption
 from policies.pdp.decision import LAYERS, Decision, Layer
 from policies.pdp.document import Document, Mode
-from policies.pdp.evaluate import EffectivePolicy, Layered, RuleOutcome
+from policies.pdp.evaluate import FOREVER, EffectivePolicy, Layered, RuleOutcome
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, split_lines
 from policies.pdp.request import (
@@ -98,12 +99,13 @@ def rebuild(body: Mapping[str, Any], versions: Iterable[Version]) -> EffectivePo
     stored = {version.label: version for version in versions}
     labels: Sequence[str] = body.get("policies", ())
     missing = [label for label in labels if label not in stored]
+    exemptions = [exemption.read(written) for written in body.get("exempting", ())]
     if missing:
         raise CannotRebuildError(f"{', '.join(missing)} is not stored here.")
     try:
         documents = [(stored[label], _document(stored[label])) for label in labels]
         for layered in _arrangements(documents):
-            policy = EffectivePolicy(layered)
+            policy = EffectivePolicy(layered, exemptions)
             if any(policy.hash_under(schema) == body.get("policy_hash") for schema in SCHEMAS):
                 return policy
     except PolicyError as error:
@@ -115,12 +117,20 @@ def rebuild(body: Mapping[str, Any], versions: Iterable[Version]) -> EffectivePo
 
 
 def judge(
-    phase: Phase, body: Mapping[str, Any], policy: EffectivePolicy, versions: Iterable[Version]
+    phase: Phase,
+    body: Mapping[str, Any],
+    policy: EffectivePolicy,
+    versions: Iterable[Version],
+    *,
+    at_s: float = FOREVER,
 ) -> Ruling:
-    """Judge the recorded facts of a phase again, and compare with the recorded decision."""
+    """Judge the recorded facts of a phase again, and compare with the recorded decision.
+
+    `at_s` is the instant of the call: exemptions that had ended by then do not count.
+    """
     slots, recorded = slots_of(body["facts"]), body["decision"]
-    failed, assumed = _failed(phase, body, policy, slots)
-    trace = policy.explain(phase, slots, failed)
+    failed, assumed = _failed(phase, body, policy, slots, at_s)
+    trace = policy.explain(phase, slots, failed, at_s)
     stored = {version.name: version for version in versions if version.label in policy.labels}
     determining = {tuple(ref) for ref in recorded["determining"]}
     rules = tuple(
@@ -190,7 +200,11 @@ def _arrangements(documents: Sequence[tuple[Version, Document]]) -> Iterator[lis
 
 
 def _failed(
-    phase: Phase, body: Mapping[str, Any], policy: EffectivePolicy, slots: Sequence[FactValue]
+    phase: Phase,
+    body: Mapping[str, Any],
+    policy: EffectivePolicy,
+    slots: Sequence[FactValue],
+    at_s: float,
 ) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return the detectors that failed: as recorded, else the fewest that explain the decision."""
     if "failed" in body:
@@ -198,7 +212,7 @@ def _failed(
     names = sorted(DETECTORS)
     fewest_first = (combinations(names, size) for size in range(len(names) + 1))
     for failed in map(frozenset, chain.from_iterable(fewest_first)):
-        decision = policy.explain(phase, slots, failed).decision
+        decision = policy.explain(phase, slots, failed, at_s).decision
         if not _difference(decision, body["decision"]):
             return failed, tuple(sorted(failed))
     return frozenset(), ()
@@ -213,6 +227,7 @@ def _difference(decision: Decision, recorded: Mapping[str, Any]) -> str:
         "matched": list(decision.matched),
         "shadow": list(decision.shadow),
         "risk": decision.risk,
+        "exemptions": list(decision.exemptions),
     }
     # A record leaves out what is empty.
     different = [name for name, value in said.items() if recorded.get(name, type(value)()) != value]

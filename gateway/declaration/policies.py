@@ -18,13 +18,8 @@ from policies.pdp.nodes import Node, Place, Scalar
 from policies.pdp.nodes import fault as place_fault
 from policies.pdp.problem import PolicyError, Problem
 from policies.selectors import attachments
-from policies.services import (
-    policy_attach,
-    policy_create,
-    policy_detach,
-    policy_publish,
-    policy_retire,
-)
+from policies.services.attachments import policy_attach, policy_detach
+from policies.services.policies import policy_create, policy_publish, policy_retire
 from tenants.models import App, Tenant
 
 KEYS = ("file", "text")

@@ -30,16 +30,18 @@ async def decide(
     """
     route = _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
-    if principal.app.policy.headers:
-        facts.add_headers(slots, head, principal.app.policy.headers)
+    if principal.app.judges.headers:
+        facts.add_headers(slots, head, principal.app.judges.headers)
     scan, digests = await _detect(call, principal)
     facts.add_scan(slots, scan, call.view.leaves)
     tried = _candidates(route, head, call, principal, choosing)
-    first = judge(slots, scan, principal, route, tried[0])
+    at_s = at.timestamp()
+    first = judge(slots, scan, principal, route, tried[0], at_s=at_s)
     other = _routed(first, principal)
     if other is not None:
         route, tried = other, _candidates(other, head, call, principal, choosing)
-        first = judge(slots, scan, principal, route, tried[0])
+        first = judge(slots, scan, principal, route, tried[0], at_s=at_s)
+    metrics.compared("request", first.verdict)
     return Case(call, slots, scan, route, tried, first, digests)
 
 
@@ -47,17 +49,23 @@ def judgement(case: Case, principal: Principal, route: Route, deployment: Deploy
     """Return the judgement for one of those tried: a fallback can do no more than the first."""
     if deployment is case.candidates[0]:
         return case.first
-    return judge(case.facts, case.scan, principal, route, deployment)
+    at_s = case.first.at_s
+    return judge(case.facts, case.scan, principal, route, deployment, at_s=at_s)
 
 
 def judge(
-    slots: facts.Facts, scan: Scan, principal: Principal, route: Route, deployment: Deployment
+    slots: facts.Facts,
+    scan: Scan,
+    principal: Principal,
+    route: Route,
+    deployment: Deployment,
+    *,
+    at_s: float,
 ) -> Judgement:
-    """Decide with the facts of one deployment bound."""
+    """Decide with the facts of one deployment bound; exemptions count until their instant."""
     bound = facts.of_candidate(slots, route.name, deployment)
-    return Judgement(
-        principal.app.policy.decide("request", bound, scan.failed), bound, route, deployment
-    )
+    decision, verdict = principal.app.decide("request", bound, scan.failed, at_s)
+    return Judgement(decision, bound, route, deployment, at_s, verdict)
 
 
 def _candidates(
@@ -112,7 +120,7 @@ async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]
 
     Long texts are read off the loop, which others wait for. Returns the digests of the leaves too.
     """
-    needs, leaves = principal.app.policy.needs, call.view.leaves
+    needs, leaves = principal.app.judges.needs, call.view.leaves
     if not needs or not leaves:
         return NOTHING, ()
     tenant, verdicts = principal.tenant, principal.tenant.verdicts

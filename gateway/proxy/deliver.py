@@ -90,7 +90,7 @@ async def stream(
     _check_whole(events)
     outcome.usage, outcome.finish = events.usage, events.finish
     trail.mark("answer")
-    if passage.principal.app.policy.answer_rules:
+    if passage.principal.app.judges.answer_rules:
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, answer, outcome)
@@ -126,6 +126,7 @@ async def _inspected(
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
     outcome.scan, outcome.hidden = inspected.scan, inspected.hidden
+    outcome.verdict = inspected.verdict
     if inspected.decision is not None:
         tenant = passage.principal.tenant.bundle.tenant
         announce(inspected.decision, passage.trail.decision_id, tenant)

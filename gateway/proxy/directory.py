@@ -310,7 +310,7 @@ class Directory:
 
 
 def _principal(digest: bytes, row: KeyRow, tenant: LoadedTenant) -> Principal:
-    app = tenant.apps[row.app_id]
+    app = tenant.apps[row.app_id].for_key(row.public_id)
     return Principal(
         digest,
         row,

@@ -39,6 +39,7 @@ from policies.pdp.obligations import (
     SetDefault,
     Tag,
 )
+from policies.pdp.rollout import Verdict
 
 NOTHING = Scan((), frozenset())
 
@@ -53,6 +54,7 @@ class Inspected(NamedTuple):
     facts: list[Any] | None = None
     refusal: Forbidden | None = None
     hidden: dict[str, int] | None = None
+    verdict: Verdict | None = None
 
 
 def interpreter(permitted: Permitted) -> Interpreter:
@@ -76,7 +78,7 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
         return _named(permitted, trail).answer(
-            raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
+            raw, viewed=principal.app.judges.answer_rules, created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -86,7 +88,7 @@ def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> Answe
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
     return _named(permitted, trail).stream(
         Passing(
-            collect=principal.app.policy.answer_rules,
+            collect=principal.app.judges.answer_rules,
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
             created_s=int(trail.at.timestamp()),
@@ -114,25 +116,32 @@ async def inspect(
 
     A rule of the answer may read facts of the request: what failed there is unknown here too.
     """
-    policy = principal.app.policy
-    if not policy.answer_rules:
+    judges = principal.app.judges
+    if not judges.answer_rules:
         return Inspected(answer)
     scan = NOTHING
-    if policy.answer_needs and answer.view.leaves:
+    if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
     bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
-    if policy.reads_links:
+    if judges.reads_links:
         facts.add_links(bound, answer)
-    decision = policy.decide("answer", bound, scan.failed | request_scan.failed)
+    decision, verdict = principal.app.decide(
+        "answer",
+        bound,
+        scan.failed | request_scan.failed,
+        judgement.at_s,
+        other_risk=judgement.verdict.other.risk if judgement.verdict else None,
+    )
+    metrics.compared("answer", verdict)
     if decision.effect is not Effect.PERMIT:
-        return Inspected(answer, scan, decision, bound, denied(decision))
+        return Inspected(answer, scan, decision, bound, denied(decision), verdict=verdict)
     visible, hidden = _obliged(answer, scan, decision, principal.tenant.hash_key)
-    return Inspected(visible, scan, decision, bound, hidden=hidden)
+    return Inspected(visible, scan, decision, bound, hidden=hidden, verdict=verdict)
 
 
 async def _detect(answer: Answer, principal: Principal) -> Scan:
     """Run the detectors that the policy needs; long texts off the loop, which others wait for."""
-    needs, leaves = principal.app.policy.answer_needs, answer.view.leaves
+    needs, leaves = principal.app.judges.answer_needs, answer.view.leaves
     scanner = principal.tenant.scanner
     if sum(len(leaf.text) for leaf in leaves) <= INLINE_LIMIT:
         scan = scanner.scan(leaves, needs)

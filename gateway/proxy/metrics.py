@@ -13,6 +13,7 @@ from prometheus_client import (
 )
 
 from gateway.exchange import Charge, Reservation
+from policies.pdp.rollout import Verdict
 
 CALLS = Counter("gatehouse_calls", "Calls by endpoint and outcome.", ["endpoint", "outcome"])
 REFUSALS = Counter("gatehouse_refusals", "Calls refused, by error code.", ["code"])
@@ -36,6 +37,11 @@ LOCAL_LIMITS = Counter(
 )
 DETECTOR_FAILURES = Counter("gatehouse_detector_failures", "Scans not finished.", ["detector"])
 NOTICES = Counter("gatehouse_policy_notices", "Calls that a policy tells of.", ["topic"])
+COMPARED = Counter(
+    "gatehouse_policy_comparisons",
+    "Decisions of a candidate version beside the active one, by what changes.",
+    ["phase", "change", "served"],
+)
 EVIDENCE_LAG = Gauge(
     "gatehouse_evidence_rows_waiting", "Rows not durable yet.", multiprocess_mode="livesum"
 )
@@ -77,6 +83,12 @@ def served(endpoint: str, elapsed_s: float, overhead_s: float) -> None:
     """Observe how long an admitted call took, and how much of it was us."""
     _latency(endpoint).observe(elapsed_s)
     _overhead(endpoint).observe(overhead_s)
+
+
+def compared(phase: str, verdict: Verdict | None) -> None:
+    """Count what a candidate version changes, where there is one."""
+    if verdict is not None:
+        COMPARED.labels(phase, verdict.change, verdict.served).inc()
 
 
 def attempt(reservation: Reservation, spent: Charge, code: str) -> None:

@@ -21,6 +21,7 @@ from gateway.proxy.trail import Decided, Trail
 from gateway.proxy.wire import Reply
 from policies.detectors.finding import Scan
 from policies.pdp.decision import Decision
+from policies.pdp.rollout import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Outcome:
     decision: Decision | None = None
     facts: list[Any] | None = None
     hidden: dict[str, int] | None = None
+    verdict: Verdict | None = None
 
     @property
     def code(self) -> str:

@@ -289,6 +289,7 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
         facts=outcome.facts,
         attempt=reservation.attempt,
         hidden=outcome.hidden,
+        verdict=outcome.verdict,
     )
     worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11

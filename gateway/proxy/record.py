@@ -11,10 +11,11 @@ from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation, 
 from gateway.proxy import facts
 from gateway.proxy.errors import Refusal
 from gateway.proxy.evidence.writer import Claim
-from gateway.proxy.tenant import LoadedTenant
+from gateway.proxy.tenant import LoadedApp, LoadedTenant
 from gateway.proxy.trail import Decided
 from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
+from policies.pdp.rollout import Verdict
 
 MOST_DIGESTS = 32
 
@@ -108,6 +109,8 @@ def _judged(decided: Decided, end: "Ending", decision: Decision) -> dict[str, An
         found["facts"] = facts.recorded(end.facts)
     if end.hidden:
         found["sanitised"] = end.hidden
+    if end.verdict is not None:
+        found["rollout"] = _compared(decided.principal.app, end.verdict)
     return found
 
 
@@ -134,6 +137,7 @@ class Ending(NamedTuple):
     facts: list[Any] | None
     attempt: int = 0
     hidden: dict[str, int] | None = None
+    verdict: Verdict | None = None
 
 
 def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
@@ -156,6 +160,10 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
     }
     if case.scan.failed:
         body["failed"] = sorted(case.scan.failed)
+    if policy.exemptions:
+        body["exempting"] = [exemption.written() for exemption in policy.exemptions]
+    if judgement.verdict is not None:
+        body["rollout"] = _compared(principal.app, judgement.verdict)
     if head is not None:
         body["source"] = head.source
         body["user"] = principal.row.user or head.user or call.user
@@ -164,6 +172,15 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         if head.client_request_id:
             body["client_request_id"] = head.client_request_id
     return body
+
+
+def _compared(app: LoadedApp, verdict: Verdict) -> dict[str, Any]:
+    """Return what another version than the one that holds says, and by which both can be told."""
+    rollout = app.rollout
+    assert rollout is not None  # noqa: S101  (it gave the verdict)
+    labels = app.beside.labels if app.beside is not None else ()
+    whole = {"name": app.rollout_name, "percent": rollout.percent, "other_policies": labels}
+    return whole | verdict.written(rollout.hashes)
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Made once for each revision that a worker loads, so that a call only looks thing
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -14,11 +14,13 @@ from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
 from gateway.proxy.keyring import NONE, Secret
 from gateway.proxy.store.counters import limit_line
+from gateway.proxy.versions import Versions
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.verdicts import Verdicts
-from policies.pdp.decision import Layer
-from policies.pdp.evaluate import EffectivePolicy, Layered
-from policies.pdp.language import load_canonical
+from policies.pdp.decision import Decision
+from policies.pdp.evaluate import EffectivePolicy
+from policies.pdp.request import FactValue, Phase
+from policies.pdp.rollout import Rollout, Verdict
 
 DIGEST_BYTES = 16
 
@@ -35,11 +37,52 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class LoadedApp:
-    """An app and the policy that is in effect for it."""
+    """An app and the policy that is in effect for it.
+
+    Where a candidate version stands beside the active one, `rollout` judges by both, and `canary`
+    is the app as those keys see it that are served the candidate.
+    """
 
     app: App
     policy: EffectivePolicy
     labels: bytes
+    rollout: Rollout | None = None
+    rollout_name: str = ""
+    canary: "LoadedApp | None" = None
+
+    @property
+    def judges(self) -> EffectivePolicy | Rollout:
+        """What has to be served with facts: both versions, where two are judged."""
+        return self.policy if self.rollout is None else self.rollout
+
+    @property
+    def beside(self) -> EffectivePolicy | None:
+        """The version whose decisions do not hold, where there is one."""
+        if self.rollout is None:
+            return None
+        is_active = self.policy is self.rollout.active
+        return self.rollout.candidate if is_active else self.rollout.active
+
+    def for_key(self, key_id: str) -> "LoadedApp":
+        """Return the app with the policy whose decisions hold for a key, by its public id."""
+        if self.rollout is None or self.canary is None:
+            return self
+        return self.canary if self.rollout.serves(key_id) == "candidate" else self
+
+    def decide(
+        self,
+        phase: Phase,
+        slots: Sequence[FactValue],
+        failed: frozenset[str],
+        at_s: float,
+        *,
+        other_risk: int | None = None,
+    ) -> tuple[Decision, Verdict | None]:
+        """Return the decision that holds, and the comparison where two versions are judged."""
+        if self.rollout is None:
+            return self.policy.decide(phase, slots, failed, at_s), None
+        verdict = self.rollout.decide(phase, slots, failed, at_s, other_risk=other_risk)
+        return verdict.decision, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +163,21 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
 
 
 def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
-    documents = {
-        name: load_canonical(text.canonical.encode()) for name, text in bundle.policies.items()
-    }
-    compiled: dict[tuple[str, ...], EffectivePolicy] = {}
-    apps = {}
-    for identity, app in bundle.apps.items():
-        if app.policies not in compiled:
-            layers: tuple[tuple[Layer, tuple[str, ...]], ...] = (
-                ("platform", bundle.platform_policies),
-                ("tenant", bundle.tenant_policies),
-                ("app", app.policies),
-            )
-            compiled[app.policies] = EffectivePolicy(
-                [
-                    Layered(layer, name, bundle.policies[name].version, documents[name])
-                    for layer, names in layers
-                    for name in names
-                ]
-            )
-        policy = compiled[app.policies]
-        apps[identity] = LoadedApp(app, policy, ", ".join(policy.labels).encode())
-    return apps
+    versions = Versions(bundle)
+    return {identity: _app(app, versions) for identity, app in bundle.apps.items()}
+
+
+def _app(app: App, versions: Versions) -> LoadedApp:
+    active, candidate, rollout = versions.of(app)
+    if candidate is None or rollout is None:
+        return LoadedApp(app, active, _labels(active))
+    beside, name = rollout.candidate, candidate.rollout
+    canary = LoadedApp(app, beside, _labels(beside), rollout, name)
+    return LoadedApp(app, active, _labels(active), rollout, name, canary)
+
+
+def _labels(policy: EffectivePolicy) -> bytes:
+    return ", ".join(policy.labels).encode()
 
 
 def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secret, ...]]:

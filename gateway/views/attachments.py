@@ -17,7 +17,7 @@ from gateway.pages import Crumb, Done, FormPage, NeededReasonForm, form_page, gi
 from policies.models import Attachment, Policy
 from policies.pdp.problem import PolicyError
 from policies.selectors import attachments, policies_visible
-from policies.services import policy_attach, policy_detach
+from policies.services.attachments import policy_attach, policy_detach
 from tenants.permissions import can
 
 PLATFORM = "platform"

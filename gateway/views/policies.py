@@ -37,7 +37,7 @@ from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
 from policies.selectors import attachments, policies_visible, versions_visible
-from policies.services import policy_create, policy_publish
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
 

@@ -4,8 +4,9 @@ An exemption loosens, so it ends: the instant of a call is given in with its fac
 no exemption holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from policies.pdp.obligations import Json
 from policies.pdp.request import SLOTS, FactValue
@@ -44,6 +45,17 @@ class Exemption:
             "apps": list[Json](sorted(self.apps)),
             "keys": list[Json](sorted(self.keys)),
         }
+
+
+def read(written: Mapping[str, Any]) -> Exemption:
+    """Return the exemption that a record keeps as `written`."""
+    return Exemption(
+        name=written["name"],
+        rules=frozenset(written["rules"]),
+        expires_s=written["expires_s"],
+        apps=frozenset(written["apps"]),
+        keys=frozenset(written["keys"]),
+    )
 
 
 Exempt = tuple[tuple[str, str], ...]

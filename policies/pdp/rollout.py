@@ -7,6 +7,7 @@ that had it at a lower percentage keep it at a higher one.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from policies.pdp.decision import Decision
@@ -19,7 +20,7 @@ BUCKETS = 100
 Change = Literal["same", "newly_denied", "newly_permitted", "other_reason", "other_obligations"]
 Side = Literal["active", "candidate"]
 
-_KEY = SLOTS["key.id"]
+_KEY, _RISK = SLOTS["key.id"], SLOTS["risk"]
 
 
 def bucket(key_id: str) -> int:
@@ -80,12 +81,27 @@ class Rollout:
         """Return the hashes of the active and of the candidate policy."""
         return self.active.hash, self.candidate.hash
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """The detectors that must run on a request for both."""
         return self.active.needs | self.candidate.needs
 
-    @property
+    @cached_property
+    def headers(self) -> frozenset[str]:
+        """The names of the headers that rules of either require or ask for."""
+        return self.active.headers | self.candidate.headers
+
+    @cached_property
+    def answer_rules(self) -> bool:
+        """True where a rule of either judges answers."""
+        return self.active.answer_rules or self.candidate.answer_rules
+
+    @cached_property
+    def reads_links(self) -> bool:
+        """True where a rule of either reads where the links of an answer lead to."""
+        return self.active.reads_links or self.candidate.reads_links
+
+    @cached_property
     def answer_needs(self) -> frozenset[str]:
         """The detectors that must run on an answer for both."""
         return self.active.answer_needs | self.candidate.answer_needs
@@ -100,13 +116,24 @@ class Rollout:
         slots: Sequence[FactValue],
         failed: frozenset[str] = NO_FAILURE,
         at_s: float = FOREVER,
+        *,
+        other_risk: int | None = None,
     ) -> Verdict:
-        """Return both decisions on these facts, and which of them holds."""
-        active = self.active.decide(phase, slots, failed, at_s)
-        candidate = self.candidate.decide(phase, slots, failed, at_s)
+        """Return both decisions on these facts, and which of them holds.
+
+        In the answer phase `other_risk` is the risk that the other version found in the request:
+        the slot holds that of the version that is served.
+        """
         served = self.serves(str(slots[_KEY]))
-        holds, other = (candidate, active) if served == "candidate" else (active, candidate)
-        return Verdict(holds, served, other, change(active, candidate))
+        sides = (self.active, self.candidate)
+        holding, beside = sides if served == "active" else sides[::-1]
+        seen = slots
+        if other_risk is not None:
+            seen = [*slots[:_RISK], other_risk, *slots[_RISK + 1 :]]
+        holds = holding.decide(phase, slots, failed, at_s)
+        other = beside.decide(phase, seen, failed, at_s)
+        pair = (holds, other) if served == "active" else (other, holds)
+        return Verdict(holds, served, other, change(*pair))
 
 
 def change(before: Decision, after: Decision) -> Change:

@@ -17,7 +17,8 @@ from gateway import navigation
 from gateway.access import permission_of
 from gateway.models import Route
 from gateway.services.exports import export_create
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
 from tests.gateway.call_records import World

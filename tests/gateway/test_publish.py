@@ -24,7 +24,8 @@ from gateway.tasks import maintain_partitions, publish_tenants, refresh_prices
 from policies.models import Policy
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import load_canonical
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Tenant
 from tenants.services.apps import app_create, app_remove, app_suspend
 from tenants.services.budgets import budget_create, budget_remove
@@ -245,7 +246,9 @@ def test_a_new_revision_is_announced(acme):
 def test_what_cannot_be_compiled_leaves_the_last_good_bundle(acme, caplog):
     good = published(acme)
     nowhere = unique("nowhere")
+    gone = route_create(actor=OPERATOR, name=nowhere)
     policy(f"default: permit\nrules:\n  - {{id: r, when: true, route: {nowhere}}}", tenant=acme)
+    gone.delete()
     app_create(actor=OPERATOR, tenant=acme, name="helpdesk")
     with caplog.at_level(logging.ERROR, logger="gateway.publish"):
         assert publish(acme.id) is None

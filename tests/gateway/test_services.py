@@ -36,11 +36,14 @@ from gateway.services.routes import (
     deployment_create,
     route_create,
 )
-from policies.services import (
-    policy_attach,
-    policy_create,
-    policy_publish,
-)
+from policies.services.activations import policy_activate, policy_version_freeze
+from policies.services.attachments import policy_attach
+from policies.services.drafts import draft_create
+from policies.services.exemptions import exemption_grant
+from policies.services.policies import policy_create, policy_publish
+from policies.services.reviews import review_request, review_rule_set
+from policies.services.rollouts import rollout_start
+from policies.services.schedules import schedule_create
 from tenants.models import Role, User
 from tenants.permissions import ACTIONS
 from tenants.services.apps import app_create, app_suspend
@@ -76,8 +79,8 @@ def unique(stem):
 
 def services():
     """Return every function that takes an actor in a services module, by name."""
-    modules = [policies.services]
-    for package in (tenants.services, gateway.services):
+    modules = []
+    for package in (policies.services, tenants.services, gateway.services):
         modules += [
             import_module(f"{package.__name__}.{info.name}")
             for info in pkgutil.iter_modules(package.__path__)
@@ -191,6 +194,57 @@ def published():
     return made
 
 
+def draft():
+    return draft_create(actor=command("author"), policy=published())
+
+
+def review():
+    return review_request(actor=command("author"), draft=draft())
+
+
+def second():
+    """Return a version that is frozen beside the active one of its policy."""
+    made = published()
+    source = text(made).replace("permit", "deny")
+    return policy_version_freeze(actor=OPERATOR, policy=made, source=source)
+
+
+def superseded():
+    made = second()
+    first = made.policy.active
+    policy_activate(actor=OPERATOR, version=made)
+    return first
+
+
+def rollout():
+    made = second()
+    return rollout_start(actor=OPERATOR, policy=made.policy, version=made)
+
+
+def schedule():
+    made = second()
+    at = timezone.now() + datetime.timedelta(hours=1)
+    return schedule_create(actor=OPERATOR, policy=made.policy, version=made, at=at)
+
+
+def due():
+    made = schedule()
+    made.at = timezone.now()
+    made.save()
+    return made
+
+
+def to_exempt():
+    held = attachment()
+    return {
+        "tenant": held.tenant,
+        "name": unique("exemption"),
+        "rules": [f"{held.policy.name}/default"],
+        "expires_at": timezone.now() + datetime.timedelta(days=1),
+        "reason": "because",
+    }
+
+
 def attachment():
     return policy_attach(actor=OPERATOR, policy=published(), tenant=tenant())
 
@@ -225,6 +279,11 @@ CASES = {
     "deployment_create": lambda: {"route": route(), "provider": simulated(), "model": "m"},
     "deployment_remove": lambda: {"deployment": deployment()},
     "deployment_update": lambda: {"deployment": deployment(), "weight": 7},
+    "draft_create": lambda: {"policy": published()},
+    "draft_discard": lambda: {"draft": draft()},
+    "draft_update": lambda: {"draft": draft(), "revision": 1, "source": "policy: other\n"},
+    "exemption_grant": to_exempt,
+    "exemption_revoke": lambda: {"exemption": exemption_grant(actor=OPERATOR, **to_exempt())},
     "export_create": lambda: {"tenant": tenant(), "wanted": WANTED},
     "export_download": lambda: {"export": ready(), "part": "manifest.json"},
     "job_cancel": lambda: {"job": job()},
@@ -241,11 +300,16 @@ CASES = {
     "oauth_application_remove": lambda: {"application": application()},
     "oauth_application_rotate": lambda: {"application": application()},
     "owner_create": lambda: {"email": f"{unique('own')}@example.com", "password": PASSWORD},
+    "policy_activate": lambda: {"version": second()},
     "policy_attach": lambda: {"policy": published(), "tenant": tenant()},
     "policy_create": lambda: {"name": unique("policy")},
     "policy_detach": lambda: {"attachment": attachment()},
+    "policy_emergency_publish": lambda: publish(policy()),
+    "policy_import": lambda: {"source": f"policy: {unique('policy')}\n"},
     "policy_publish": lambda: publish(policy()),
     "policy_retire": lambda: {"policy": published()},
+    "policy_rollback": lambda: {"version": superseded()},
+    "policy_version_freeze": lambda: publish(policy()),
     "price_book_refresh": new_to_the_book,
     "price_set": lambda: {"of": route(), "price": PRICE},
     "price_withdraw": lambda: {"of": priced()},
@@ -265,9 +329,26 @@ CASES = {
     },
     "rate_limit_remove": lambda: {"limit": limit()},
     "rate_limit_update": lambda: {"limit": limit(), "amount": 9},
+    "review_approve": lambda: {"review": review()},
+    "review_reject": lambda: {"review": review()},
+    "review_request": lambda: {"draft": draft()},
+    "review_rule_set": lambda: {"tenant": tenant()},
+    "review_rule_unset": lambda: {"rule": review_rule_set(actor=OPERATOR, tenant=tenant())},
+    "review_withdraw": lambda: {"review": review()},
+    "rollout_promote": lambda: {"rollout": rollout()},
+    "rollout_start": lambda: {"policy": (made := second()).policy, "version": made},
+    "rollout_stop": lambda: {"rollout": rollout()},
+    "rollout_update": lambda: {"rollout": rollout(), "percent": 5},
     "route_create": lambda: {"name": unique("model")},
     "route_remove": lambda: {"route": deployment().route},
     "route_update": lambda: {"route": route(), "default_max_output_tokens": 5},
+    "schedule_cancel": lambda: {"schedule": schedule()},
+    "schedule_create": lambda: {
+        "policy": (made := second()).policy,
+        "version": made,
+        "at": timezone.now() + datetime.timedelta(hours=1),
+    },
+    "schedule_perform": lambda: {"schedule": due()},
     "session_close": lambda: {"user": user()},
     "session_open": lambda: {"user": user()},
     "session_refuse": lambda: {"email": user().email},
@@ -332,7 +413,7 @@ def test_every_service_is_an_action_that_somebody_may_do():
 def test_a_service_writes_one_event_with_its_name(name):
     arguments = prepared(name)
     last = newest_event()
-    services()[name](actor=OPERATOR, reason="because", **arguments)
+    services()[name](**{"actor": OPERATOR, "reason": "because", **arguments})
     events = Event.objects.filter(id__gt=last)
     assert [event.action for event in events] == [action_of(name)]
     (event,) = events
@@ -349,7 +430,7 @@ def test_the_event_goes_with_its_change(name):
     arguments = prepared(name)
     last = newest_event()
     with transaction.atomic():
-        services()[name](actor=OPERATOR, **arguments)
+        services()[name](**with_reason(name, arguments))
         transaction.set_rollback(True)
     assert not Event.objects.filter(id__gt=last).exists()
 
@@ -361,8 +442,16 @@ def test_a_stranger_is_refused_by_every_service(name):
     elsewhere = {str(tenant().id): frozenset({"auditor"})}
     charlie = Actor("user", "charlie", "charlie", memberships=elsewhere)
     with pytest.raises(PermissionDenied):
-        services()[name](actor=charlie, **arguments)
+        services()[name](**with_reason(name, arguments) | {"actor": charlie})
     assert [event.action for event in Event.objects.filter(id__gt=last)] == ["tenant.create"]
+
+
+def with_reason(name, arguments):
+    """Return what the service is called with; some demand a reason."""
+    demanded = inspect.signature(services()[name]).parameters["reason"]
+    is_optional = demanded.default is not inspect.Parameter.empty
+    reason = {} if is_optional else {"reason": "because"}
+    return {"actor": OPERATOR, **reason, **arguments}
 
 
 def prepared(name):

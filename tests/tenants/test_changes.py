@@ -9,7 +9,8 @@ from django.db import DatabaseError, OperationalError, connection, connections, 
 
 from audit.actor import Actor, command
 from gateway.services.routes import route_create, route_update
-from policies.services import policy_attach, policy_create, policy_detach, policy_publish
+from policies.services.attachments import policy_attach, policy_detach
+from policies.services.policies import policy_create, policy_publish
 from tenants.models import Membership, Role, Tenant, User
 from tenants.services.people import (
     membership_grant,

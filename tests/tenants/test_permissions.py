@@ -19,11 +19,28 @@ from tenants.permissions import (
 ACME, OTHER = Tenant(name="acme"), Tenant(name="other")
 
 # What each role may do, written out a second time: a change of the matrix is a change here.
-EVERYBODY_IN_CHARGE = TENANT_ACTIONS - {"membership.grant_owner", "membership.revoke_owner"}
+EVERYBODY_IN_CHARGE = TENANT_ACTIONS - {
+    "membership.grant_owner",
+    "membership.revoke_owner",
+    "review_rule.set",
+    "review_rule.unset",
+}
 MAY = {
     "owner": TENANT_ACTIONS,
     "admin": EVERYBODY_IN_CHARGE,
-    "policy_author": {"tenant.read", "app.read", "policy.read", "policy.create"},
+    "policy_author": {
+        "tenant.read",
+        "app.read",
+        "policy.read",
+        "policy.create",
+        "policy.import",
+        "policy_version.freeze",
+        "draft.create",
+        "draft.update",
+        "draft.discard",
+        "review.request",
+        "review.withdraw",
+    },
     "approver": {
         "tenant.read",
         "app.read",
@@ -31,6 +48,18 @@ MAY = {
         "policy.publish",
         "policy.attach",
         "policy.detach",
+        "policy.activate",
+        "policy.rollback",
+        "review.approve",
+        "review.reject",
+        "schedule.create",
+        "schedule.cancel",
+        "rollout.start",
+        "rollout.update",
+        "rollout.stop",
+        "rollout.promote",
+        "exemption.grant",
+        "exemption.revoke",
     },
     "key_manager": {
         "tenant.read",
@@ -118,7 +147,7 @@ def test_what_is_not_listed_nobody_may_do():
 
 
 def test_what_belongs_to_no_tenant_yet_takes_the_role_in_any():
-    assert {"policy.create", "user.create"} == WITHOUT_TENANT
+    assert {"policy.create", "policy.import", "user.create"} == WITHOUT_TENANT
     assert can(person("policy_author"), "policy.create", None)
     assert not can(person("analyst"), "policy.create", None)
     assert not can(person("approver"), "policy.publish", None)

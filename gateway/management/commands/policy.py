@@ -1,4 +1,7 @@
-"""`manage.py policy ...`: policies as files, without a server, for editors and CI."""
+"""`manage.py policy ...`: policies as files, for editors and CI; all but `publish` need no server.
+
+What replays recorded calls under a file (`simulate`) belongs beside `test`.
+"""
 
 import json as jsons
 from argparse import ArgumentParser
@@ -7,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.actor import command as command_actor
 from gateway.management.output import document as one_line
-from policies.detectors.packs import COUNTRIES
-from policies.detectors.scanner import DetectorConfig, Scanner
-from policies.detectors.secrets import RULES
+from gateway.management.output import refused
+from gateway.management.publishing import Place, publish_text
 from policies.pdp.document import Document
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import parse_document
@@ -20,6 +24,7 @@ from policies.pdp.problem import PolicyError
 from policies.pdp.reference import reference
 from policies.pdp.schema import policy_schema
 from policies.pdp.testing import CaseResult, run_cases
+from policies.vocabulary import known_kinds
 
 USAGE = 2
 
@@ -40,7 +45,7 @@ class Checked:
 
 
 class Command(BaseCommand):
-    help = "Check and test policy files, or print what describes the language."
+    help = "Check, test and publish policy files, or print what describes the language."
     requires_system_checks: list[str] = []  # noqa: RUF012 (as the base class declares it)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -52,6 +57,13 @@ class Command(BaseCommand):
             command = subcommands.add_parser(name, help=said)
             command.add_argument("files", type=Path, nargs="+", metavar="FILE")
             command.add_argument("--json", action="store_true", help="print one JSON document")
+        command = subcommands.add_parser("publish", help="freeze a text and put it in force")
+        command.add_argument("file", type=Path, metavar="FILE")
+        command.add_argument("--tenant", default="", help="attach the policy to this tenant")
+        command.add_argument("--app", default="", help="to this app of the tenant alone")
+        command.add_argument("--platform", action="store_true", help="to the whole installation")
+        command.add_argument("--reason", default="", help="kept in the audit trail")
+        command.add_argument("--json", action="store_true", help="print one JSON document")
         subcommands.add_parser("schema", help="print the JSON Schema of a policy")
         subcommands.add_parser("reference", help="print the reference of the language")
 
@@ -62,6 +74,9 @@ class Command(BaseCommand):
         if subcommand == "reference":
             self.stdout.write(reference(), ending="")
             return
+        if subcommand == "publish":
+            self._publish(**options)
+            return
         kinds = known_kinds()
         done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
         if options["json"]:
@@ -71,6 +86,43 @@ class Command(BaseCommand):
         if not _all(done):
             bad = sum(not one.ok for one in done)
             raise CommandError(f"{bad} of {len(done)} files are not good")
+
+    def _publish(
+        self,
+        *,
+        file: Path,
+        tenant: str,
+        app: str,
+        platform: bool,
+        reason: str,
+        json: bool,
+        **_options: Any,
+    ) -> None:
+        if (app and not tenant) or (platform and tenant):
+            message = "--app takes --tenant, and --platform takes neither"
+            raise CommandError(message, returncode=USAGE)
+        source, place = _text(file), Place(tenant, app, platform)
+        try:
+            done = publish_text(command_actor("policy publish"), source, place, reason)
+        except PolicyError as error:
+            if json:
+                problems = [asdict(problem) for problem in error.problems]
+                told = {"ok": False, "file": str(file), "problems": problems}
+                self.stdout.write(one_line(told))
+            else:
+                self.stdout.write("\n".join(_located(file, error)))
+            raise CommandError(f"{file} was not published; nothing was changed") from None
+        except ValidationError as error:
+            if json:
+                told = {"ok": False, "file": str(file), "problems": []}
+                self.stdout.write(one_line({**told, "refused": error.messages}))
+            raise refused(error) from None
+        if json:
+            self.stdout.write(one_line({"ok": True, "file": str(file), **done.written()}))
+        else:
+            verb = "is in force" if done.changed else "was in force already"
+            where = ", and attached" if done.attached else ""
+            self.stdout.write(f"{file}: {done.policy}: version {done.version} {verb}{where}")
 
     def _print(self, done: Iterable[Checked]) -> None:
         for one in done:
@@ -86,19 +138,17 @@ class Command(BaseCommand):
                 self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
 
 
-def known_kinds() -> frozenset[str]:
-    """Return every kind that detectors find, with the identifiers of all countries."""
-    scanner = Scanner(DetectorConfig(countries=tuple(COUNTRIES)))
-    return scanner.kinds | {rule.kind for rule in RULES}
-
-
-def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", returncode=USAGE) from None
     except UnicodeDecodeError:
         raise CommandError(f"{path} is not UTF-8 text", returncode=USAGE) from None
+
+
+def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
+    text = _text(path)
     try:
         found = parse_document(text, kinds)
         EffectivePolicy([Layered("tenant", found.name, 0, found)])

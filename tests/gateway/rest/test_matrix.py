@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.urls import get_resolver
+from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 
 from audit.exports.wanted import ExportWanted, as_json
@@ -22,6 +23,12 @@ from gateway.api.router import RESOURCES, Router
 from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
 from gateway.scopes import SCOPES
 from policies.models import Attachment
+from policies.services.activations import policy_version_freeze
+from policies.services.drafts import draft_create
+from policies.services.exemptions import exemption_grant
+from policies.services.reviews import review_request, review_rule_set
+from policies.services.rollouts import rollout_start
+from policies.services.schedules import schedule_create
 from tenants.api.belonging import OfTenant
 from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
 from tenants.permissions import ACTIONS, MATRIX
@@ -110,7 +117,9 @@ class Acme:
         export = Export.objects.create(
             tenant_id=tenant.id, tenant=tenant.name, filter=as_json(JANUARY), job_id=uuid.uuid4()
         )
+        cycle = self.cycle(policy, tenant)
         self.objects = {
+            **cycle,
             "apps": app,
             "attachments": Attachment.objects.get(policy=policy),
             "budgets": Budget.objects.create(
@@ -143,6 +152,29 @@ class Acme:
             "usage": tenant,
         }
         self.alice = Api(alice)
+
+    @staticmethod
+    def cycle(policy, tenant):
+        """Make one object of each noun of a policy's life cycle."""
+        text = f"policy: {policy.name}\ndefault: deny\n"
+        version = policy_version_freeze(actor=OPERATOR, policy=policy, source=text)
+        draft = draft_create(actor=OPERATOR, policy=policy, source=text)
+        later = timezone.now() + datetime.timedelta(days=1)
+        return {
+            "drafts": draft,
+            "reviews": review_request(actor=OPERATOR, draft=draft),
+            "review-rules": review_rule_set(actor=OPERATOR, tenant=tenant),
+            "rollouts": rollout_start(actor=OPERATOR, policy=policy, version=version),
+            "schedules": schedule_create(actor=OPERATOR, policy=policy, version=version, at=later),
+            "exemptions": exemption_grant(
+                actor=OPERATOR,
+                tenant=tenant,
+                name="for-a-day",
+                rules=[f"{policy.name}/default"],
+                expires_at=later,
+                reason="tests",
+            ),
+        }
 
     def id(self, noun):
         return self.objects[noun].id

@@ -6,7 +6,8 @@ import pytest
 
 from audit.models import Event
 from policies.models import Attachment, Policy
-from policies.services import policy_attach, policy_create, policy_publish
+from policies.services.attachments import policy_attach
+from policies.services.policies import policy_create, policy_publish
 from tests.estate import ACTOR, OPEN
 from tests.gateway.call_records import World
 from tests.gateway.views.reading import body, links, signed_in, text

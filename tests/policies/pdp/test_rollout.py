@@ -103,6 +103,27 @@ def test_the_detectors_of_both_run():
     assert (rollout.needs, rollout.answer_needs) == ({"pii"}, {"secrets"})
 
 
+def test_what_either_asks_of_a_call_is_asked():
+    header = _policy("{id: a, when: '\"x-team\" in call.headers', deny: {message: No}}")
+    links = _policy("{id: a, phase: answer, when: size(answer.links) > 0, deny: {message: No}}")
+    for rollout in (Rollout(header, links, 5), Rollout(links, header, 5)):
+        assert rollout.headers == {"x-team"}
+        assert rollout.answer_rules
+        assert rollout.reads_links
+    assert not Rollout(OPEN, STRICT, 5).answer_rules
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+def test_each_side_judges_an_answer_by_the_risk_that_it_found(percent):
+    risky = _policy("{id: a, phase: answer, when: risk >= 50, deny: {message: No}}")
+    slots = _slots()
+    slots[SLOTS["risk"]] = 60
+    verdict = Rollout(risky, risky, percent).decide("answer", slots, other_risk=10)
+    assert not verdict.decision.permitted
+    assert verdict.other.permitted
+    assert slots[SLOTS["risk"]] == 60
+
+
 @given(st.integers(0, 2**32), st.sampled_from(["request", "answer"]))
 def test_in_shadow_a_candidate_changes_nothing(seed, phase):
     rng = Random(seed)

@@ -6,17 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from audit.actor import Actor, command
+from gateway.services.routes import route_create
 from policies.models import Attachment, Policy, PolicyVersion
 from policies.pdp.language import load_canonical
 from policies.pdp.problem import PolicyError
 from policies.selectors import attached, effective, policies_visible, versions_visible
-from policies.services import (
-    policy_attach,
-    policy_create,
-    policy_detach,
-    policy_publish,
-    policy_retire,
-)
+from policies.services.attachments import policy_attach, policy_detach
+from policies.services.policies import policy_create, policy_publish, policy_retire
 from tenants.models import Role, Tenant
 from tenants.services.apps import app_create, app_remove
 from tenants.services.tenants import tenant_create, tenant_remove
@@ -141,7 +137,8 @@ def test_what_holds_for_an_app_comes_from_every_layer(acme):
 
 
 def test_two_routes_in_one_layer_are_refused_where_they_meet(acme):
-    body = "default: permit\nrules:\n  - {id: r, when: true, route: small}"
+    small = route_create(actor=OPERATOR, name=unique("small")).name
+    body = f"default: permit\nrules:\n  - {{id: r, when: true, route: {small}}}"
     first, second = (policy_create(actor=OPERATOR, name=unique("r")) for _ in range(2))
     publish(first, body)
     publish(second)

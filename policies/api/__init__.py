@@ -1,0 +1,1 @@
+"""The policies room in the management API, one file a noun."""

@@ -1,0 +1,86 @@
+"""Whether a version may come into force somewhere without another person's word.
+
+Where a review is wanted, a version is cleared by an approval of its very text whose approver is
+still one, or because it was in force there before, by another way than an emergency. What whoever
+operates the machine declares in files is reviewed where those files are.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from audit.actor import Actor
+from policies.identity import PERSON
+from policies.models import Activation, Policy, PolicyVersion, Review, ReviewRule
+from policies.scopes import written
+from tenants.models import Tenant, User
+from tenants.permissions import can
+from tenants.selectors import actor_of
+
+APPROVE = "review.approve"
+OPERATORS = ("command:", "task:")
+"""Whoever operates the machine."""
+
+
+def sha256_of(source: str) -> str:
+    """Return the digest that a review is bound to: of the text as it is, to the letter."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def wanting_review(scopes: Iterable[Tenant | None]) -> list[Tenant | None]:
+    """Return those of the scopes in which a text takes a second person."""
+    found = list(scopes)
+    if ReviewRule.objects.filter(tenant=None).exists():
+        return found
+    ruled = set(ReviewRule.objects.exclude(tenant=None).values_list("tenant_id", flat=True))
+    return [tenant for tenant in found if tenant is not None and tenant.id in ruled]
+
+
+def check_cleared(
+    actor: Actor, policy: Policy, version: PolicyVersion, scopes: Iterable[Tenant | None]
+) -> None:
+    """Raise ValidationError unless the actor may put the version in force in these scopes."""
+    if actor.is_operator:
+        return
+    why = lacking(policy, version, scopes)
+    if why:
+        raise ValidationError({"review": why})
+
+
+def lacking(policy: Policy, version: PolicyVersion, scopes: Iterable[Tenant | None]) -> str:
+    """Return what a version lacks to come into force in these scopes; empty: nothing."""
+    wanting = wanting_review(scopes)
+    if not wanting or _was_in_force(version, wanting):
+        return ""
+    approvals = list(_approvals(policy, version))
+    if any(stands(approval, wanting) for approval in approvals):
+        return ""
+    if approvals:
+        return "its approval stands no more: the approver may not approve here any longer"
+    return (
+        f"a second person has to approve version {version.number} first: ask for a review of its"
+        " very text"
+    )
+
+
+def stands(approval: Review, scopes: Iterable[Tenant | None]) -> bool:
+    """Say whether whoever approved is still somebody who may, in all of these scopes."""
+    if approval.approver_identity.startswith(OPERATORS):
+        return True
+    person = User.objects.filter(
+        pk=approval.approver_identity.removeprefix(PERSON), is_active=True
+    ).first()
+    return person is not None and all(can(actor_of(person), APPROVE, one) for one in scopes)
+
+
+def _approvals(policy: Policy, version: PolicyVersion) -> Iterable[Review]:
+    approved = Review.objects.filter(policy=policy, state=Review.State.APPROVED)
+    return approved.filter(Q(version=version) | Q(text_sha256=sha256_of(version.source)))
+
+
+def _was_in_force(version: PolicyVersion, wanting: list[Tenant | None]) -> bool:
+    before = Activation.objects.filter(version=version).exclude(kind=Activation.Kind.EMERGENCY)
+    seen = {scope for scopes in before.values_list("scopes", flat=True) for scope in scopes}
+    return seen.issuperset(written(wanting))

@@ -1,0 +1,1 @@
+"""Writes of the policies room, one file a noun."""

@@ -1,0 +1,98 @@
+"""Writes that bring a frozen version into force, or freeze one without that."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit.actor import Actor
+from audit.services import Change, note
+from policies.clearance import check_cleared, sha256_of
+from policies.identity import joined
+from policies.inforce import bring, check_base, reviewed, settle, void
+from policies.models import Activation, Draft, Policy, PolicyVersion, Review
+from policies.scopes import require_over
+from policies.versions import checked, frozen
+from policies.vocabulary import names_for
+from tenants.changes import change_alone
+
+
+@transaction.atomic
+def policy_version_freeze(
+    *, actor: Actor, policy: Policy, source: str, reason: str = ""
+) -> PolicyVersion:
+    """Freeze a text as a version that is not in force: to be scheduled, or tried beside the active
+    one. A text that says the same as an earlier version is that version."""
+    change_alone()
+    policy = Policy.objects.get(pk=policy.pk)
+    require_over(actor, "policy_version.freeze", policy)
+    document = checked(policy, source, names_for(actor))
+    version = frozen(policy, document, source, actor.name)
+    reviewed(policy, version, source)
+    change = Change(actor, "policy_version.freeze", reason=reason)
+    note(change, version, before=None, after={"number": version.number, "hash": version.hash})
+    return version
+
+
+@transaction.atomic
+def policy_activate(*, actor: Actor, version: PolicyVersion, reason: str = "") -> bool:
+    """Bring a frozen version into force; False where it is already."""
+    return _bring(actor, "policy.activate", version, reason)
+
+
+@transaction.atomic
+def policy_rollback(*, actor: Actor, version: PolicyVersion, reason: str = "") -> bool:
+    """Bring a version that was in force before into force again; False where it is."""
+    if not Activation.objects.filter(version=version).exists():
+        raise ValidationError({"version": f"version {version.number} was never in force"})
+    return _bring(actor, "policy.rollback", version, reason)
+
+
+@transaction.atomic
+def policy_emergency_publish(
+    *, actor: Actor, policy: Policy, source: str, reason: str, draft: Draft | None = None
+) -> PolicyVersion:
+    """Bring a text into force without anybody's approval; its review stays open, to be done after.
+
+    The text is sound and its own tests pass all the same.
+    """
+    change_alone()
+    policy = Policy.objects.select_related("active").get(pk=policy.pk)
+    scopes = require_over(actor, "policy_emergency.publish", policy)
+    if not reason.strip():
+        raise ValidationError({"reason": "an emergency takes a reason"})
+    document = checked(policy, source, names_for(actor))
+    before = policy.active
+    if before is not None and before.hash == document.hash:
+        raise ValidationError({"source": f"version {before.number} says this already"})
+    authors = joined([] if draft is None else draft.authors, actor)
+    check_base(draft, policy)
+    settle(draft)
+    version = frozen(policy, document, source, draft.author if draft else actor.name)
+    void(policy)
+    review = Review(
+        policy=policy,
+        base=before,
+        version=version,
+        source=source,
+        text_sha256=sha256_of(source),
+        afterwards=True,
+        author=actor.name,
+        authors=authors,
+        request=reason,
+    )
+    review.full_clean()
+    review.save(force_insert=True)
+    change = Change(actor, "policy_emergency.publish", reason=reason)
+    bring(change, policy, version, scopes, Activation.Kind.EMERGENCY)
+    return version
+
+
+def _bring(actor: Actor, action: str, version: PolicyVersion, reason: str) -> bool:
+    change_alone()
+    policy = Policy.objects.select_related("active").get(pk=version.policy_id)
+    scopes = require_over(actor, action, policy)
+    if policy.active_id == version.pk:
+        return False
+    check_cleared(actor, policy, version, scopes)
+    kind = Activation.Kind(action.partition(".")[2])
+    bring(Change(actor, action, reason=reason), policy, version, scopes, kind)
+    return True

@@ -1,0 +1,69 @@
+"""Reads of the life cycle for an actor: who may read a policy may read what becomes of it."""
+
+from typing import TypeVar
+
+from django.db.models import Q, QuerySet
+
+from audit.actor import Actor
+from policies.models import (
+    Activation,
+    Draft,
+    Exemption,
+    Policy,
+    Review,
+    ReviewRule,
+    Rollout,
+    Schedule,
+)
+from policies.selectors import policies_visible
+from tenants.permissions import tenants_where
+
+READ = "policy.read"
+Row = TypeVar("Row", Exemption, ReviewRule)
+
+
+def drafts_visible(actor: Actor) -> QuerySet[Draft]:
+    """Return the drafts of policies that the actor may read."""
+    drafts = Draft.objects.filter(policy__in=policies_visible(actor))
+    return drafts.select_related("policy__active", "base")
+
+
+def reviews_visible(actor: Actor) -> QuerySet[Review]:
+    """Return the reviews of texts of policies that the actor may read."""
+    reviews = Review.objects.filter(policy__in=policies_visible(actor))
+    return reviews.select_related("policy__active", "base", "version")
+
+
+def schedules_visible(actor: Actor) -> QuerySet[Schedule]:
+    """Return what comes, or was to come, into force at an instant."""
+    schedules = Schedule.objects.filter(policy__in=policies_visible(actor))
+    return schedules.select_related("policy", "version")
+
+
+def rollouts_visible(actor: Actor) -> QuerySet[Rollout]:
+    """Return the rollouts of policies that the actor may read."""
+    rollouts = Rollout.objects.filter(policy__in=policies_visible(actor))
+    return rollouts.select_related("policy__active", "version")
+
+
+def activations_of(actor: Actor, policy: Policy) -> QuerySet[Activation]:
+    """Return what of a policy came into force when, newest first; none where it is not seen."""
+    activations = Activation.objects.filter(policy=policy, policy__in=policies_visible(actor))
+    return activations.select_related("version").order_by("-id")
+
+
+def exemptions_visible(actor: Actor) -> QuerySet[Exemption]:
+    """Return the exemptions in tenants whose policies the actor may read, and the platform's."""
+    return _within(actor, Exemption.objects.select_related("tenant"))
+
+
+def review_rules_visible(actor: Actor) -> QuerySet[ReviewRule]:
+    """Return where reviews are wanted, as far as the actor may read; the platform's is told all."""
+    return _within(actor, ReviewRule.objects.select_related("tenant"))
+
+
+def _within(actor: Actor, rows: QuerySet[Row]) -> QuerySet[Row]:
+    ids = tenants_where(actor, READ)
+    if ids is None:
+        return rows
+    return rows.filter(Q(tenant=None) | Q(tenant_id__in=ids)) if ids else rows.none()

@@ -1,0 +1,1 @@
+"""Tests of the policies room in the management API."""

@@ -1,0 +1,1 @@
+"""Tests of the writes of the policies room."""

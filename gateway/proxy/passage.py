@@ -79,6 +79,7 @@ class Outcome:
     decision: Decision | None = None
     facts: list[Any] | None = None
     hidden: dict[str, int] | None = None
+    status: int = 200
 
     @property
     def code(self) -> str:

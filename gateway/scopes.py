@@ -19,6 +19,7 @@ _READ_AND_WRITTEN = {
     "policies": "policies, their versions and where they hold",
     "providers": "providers and their credentials, which nobody can read",
     "routes": "public model names, their deployments and prices",
+    "services": "other upstreams beside the models, and their credentials, which nobody can read",
     "tenants": "tenants",
 }
 _READ_ONLY = {

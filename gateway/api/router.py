@@ -18,6 +18,7 @@ from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
+from gateway.api.services import Services
 from gateway.rest.once import once
 from policies.api import Attachments, Policies
 from tenants.api.budgets import Budgets
@@ -45,6 +46,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "prices": Prices,
     "providers": Providers,
     "routes": Routes,
+    "services": Services,
     "tenants": Tenants,
     "usage": Usage,
 }

@@ -19,7 +19,7 @@ from audit.models import Event, Export
 from gateway import urls
 from gateway.access import permission_of
 from gateway.api.router import RESOURCES, Router
-from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
+from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route, Service
 from gateway.scopes import SCOPES
 from policies.models import Attachment
 from tenants.api.belonging import OfTenant
@@ -139,6 +139,9 @@ class Acme:
             ),
             "providers": provider,
             "routes": route,
+            "services": Service.objects.create(
+                name=unique("service"), base_url="https://db.example", operations=[]
+            ),
             "tenants": tenant,
             "usage": tenant,
         }

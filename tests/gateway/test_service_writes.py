@@ -7,9 +7,9 @@ from django.core.exceptions import ValidationError
 
 from audit.actor import command
 from audit.models import Event
-from gateway import service_credentials
+from gateway import doctor, service_credentials
 from gateway.envelope import EnvelopeError
-from gateway.models import Service
+from gateway.models import Service, ServiceCredential
 from gateway.publish import compile_bundle
 from gateway.services.services import (
     service_create,
@@ -105,6 +105,18 @@ def test_a_secret_belongs_to_one_row_and_one_origin():
     for wrong in ("", "a\nb", "\u00e9", "x" * 4097):
         with pytest.raises(ValidationError):
             service_credential_set(actor=OPERATOR, service=service, secret=wrong)
+
+
+def test_the_doctor_finds_a_secret_that_nothing_opens():
+    service = made()
+    service_credential_set(actor=OPERATOR, service=service, secret="s3cret")
+    (finding,) = doctor._credentials()
+    assert service.name not in finding.detail
+    ServiceCredential.objects.filter(service=service).update(key_id="gone")
+    (finding,) = doctor._credentials()
+    assert not finding.ok
+    assert service.name in finding.detail
+    service_credential_remove(actor=OPERATOR, service=service)
 
 
 def test_a_service_in_use_stays_and_only_its_users_get_it():

@@ -98,10 +98,12 @@ class ServiceWire:
 
 
 def is_of_kind(kind: str, content_type: str) -> bool:
-    """Tell whether an answer is labelled as what its operation answers with."""
+    """Tell whether an answer is labelled as what its operation answers with; one without a label
+    may be JSON."""
     if kind == "json":
-        return content_type == "application/json" or content_type.endswith("+json")
-    return kind == "none" or content_type.startswith("text/")
+        return content_type in ("", "application/json") or content_type.endswith("+json")
+    is_text = content_type.startswith("text/") and content_type != "text/event-stream"
+    return kind == "none" or is_text
 
 
 def _path(path: str, values: Body) -> str:

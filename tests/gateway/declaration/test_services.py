@@ -1,6 +1,8 @@
 """Services in the declarative file: brought about, kept, changed, exported, pruned, refused."""
 
+import re
 import secrets
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from gateway import service_credentials
 from gateway.declaration.apply import bring_about
 from gateway.declaration.export import exported, render
 from gateway.models import Service, ServiceCredential
+from policies.pdp.language import parse_document
 from tests.gateway.declaration.test_apply import (
     ENVIRON,
     OPERATOR,
@@ -149,7 +152,7 @@ def test_what_is_exported_brings_it_all_about_elsewhere(site):
         ("name: drop", "name: search", "- name: search", "stands twice"),
         ("answer: none", "answer: bytes", "bytes", "expected one of"),
         ("per_call:", "per_request:", 'per_request: "0.0002', "no key"),
-        ("retries: 2", "retries: 9", "9\n", "not between 0 and 5"),
+        ("retries: 2", "retries: 77", "77\n", "not between 0 and 5"),
         ("name: ping, ", "", "{method: GET, path: /ping", "needs the key name"),
     ],
 )
@@ -167,3 +170,23 @@ def test_a_service_that_an_app_lists_is_not_pruned_away(site):
         changes, _ = bring_about(site.path, ENVIRON, actor=OPERATOR, prune=True)
         assert {(one.op, one.kind) for one in changes} == {("remove", "service"), ("update", "app")}
         assert not Service.objects.exists()
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "services.md"
+
+
+def test_what_the_document_shows_applies(site):
+    file, rules = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    for name in ("vectors", "acme"):
+        file = file.replace(f"name: {name}\n", f"name: {name}-{site.mark}\n")
+    file = file.replace("services: [vectors]", f"services: [vectors-{site.mark}]")
+    file = file.replace("models: [gpt-4o-mini], ", "")
+    site.path.write_text(f"version: 1\n{file}")
+    site.apply(environ={"QDRANT_API_KEY": SECRET})
+    assert [one["name"] for one in service(site).operations] == [
+        "search",
+        "upsert",
+        "describe",
+        "drop",
+    ]
+    assert len(parse_document(f"policy: p\n{rules}").rules) == 3

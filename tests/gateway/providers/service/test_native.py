@@ -107,7 +107,10 @@ def test_answers_are_of_the_declared_kind():
         ("json", "application/problem+json", True),
         ("json", "text/event-stream", False),
         ("text", "text/csv", True),
+        ("json", "", True),
         ("text", "application/json", False),
+        ("text", "text/event-stream", False),
+        ("text", "", False),
         ("none", "image/png", True),
     ],
 )

@@ -7,7 +7,7 @@ UTC epoch seconds, money is micros, prices are pico-units per token.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -112,6 +112,39 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a service may be asked for, by one method at one path.
+
+    `path` is a template: a step in braces, as in /collections/{name}, takes one value. `query`
+    names the parameters that may stand in the query. `body` is "json" or "none", `answer` "json",
+    "text" or "none". Only what is `idempotent` is ever asked for twice.
+    """
+
+    name: str
+    method: str
+    path: str
+    query: tuple[str, ...] = ()
+    body: str = "none"
+    answer: str = "json"
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Another HTTP upstream beside the models: all that it may be asked for.
+
+    Its route has one deployment, of the dialect "service"; `header` and `scheme` are how the
+    credential is presented there.
+    """
+
+    name: str
+    route: Route
+    operations: tuple[Operation, ...]
+    header: str
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """Money for a window.
 
@@ -178,7 +211,8 @@ class Exempting:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A program of the tenant: the models it may call and the policies attached to it by name."""
+    """A program of the tenant: the models and services it may call and the policies attached to it,
+    by name."""
 
     id: str
     name: str
@@ -186,6 +220,7 @@ class App:
     active: bool
     models: tuple[str, ...]
     policies: tuple[str, ...]
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +247,7 @@ class Bundle:
     cors_origins: tuple[str, ...] = ()
     exemptions: tuple[Exempting, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    services: Mapping[str, Service] = field(default_factory=dict)
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

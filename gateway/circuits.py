@@ -3,10 +3,11 @@
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from django.conf import settings
 
-from gateway.models import Deployment, Provider
+from gateway.models import Deployment, Provider, Service
 from gateway.probe import probe
 from gateway.proxy.store import circuits
 
@@ -17,21 +18,23 @@ WHY = {
 }
 LOOK_EVERY_S = 30.0
 MARGIN_S = 15.0
+Row = TypeVar("Row", Deployment, Service)
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
-    """How one deployment stands: `closed`, `open` until an instant, `half_open` after it, or
-    `unknown` while Redis is away."""
+class Circuit(Generic[Row]):
+    """How one deployment, or service, stands: `closed`, `open` until an instant, `half_open` after
+    it, or `unknown` while Redis is away."""
 
-    deployment: Deployment
+    deployment: Row
     state: str
     until: datetime.datetime | None = None
     why: str = ""
 
 
-def circuits_of(deployments: Iterable[Deployment], now: datetime.datetime) -> list[Circuit]:
-    """Return how deployments stand; each worker keeps its own besides, until it has told."""
+def circuits_of(deployments: Iterable[Row], now: datetime.datetime) -> list[Circuit[Row]]:
+    """Return how deployments, or services, stand; each worker keeps its own besides, until it has
+    told."""
     seen = circuits.seen(settings.GATEHOUSE.redis_url, now.timestamp())
     return [_circuit(one, seen, now) for one in deployments]
 
@@ -62,8 +65,8 @@ def _mark(ids: list[str], now: datetime.datetime, *, is_up: bool) -> None:
 
 
 def _circuit(
-    deployment: Deployment, seen: dict[str, circuits.Opened] | None, now: datetime.datetime
-) -> Circuit:
+    deployment: Row, seen: dict[str, circuits.Opened] | None, now: datetime.datetime
+) -> Circuit[Row]:
     if seen is None:
         return Circuit(deployment, "unknown")
     opened = seen.get(str(deployment.id))

@@ -10,9 +10,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from audit.selectors import partitions_ahead
-from gateway import credentials
+from gateway import credentials, service_credentials
 from gateway.envelope import EnvelopeError
-from gateway.models import Credential, Provider
+from gateway.models import Credential, Provider, ServiceCredential
 from gateway.probe import probe
 from gateway.proxy.store.survey import SurveyError, survey
 
@@ -113,13 +113,19 @@ def _partitions() -> Iterator[Finding]:
 def _credentials() -> Iterator[Finding]:
     rows = Credential.objects.filter(state=Credential.State.ACTIVE).select_related("provider")
     closed = [row.provider.name for row in rows.order_by("provider__name") if not _opens(row)]
-    detail = f"no master key opens: {', '.join(closed)}" if closed else f"{len(rows)} open"
+    held = ServiceCredential.objects.select_related("service").order_by("service__name")
+    closed += [row.service.name for row in held if not _opens(row)]
+    count = len(rows) + len(held)
+    detail = f"no master key opens: {', '.join(closed)}" if closed else f"{count} open"
     yield Finding("credentials", ok=not closed, detail=detail)
 
 
-def _opens(row: Credential) -> bool:
+def _opens(row: Credential | ServiceCredential) -> bool:
     try:
-        credentials.open_sealed(row)
+        if isinstance(row, Credential):
+            credentials.open_sealed(row)
+        else:
+            service_credentials.open_sealed(row)
     except EnvelopeError:
         return False
     return True

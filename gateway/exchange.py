@@ -6,9 +6,9 @@ Those with many fields that each call makes anew are named tuples: making one co
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from gateway.bundle import Budget, Deployment, Limit, Price, Route
+from gateway.bundle import Budget, Deployment, Limit, Operation, Price, Route, Service
 from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
 from policies.pdp.evaluate import FOREVER
@@ -40,6 +40,7 @@ class Endpoint(StrEnum):
     MESSAGES = "messages"
     COUNT_TOKENS = "messages.count_tokens"
     MODELS = "models"
+    SERVICE = "service"
 
 
 GENERATING = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES})
@@ -50,9 +51,29 @@ UNBOUNDED = frozenset({Endpoint.IMAGES, Endpoint.SPEECH, Endpoint.TRANSCRIPTIONS
 """The endpoints whose answers no cap bounds: only a price for each request says what one costs."""
 
 
+class Asked(NamedTuple):
+    """What an address below /services says: each step and each parameter decoded once."""
+
+    service: str
+    method: str
+    steps: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+
+
+class ServiceCall(NamedTuple):
+    """What a service is asked for: one of its operations, and what stands in path and query."""
+
+    service: Service
+    route: Route
+    operation: Operation
+    path: tuple[tuple[str, str], ...]
+    query: tuple[tuple[str, str], ...]
+
+
 class Head(NamedTuple):
     """What is known before the body is read; `model` is what the path names, or "". `headers` are
-    the client's, by name in lower case."""
+    the client's, by name in lower case. Below /services, `asked` is what the address says, and
+    `service` what that means, once it is known who calls."""
 
     endpoint: Endpoint
     secret: str
@@ -64,6 +85,8 @@ class Head(NamedTuple):
     model: str = ""
     traceparent: str = ""
     headers: Mapping[bytes, bytes] = {}
+    asked: Asked | None = None
+    service: ServiceCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +128,8 @@ class Edit:
 class Call(NamedTuple):
     """A parsed request. `body` is the judged value: what goes upstream is re-serialised from it.
 
-    `file` is what was sent beside it in a form; its name stands in the body.
+    `file` is what was sent beside it in a form; its name stands in the body. A `service` is asked
+    for what stands below "path", "query" and "json" in the body.
     """
 
     endpoint: Endpoint
@@ -126,6 +150,7 @@ class Call(NamedTuple):
     unknown_fields: tuple[str, ...] = ()
     priced_fields: tuple[str, ...] = ()
     file: bytes = b""
+    service: ServiceCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +175,7 @@ class UpstreamRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +184,8 @@ class Answer:
 
     `usage` is None where it was not told. `view` and `text_bytes`, the bytes of text in all of it,
     are empty where no rule looks at answers. What is no JSON has a `content_type`: the text of the
-    body's one field, or `raw`, which nobody can inspect.
+    body's one field, or `raw`, which nobody can inspect. What a client is sent is the body or, by
+    `shape`, the value of its one field, whatever JSON that is, or nothing.
     """
 
     body: Body
@@ -169,6 +196,7 @@ class Answer:
     text_bytes: int = 0
     content_type: str = ""
     raw: bytes = b""
+    shape: Literal["body", "value", "nothing"] = "body"
 
 
 class Judgement(NamedTuple):

@@ -190,6 +190,53 @@ class Price(models.Model):
         return f"{self.currency} {self.input_pico}/{self.output_pico} pico per token"
 
 
+class Service(models.Model):
+    """Another HTTP upstream beside the models, reachable at one fixed origin, and all that may be
+    asked there: see `bundle.Service`. A call costs `price_pico`; None: it has no price."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    base_url = models.CharField(max_length=400)
+    allow_private = models.BooleanField(default=False)
+    region = models.CharField(max_length=63, blank=True, default="")
+    header = models.CharField(max_length=63, default="authorization")
+    scheme = models.CharField(max_length=63, blank=True, default="Bearer")
+    price_pico = models.PositiveBigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    retries = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(5)])
+    connect_s = models.PositiveSmallIntegerField(default=0)
+    first_byte_s = models.PositiveSmallIntegerField(default=0)
+    idle_s = models.PositiveSmallIntegerField(default=0)
+    total_s = models.PositiveSmallIntegerField(default=0)
+    operations = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(price_pico=None, currency="")
+                | (Q(price_pico__isnull=False) & ~Q(currency="")),
+                name="service_price_has_a_currency",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceCredential(models.Model):
+    """Our secret at a service, sealed as those at providers are. Write-only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    service = models.OneToOneField(Service, on_delete=models.PROTECT, related_name="credential")
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=16)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"credential of {self.service_id}"
+
+
 class OAuthApplication(AbstractApplication):  # type: ignore[misc]  # untyped
     """A program that may ask for tokens of the management API; without a tenant: the platform's.
 

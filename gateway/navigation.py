@@ -116,6 +116,16 @@ PLACES = (
         "reprice_deployment",
         keeps_tenant=False,
     ),
+    Place(
+        "services",
+        "Services",
+        "service",
+        "Catalogue",
+        "platform.read",
+        "service",
+        "create edit credential forget remove",
+        keeps_tenant=False,
+    ),
     Place("events", "Audit events", "event", "Evidence", "event.read", "event"),
     Place(
         "exports",

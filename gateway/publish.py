@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from gateway import bundle, credentials
+from gateway import bundle, credentials, published_services
 from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
@@ -101,6 +101,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         cors_origins=tuple(tenant.cors_origins),
         apps={str(app.id): _app(app, held) for app in apps},
         routes=_routes(names, texts),
+        services=published_services.of(apps),
         budgets=_budgets(tenant, now),
         limits=_limits(tenant),
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},
@@ -237,6 +238,7 @@ def _app(app: App, held: Attached) -> bundle.App:
         active=app.state == App.State.ACTIVE,
         models=tuple(app.models),
         policies=held.apps.get(app.id, ()),
+        services=tuple(app.services),
     )
 
 

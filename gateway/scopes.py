@@ -25,6 +25,7 @@ _READ_AND_WRITTEN = {
     "rollouts": "candidate versions beside active ones, and what they change",
     "routes": "public model names, their deployments and prices",
     "schedules": "versions that come into force at an instant",
+    "services": "other upstreams beside the models, and their credentials, which nobody can read",
     "tenants": "tenants",
 }
 _READ_ONLY = {

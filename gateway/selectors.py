@@ -26,6 +26,7 @@ from gateway.models import (
     Price,
     Provider,
     Route,
+    Service,
 )
 from policies.models import PolicyVersion
 from tenants.models import App, Hold, Role, Tenant
@@ -132,6 +133,25 @@ def models_used(tenants: QuerySet[Tenant]) -> set[str]:
 def unknown_models(names: list[str]) -> list[str]:
     """Return those of the names that no route has."""
     known = set(Route.objects.filter(name__in=names).values_list("name", flat=True))
+    return [name for name in names if name not in known]
+
+
+def services_visible(actor: Actor) -> QuerySet[Service]:
+    """Return the services, for those who run the platform; secrets are never among it."""
+    services = Service.objects.order_by("name")
+    return services if can(actor, "platform.read", None) else services.none()
+
+
+def services_offered(actor: Actor) -> list[str]:
+    """Return the names of the services that the actor may give to an app, as of models."""
+    if tenants_where(actor, "app.create") == frozenset():
+        return []
+    return list(Service.objects.order_by("name").values_list("name", flat=True))
+
+
+def unknown_services(names: list[str]) -> list[str]:
+    """Return those of the names that no service has."""
+    known = set(Service.objects.filter(name__in=names).values_list("name", flat=True))
     return [name for name in names if name not in known]
 
 

@@ -179,6 +179,7 @@ class App(models.Model):
     tier = models.CharField(max_length=63, blank=True, default="")
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    services = ArrayField(models.CharField(max_length=63), default=list, blank=True)
     # Last of the fields: from here on `models` is no longer the module in this class.
     models = ArrayField(models.CharField(max_length=120), default=list, blank=True)
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Identity, Text, Texts
 from audit.rest.filters import Word, one_of
-from gateway.selectors import unknown_models
+from gateway.selectors import unknown_models, unknown_services
 from tenants.api.belonging import OfTenant, TenantFilters
 from tenants.models import App
 from tenants.selectors import apps_visible
@@ -19,11 +19,11 @@ from tenants.services.apps import app_create, app_remove, app_resume, app_suspen
 
 
 class AppShown(serializers.ModelSerializer[App]):
-    """A program of a tenant, and the public model names that it may call."""
+    """A program of a tenant, and the public model names and services that it may call."""
 
     class Meta:
         model = App
-        fields = ("id", "tenant", "name", "models", "tier", "state", "created_at")
+        fields = ("id", "tenant", "name", "models", "services", "tier", "state", "created_at")
         read_only_fields = fields
 
 
@@ -31,6 +31,7 @@ class AppUpdate(Change):
     """What may be said of an app."""
 
     models = Texts(required=False)
+    services = Texts(required=False, each_max=63)
     tier = Text(required=False, allow_blank=True, max_length=63)
 
     def validate_models(self, names: Sequence[str]) -> Sequence[str]:
@@ -38,6 +39,13 @@ class AppUpdate(Change):
         unknown = unknown_models(list(names))
         if unknown:
             raise serializers.ValidationError(f"no such model: {', '.join(unknown)}")
+        return names
+
+    def validate_services(self, names: Sequence[str]) -> Sequence[str]:
+        """Refuse names that no service has."""
+        unknown = unknown_services(list(names))
+        if unknown:
+            raise serializers.ValidationError(f"no such service: {', '.join(unknown)}")
         return names
 
 

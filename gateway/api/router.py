@@ -18,6 +18,7 @@ from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
+from gateway.api.services import Services
 from gateway.rest.once import once
 from policies.api.attachments import Attachments
 from policies.api.drafts import Drafts
@@ -57,6 +58,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "rollouts": Rollouts,
     "routes": Routes,
     "schedules": Schedules,
+    "services": Services,
     "tenants": Tenants,
     "usage": Usage,
 }

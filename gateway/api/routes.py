@@ -157,7 +157,7 @@ class DeploymentCreate(DeploymentUpdate):
     region = Text(required=False, allow_blank=True, max_length=63)
 
 
-class CircuitShown(serializers.Serializer[Circuit]):
+class CircuitShown(serializers.Serializer[Circuit[Deployment]]):
     """Whether a deployment is left alone: closed (in use), open, half_open (being tried again), or
     unknown while Redis is away."""
 
@@ -168,7 +168,7 @@ class CircuitShown(serializers.Serializer[Circuit]):
     why = serializers.CharField(read_only=True)
 
 
-class CircuitsShown(serializers.Serializer[dict[str, list[Circuit]]]):
+class CircuitsShown(serializers.Serializer[dict[str, list[Circuit[Deployment]]]]):
     """How every deployment stands."""
 
     results = CircuitShown(many=True, read_only=True)

@@ -8,11 +8,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
-from gateway.declaration import models, policies, providers, tenants
+from gateway.declaration import models, policies, providers, services, tenants
 from gateway.declaration.document import Declaration, Names, read
 from gateway.declaration.faults import DeclarationError, fault
 from gateway.declaration.session import FileChange, Session
-from gateway.models import Provider, Route
+from gateway.models import Provider, Route, Service
 from gateway.publish import CannotCompileError, compile_bundle, publish
 from policies.models import Policy
 from policies.pdp.nodes import Place
@@ -80,6 +80,7 @@ def _stored_names() -> Names:
         frozenset(Provider.objects.values_list("name", flat=True)),
         frozenset(Route.objects.values_list("name", flat=True)),
         frozenset(Policy.objects.exclude(active=None).values_list("name", flat=True)),
+        frozenset(Service.objects.values_list("name", flat=True)),
     )
 
 
@@ -89,6 +90,8 @@ def _apply(session: Session, declaration: Declaration) -> None:
     for policy in declaration.policies:
         policies.apply(session, policy)
     models.apply_all(session, declaration.models)
+    for service in declaration.services:
+        services.apply(session, service)
     if session.prune or declaration.platform_policies is not None:
         names = declaration.platform_policies or ()
         before, after = policies.attach(session, names, None, None)
@@ -100,6 +103,7 @@ def _apply(session: Session, declaration: Declaration) -> None:
     if session.prune:
         policies.prune(session, {one.name for one in declaration.policies})
         models.prune(session, {one.name.text for one in declaration.models})
+        services.prune(session, {one.name.text for one in declaration.services})
         providers.prune(session, {one.name.text for one in declaration.providers})
 
 

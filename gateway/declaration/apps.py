@@ -14,9 +14,9 @@ from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 from tenants.models import App, Tenant
-from tenants.services.apps import app_create, app_remove, app_update
+from tenants.services.apps import AppFields, app_create, app_remove, app_update
 
-KEYS = ("name", "models", "tier", "policies", "budgets", "limits")
+KEYS = ("name", "models", "services", "tier", "policies", "budgets", "limits")
 TIER_MAX = 63
 
 
@@ -26,6 +26,7 @@ class AppEntry:
 
     name: Named
     models: tuple[Named, ...]
+    services: tuple[Named, ...]
     tier: str
     policies: tuple[Named, ...]
     budgets: tuple[BudgetEntry, ...]
@@ -34,7 +35,11 @@ class AppEntry:
 
     def values(self) -> Values:
         """Return what the file says, as a stored app would be written, without what it owns."""
-        return {"models": [model.text for model in self.models], "tier": self.tier or None}
+        return {
+            "models": [model.text for model in self.models],
+            "services": [service.text for service in self.services],
+            "tier": self.tier or None,
+        }
 
 
 def read(node: Node) -> AppEntry:
@@ -43,6 +48,7 @@ def read(node: Node) -> AppEntry:
     entry = AppEntry(
         name=keys.required("name", named(values.name), Named("", keys.at)),
         models=keys.optional("models", distinct(named(values.model_name)), ()),
+        services=keys.optional("services", distinct(named(values.name)), ()),
         tier=keys.optional("tier", values.optional_text(TIER_MAX), ""),
         policies=keys.optional("policies", policies.read_names, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
@@ -59,18 +65,17 @@ def apply(session: Session, tenant: Tenant, entry: AppEntry) -> None:
     """Create or change an app, and what it owns, as the file says."""
     row = _stored(tenant).filter(name=entry.name.text).first()
     before = {} if row is None else _describe(row)
-    models = [model.text for model in entry.models]
+    wanted: AppFields = {
+        "models": [model.text for model in entry.models],
+        "services": [service.text for service in entry.services],
+        "tier": entry.tier,
+    }
     with session.at(entry.spot):
         if row is None:
-            row = app_create(
-                actor=session.actor,
-                tenant=tenant,
-                name=entry.name.text,
-                models=models,
-                tier=entry.tier,
-            )
+            name = entry.name.text
+            row = app_create(actor=session.actor, tenant=tenant, name=name, **wanted)
         else:
-            app_update(actor=session.actor, app=row, models=models, tier=entry.tier)
+            app_update(actor=session.actor, app=row, **wanted)
     held, holding = policies.attach(session, entry.policies, tenant, row)
     label = f"{tenant.name}/{row.name}"
     after = {**entry.values(), **holding}
@@ -114,4 +119,8 @@ def _stored(tenant: Tenant) -> QuerySet[App]:
 
 
 def _describe(row: App) -> Values:
-    return {"models": list(row.models), "tier": row.tier or None}
+    return {
+        "models": list(row.models),
+        "services": list(row.services),
+        "tier": row.tier or None,
+    }

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.declaration import models, policies, providers, tenants
+from gateway.declaration import models, policies, providers, services, tenants
 from gateway.declaration.apps import note_twice
 from gateway.declaration.faults import DeclarationError, Fault, fault
 from gateway.declaration.models import ModelEntry
 from gateway.declaration.policies import PolicyEntry
 from gateway.declaration.providers import ProviderEntry
+from gateway.declaration.services import ServiceEntry
 from gateway.declaration.tenants import TenantEntry
 from gateway.declaration.values import MOST, Named
 from policies.pdp import fields
@@ -21,7 +22,7 @@ from policies.pdp.yaml_text import read_yaml
 VERSION = 1
 BYTES_MAX = 4 * 1024 * 1024
 NODES_MAX = 500_000
-KEYS = ("version", "providers", "models", "platform", "tenants", "policies")
+KEYS = ("version", "providers", "models", "services", "platform", "tenants", "policies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Names:
     providers: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Declaration:
     platform_policies: tuple[Named, ...] | None
     tenants: tuple[TenantEntry, ...]
     policies: tuple[PolicyEntry, ...]
+    services: tuple[ServiceEntry, ...]
 
 
 def read(path: Path, environ: Mapping[str, str], beside: Names) -> Declaration:
@@ -76,9 +79,11 @@ def _read(root: Node, path: Path, environ: Mapping[str, str], faults: list[Fault
         platform_policies=keys.optional("platform", _read_platform, None),
         tenants=keys.optional("tenants", fields.listing(tenants.read, MOST), ()),
         policies=tuple(entry for entry in read_policies if entry is not None),
+        services=keys.optional("services", fields.listing(services.reader(environ), MOST), ()),
     )
     note_twice(keys, [one.name for one in declaration.providers], "provider")
     note_twice(keys, [one.name for one in declaration.models], "model")
+    note_twice(keys, [one.name for one in declaration.services], "service")
     note_twice(keys, [one.name for one in declaration.tenants], "tenant")
     note_twice(keys, [Named(one.name, one.spot.at) for one in declaration.policies], "policy")
     keys.finish()
@@ -100,6 +105,7 @@ def _check_names(declaration: Declaration, beside: Names, *, known_policies: boo
     """
     provider_names = {one.name.text for one in declaration.providers} | beside.providers
     model_names = {one.name.text for one in declaration.models} | beside.models
+    service_names = {one.name.text for one in declaration.services} | beside.services
     policy_names = {one.name for one in declaration.policies} | beside.policies
     apps = [app for tenant in declaration.tenants for app in tenant.apps]
     served = [one.provider for model in declaration.models for one in model.deployments]
@@ -111,6 +117,7 @@ def _check_names(declaration: Declaration, beside: Names, *, known_policies: boo
         *_dangling(served, provider_names, "provider"),
         *_dangling([name for app in apps for name in app.models], model_names, "model"),
         *_dangling(fallbacks, model_names, "model"),
+        *_dangling([name for app in apps for name in app.services], service_names, "service"),
         *_dangling(held if known_policies else (), policy_names, "policy"),
     ]
     if problems:

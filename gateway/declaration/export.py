@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from gateway.declaration import models, policies, providers, tenants
+from gateway.declaration import models, policies, providers, services, tenants
 from gateway.declaration.document import VERSION
 from gateway.declaration.session import Plain
 
@@ -18,6 +18,7 @@ def exported() -> dict[str, Plain]:
     whole: dict[str, Plain] = {"version": VERSION}
     whole["providers"] = list(providers.export())
     whole["models"] = list(models.export())
+    whole["services"] = list(services.export())
     whole["platform"] = {"policies": list(policies.names_of(None, None))}
     whole["tenants"] = list(tenants.export())
     whole["policies"] = [{"text": text} for _, text in policy_texts()]

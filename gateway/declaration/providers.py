@@ -73,12 +73,12 @@ def reader(environ: Mapping[str, str]) -> Read[ProviderEntry]:
         keys = Fields(node, "a provider", KEYS)
         dialect = keys.required("dialect", fields.choice(Provider.Dialect.values), "openai")
         allow_private = keys.optional("allow_private", fields.flag, default=False)
-        read_credential = _credential_reader(environ)
+        read_credential = credential_reader(environ)
         entry = ProviderEntry(
             name=keys.required("name", values.named(values.name), Named("", keys.at)),
             dialect=dialect,
             base_url=keys.optional(
-                "base_url", _url_reader(dialect, allow_private=allow_private), ""
+                "base_url", url_reader(dialect, allow_private=allow_private), ""
             ),
             allow_private=allow_private,
             health_check=keys.optional("health_check", fields.flag, default=False),
@@ -185,7 +185,9 @@ def _apply_credential(session: Session, row: Provider, entry: ProviderEntry) -> 
     return True
 
 
-def _url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
+def url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
+    """Return the reader of a base URL at which a dialect may be spoken."""
+
     def read(node: Node) -> str:
         text = fields.text(URL_MAX)(node).text
         try:
@@ -196,7 +198,9 @@ def _url_reader(dialect: str, *, allow_private: bool) -> Read[str]:
     return read
 
 
-def _credential_reader(environ: Mapping[str, str]) -> Read[CredentialEntry | None]:
+def credential_reader(environ: Mapping[str, str]) -> Read[CredentialEntry | None]:
+    """Return the reader of where a secret comes from, looked up in `environ`."""
+
     def read(node: Node) -> CredentialEntry | None:
         keys = Fields(node, "a credential", ("env", "keep"))
         keep, secret = spares.read_source(keys, environ)

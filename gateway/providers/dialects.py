@@ -31,6 +31,7 @@ from gateway.providers.openai.upstream import OpenAiWire
 from gateway.providers.responses import client as responses
 from gateway.providers.responses.conversing import ResponsesClient
 from gateway.providers.responses.native import ResponsesNative
+from gateway.providers.service.native import ServiceNative, ServiceWire
 from gateway.providers.translation import Translation
 
 _OPENAI = ("openai", "simulated")
@@ -113,6 +114,12 @@ NATIVE |= {
 }
 NATIVE[Endpoint.CHAT, "azure-openai"] = AzureNative()
 
+SERVICE = "service"
+"""The dialect of upstreams that are no providers: each speaks as its operations say."""
+
+NATIVE[Endpoint.SERVICE, SERVICE] = ServiceNative()
+_SERVICE_WIRE = ServiceWire()
+
 VERSIONED = frozenset({"azure-openai"})
 """The dialects whose base URLs may name the version of their API in a query."""
 
@@ -121,6 +128,11 @@ _CREDENTIALS: dict[str, CheckCredential] = {
     "azure-openai": azure.check_credential,
     "bedrock": bedrock.check,
 }
+
+
+def wire(dialect: str) -> Wire:
+    """Return how an upstream of a dialect is spoken to."""
+    return _SERVICE_WIRE if dialect == SERVICE else WIRES[dialect]
 
 
 def check_origin(dialect: str, base_url: str) -> None:

@@ -10,6 +10,10 @@ class BadRequest(ValueError):
         self.param = param
 
 
+class Unenforceable(BadRequest):
+    """A policy's obligation cannot be kept for what the client sent; the message says why."""
+
+
 class BadAnswer(ValueError):
     """A provider's body or event that cannot be read."""
 

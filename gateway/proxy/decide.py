@@ -28,7 +28,7 @@ async def decide(
 
     `at` is an instant in UTC.
     """
-    route = _route(call.model, principal)
+    route = call.service.route if call.service else _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     if principal.app.judges.headers:
         facts.add_headers(slots, head, principal.app.judges.headers)

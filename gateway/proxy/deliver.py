@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import re
+from http import HTTPStatus
 
 import orjson
 
 from gateway.exchange import Answer, Judgement, Permitted, Reservation
 from gateway.providers.dialect import AnswerStream
 from gateway.providers.fault import TooLarge
+from gateway.providers.service.native import is_of_kind
 from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed
@@ -31,23 +33,35 @@ async def whole(
 ) -> None:
     """Read a whole answer, inspect it, and send what may be seen of it."""
     trail = passage.trail
+    _check_kind(permitted, response)
     raw = await response.read()
     trail.upstream_ended()
+    outcome.status = response.status
     answer = inspect_answer.parse(permitted, raw, trail, passage.principal)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, outcome)
     trail.mark("answer")
+    said = [
+        (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
+        *headers.of_answer(passage, permitted, reservation),
+    ]
+    if visible.shape == "nothing":
+        await passage.reply.begin(HTTPStatus.NO_CONTENT, said)
+        await passage.reply.end()
+        return
     content_type, content = _content(visible, response.content_type)
-    await passage.reply.whole(
-        200,
-        [
-            content_type,
-            (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
-            *headers.of_answer(passage, permitted, reservation),
-        ],
-        content,
-    )
+    await passage.reply.whole(response.status, [content_type, *said], content)
+
+
+def _check_kind(permitted: Permitted, response: UpstreamResponse) -> None:
+    """Refuse an answer of a service that is labelled as another kind than its operation's."""
+    asked = permitted.call.service
+    if asked is None or response.status == HTTPStatus.NO_CONTENT:
+        return
+    kind = asked.operation.answer
+    if not is_of_kind(kind, response.content_type):
+        raise unreadable(f"is not {kind}, which {asked.operation.name} answers with")
 
 
 def _content(answer: Answer, told: str) -> tuple[tuple[bytes, bytes], bytes]:
@@ -57,7 +71,10 @@ def _content(answer: Answer, told: str) -> tuple[tuple[bytes, bytes], bytes]:
         return (b"content-type", kind.encode()), answer.raw
     if answer.content_type:
         return (b"content-type", answer.content_type.encode()), answer.body["text"].encode()
-    return JSON_TYPE, orjson.dumps(answer.body)
+    body: object = answer.body
+    if answer.shape == "value":
+        (body,) = answer.body.values()
+    return JSON_TYPE, orjson.dumps(body)
 
 
 async def stream(

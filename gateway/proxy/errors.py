@@ -10,7 +10,7 @@ Refusal
   Unauthenticated 401         invalid_api_key, key_expired, key_revoked
   Forbidden 403               policy_denied, model_not_allowed, endpoint_not_allowed,
                               tenant_suspended, detector_failed, obligation_unenforceable,
-                              region_not_served
+                              region_not_served, service_not_allowed
   NotFound 404                model_not_found, not_found
   OverLimit 429               rate_limit_exceeded, tokens_limit_exceeded,
                               concurrency_limit_exceeded, upstream_rate_limited

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.bundle import Deployment
-from gateway.exchange import Answer, Call, Head, Judgement
+from gateway.exchange import Answer, Call, Head, Judgement, ServiceCall
 from gateway.proxy.loader import KeyRow
 from gateway.proxy.tenant import LoadedApp, LoadedTenant
 from policies.detectors import links
@@ -43,6 +43,8 @@ _SECRETS, _SECRET_KINDS = SLOTS["secret.count"], SLOTS["secret.kinds"]
 _SECRET_MAX, _ANSWER_SECRET_MAX = SLOTS["secret.max_score"], SLOTS["answer.secret.max_score"]
 _ANSWER_SECRETS, _ANSWER_SECRET_KINDS = SLOTS["answer.secret.count"], SLOTS["answer.secret.kinds"]
 _HEADERS, _LINKS = SLOTS["call.headers"], SLOTS["answer.links"]
+_SERVICE, _OPERATION = SLOTS["call.service"], SLOTS["call.operation"]
+_METHOD = SLOTS["call.method"]
 _NAMES = tuple(FACTS)
 BYTES_PER_TOKEN = 4
 NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
@@ -82,6 +84,7 @@ def of_call(base: tuple[Any, ...], head: Head, call: Call, at: datetime) -> Fact
         slots[_TAGS] = tuple(f"{name}={value}" for name, value in head.tags)
     if call.view.uninspected:
         _add_uninspected(slots, call.view.uninspected)
+    _add_service(slots, call.service)
     return slots
 
 
@@ -163,6 +166,12 @@ def _add_category(
         count, kinds, score = at
         slots[count], slots[kinds] = len(some), _kinds(some)
         slots[score] = max(finding.score for finding in some)
+
+
+def _add_service(slots: Facts, asked: ServiceCall | None) -> None:
+    if asked is not None:
+        slots[_SERVICE], slots[_OPERATION] = asked.service.name, asked.operation.name
+        slots[_METHOD] = asked.operation.method
 
 
 def _add_uninspected(slots: Facts, kinds: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
 from gateway.providers.credential import concealed
 from gateway.providers.dialect import Errand
-from gateway.providers.dialects import WIRES
+from gateway.providers.dialects import SERVICE, WIRES, wire
 from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
@@ -34,6 +34,9 @@ from gateway.proxy.upstream import (
 from gateway.routing.quota import retry_after_s
 
 MOST_ERROR_BYTES = 64 * 1024
+ANSWERED = frozenset({HTTPStatus.OK})
+GOOD = {SERVICE: frozenset({200, 201, 202, 204})}
+"""The statuses of an answer, where others than 200 are."""
 
 
 class Sending(NamedTuple):
@@ -63,6 +66,10 @@ class UpstreamResponse(Protocol):
     """An answer with a good status, whose bytes are still to be read."""
 
     @property
+    def status(self) -> int:
+        """The status of the answer."""
+
+    @property
     def content_type(self) -> str:
         """What the provider says its bytes are, in lower case, without parameters."""
 
@@ -84,7 +91,8 @@ class _Exchange:
         self, request: UpstreamRequest, deployment: Deployment, secret: str | None, pools: Pools
     ) -> None:
         self._private = deployment.allow_private
-        self._wire = WIRES[deployment.dialect]
+        self._wire = wire(deployment.dialect)
+        self._good = GOOD.get(deployment.dialect, ANSWERED)
         self._secret = secret
         self._pools = pools
         self._timeouts = pools.timeouts.unless(deployment.timeouts)
@@ -93,7 +101,7 @@ class _Exchange:
 
     async def __aenter__(self) -> UpstreamResponse:
         response = self._response = await self._send()
-        if response.status == HTTPStatus.OK:  # a redirect is no answer, whatever its body says
+        if response.status in self._good:  # a redirect is no answer, whatever its body says
             if response.headers.get("content-encoding", "identity") != "identity":
                 response.close()
                 raise unreadable("is compressed, which was not asked for")
@@ -114,6 +122,11 @@ class _Exchange:
                 self._response.release()
             else:
                 self._response.close()
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return cast("Response", self._response).status  # entered before it is read
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -180,7 +193,7 @@ class _Exchange:
             raw = await response.read(MOST_ERROR_BYTES)
         except Broken:
             raw = b""
-        message = self._wire.error_message(raw)
+        message = self._wire.error_message(raw) or f"status {response.status}"
         meant = self._wire.meaning(response.status, raw)
         failure = status_failure(meant.status, response.headers, concealed(message, self._secret))
         failure.billed = failure.billed or meant.charged
@@ -198,7 +211,7 @@ def _request(permitted: Permitted, sending: Sending) -> UpstreamRequest:
         sending.request_id,
         sending.now_s,
     )
-    request = WIRES[deployment.dialect].request(permitted.outgoing, errand)
+    request = wire(deployment.dialect).request(permitted.outgoing, errand)
     if not sending.traceparent:
         return request
     return replace(request, headers={**request.headers, "traceparent": sending.traceparent})
@@ -206,6 +219,8 @@ def _request(permitted: Permitted, sending: Sending) -> UpstreamRequest:
 
 class _Simulated:
     """The built-in provider: no network, the same path."""
+
+    status = int(HTTPStatus.OK)
 
     def __init__(self, permitted: Permitted, timeouts: Timeouts) -> None:
         sent = permitted.outgoing

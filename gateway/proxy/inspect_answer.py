@@ -13,6 +13,7 @@ from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, TooLarge
+from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
@@ -67,6 +68,8 @@ def interpreter(permitted: Permitted) -> Interpreter:
 def _named(permitted: Permitted, trail: Trail) -> Interpreter:
     """Return who reads the answer to a permitted call, which has a name if its provider gives
     none."""
+    if permitted.call.service is not None:
+        return ServiceNative(permitted.call.service.operation.answer)
     found = interpreter(permitted)
     if not isinstance(found, Translation):
         return found

@@ -191,7 +191,7 @@ def _wanted(
         attempt=attempt.number,
         limits=principal.lines.limits,
         budgets=(),
-        tokens=(size - len(call.file)) // BYTES_PER_TOKEN + output,
+        tokens=0 if call.service else (size - len(call.file)) // BYTES_PER_TOKEN + output,
         micros=micros_from_pico(bound),
         bound_pico=bound,
         price=price,

@@ -116,7 +116,10 @@ SELECT to_regclass('audit_record_' || to_char((now() AT TIME ZONE 'UTC')::date +
        IS NOT NULL
 """
 FOREIGN = """
-SELECT count(*) FROM gateway_credential WHERE state = 'active' AND key_id <> ALL(%s::text[])
+SELECT count(*) FROM (
+    SELECT key_id FROM gateway_credential WHERE state = 'active'
+    UNION ALL SELECT key_id FROM gateway_servicecredential
+) AS sealed WHERE key_id <> ALL(%s::text[])
 """
 
 

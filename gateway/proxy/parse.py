@@ -4,10 +4,12 @@ import ipaddress
 import re
 
 from gateway.environment import Network
-from gateway.exchange import Body, Call, Endpoint, Head
+from gateway.exchange import Asked, Body, Call, Endpoint, Head, ServiceCall
 from gateway.providers import document, form, multipart
 from gateway.providers.dialects import PARSERS
 from gateway.providers.fault import BadRequest as DialectFault
+from gateway.providers.service import address, client
+from gateway.providers.service.operations import SECRET_PARAMETERS
 from gateway.proxy import paths
 from gateway.proxy.errors import (
     BadRequest,
@@ -20,9 +22,7 @@ TRACE = re.compile(rb"\A00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{
 CLIENT_ID = re.compile(r"\A[A-Za-z0-9._:-]{1,128}\Z")
 DECLARED = re.compile(r"\A[^\x00-\x1f\x7f]{1,200}\Z")
 TAG = re.compile(r"\A([a-z0-9][a-z0-9._-]{0,62})=([A-Za-z0-9._:@/+-]{1,120})\Z")
-SECRET_PARAMETERS = frozenset(
-    {b"key", b"api_key", b"api-key", b"apikey", b"access_token", b"token"}
-)
+SECRETS = frozenset(name.encode() for name in SECRET_PARAMETERS)
 
 
 def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> Head:
@@ -39,6 +39,7 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
         model=place.model,
         traceparent=_traceparent(headers),
         headers=headers,
+        asked=_asked(scope) if place.endpoint is Endpoint.SERVICE else None,
     )
 
 
@@ -46,6 +47,8 @@ def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int
     """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
     content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     try:
+        if head.service is not None:
+            return _service_call(head.service, raw, content_type)
         body, file = _body(head, raw, content_type)
         parsed = PARSERS[head.endpoint](head.endpoint, _named(head, body), len(raw))
     except DialectFault as fault:
@@ -59,6 +62,27 @@ def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int
     if parsed.user and not DECLARED.match(parsed.user):
         raise BadRequest("invalid_request", "user is 1 to 200 printable characters.", param="user")
     return parsed._replace(file=file) if file else parsed
+
+
+def _asked(scope: Scope) -> Asked:
+    """Return what the address of a service says, by its bytes: a decoded path has lost them."""
+    try:
+        return address.asked(scope["raw_path"], scope["query_string"], scope["method"])
+    except DialectFault as fault:
+        raise BadRequest("invalid_request", fault.message, param=fault.param) from None
+
+
+def _service_call(asked: ServiceCall, raw: bytes, content_type: str) -> Call:
+    """Read the body of an operation where it takes one, which any JSON may be."""
+    if asked.operation.body == "none":
+        if raw:
+            raise BadRequest("invalid_request", f"{asked.operation.name} takes no body.")
+        return client.parse(asked, None, 0)
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMedia(
+            "unsupported_media_type", "The body must be JSON.", "Send application/json."
+        )
+    return client.parse(asked, _value(raw), len(raw))
 
 
 def _body(head: Head, raw: bytes, content_type: str) -> tuple[Body, bytes]:
@@ -75,17 +99,21 @@ def _body(head: Head, raw: bytes, content_type: str) -> tuple[Body, bytes]:
 
 
 def _document(raw: bytes) -> Body:
+    value = _value(raw)
+    if not isinstance(value, dict):
+        raise BadRequest("invalid_request", "The body must be a JSON object.")
+    return value
+
+
+def _value(raw: bytes) -> object:
     if b"\\u0000" in raw:
         raise BadRequest("invalid_request", "The body holds the character U+0000.")
     try:
-        value = document.load(raw)
+        return document.load(raw)
     except ValueError as error:
         raise BadRequest(
             "invalid_request", f"The body is not JSON of one meaning: {error}"[:300]
         ) from None
-    if not isinstance(value, dict):
-        raise BadRequest("invalid_request", "The body must be a JSON object.")
-    return value
 
 
 def _named(head: Head, body: Body) -> Body:
@@ -137,9 +165,7 @@ def _within(address: str, network: Network) -> bool:
 
 def _secret(scope: Scope, headers: dict[bytes, bytes]) -> str:
     query = scope["query_string"]
-    if query and not SECRET_PARAMETERS.isdisjoint(
-        part.split(b"=")[0] for part in query.split(b"&")
-    ):
+    if query and not SECRETS.isdisjoint(part.split(b"=")[0] for part in query.split(b"&")):
         raise Unauthenticated(
             "invalid_api_key",
             "A key in the address would be written into logs on the way.",

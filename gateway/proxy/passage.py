@@ -81,6 +81,7 @@ class Outcome:
     facts: list[Any] | None = None
     hidden: dict[str, int] | None = None
     verdict: Verdict | None = None
+    status: int = 200
 
     @property
     def code(self) -> str:

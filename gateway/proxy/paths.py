@@ -2,13 +2,15 @@
 
 Clients of Azure OpenAI ask at `/openai/v1/...`, at `/openai/...`, or at `/openai/deployments/` and
 the model's name, with an `api-version` that changes nothing here: each means the endpoint of the
-same name.
+same name. What stands below `/services/` is read by gateway/providers/service, once it is known who
+calls.
 """
 
 import re
 from typing import NamedTuple
 
 from gateway.exchange import Endpoint
+from gateway.providers.service.address import PREFIX as SERVICES
 from gateway.proxy.errors import MethodNotAllowed, NotFound, NotGovernable
 
 PATHS: dict[str, tuple[str, Endpoint]] = {
@@ -55,7 +57,7 @@ class Place(NamedTuple):
 
 def serves(path: str) -> bool:
     """Whether a path belongs to the data plane."""
-    return path.startswith(("/v1/", _AZURE))
+    return path.startswith(("/v1/", _AZURE, SERVICES))
 
 
 def plain(path: str) -> tuple[str, str]:
@@ -73,6 +75,8 @@ def plain(path: str) -> tuple[str, str]:
 
 def place(path: str, method: str) -> Place:
     """Return what a path asks for; raise for what is no endpoint of ours."""
+    if path.startswith(SERVICES):
+        return Place(Endpoint.SERVICE, path)
     found_path, model = plain(path)
     found = PATHS.get(found_path)
     if found is None and found_path.startswith("/v1/models/") and not model:

@@ -26,6 +26,7 @@ from gateway.proxy import (
     parse,
     paths,
     record,
+    services,
     settle,
     transform,
 )
@@ -59,6 +60,7 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
         found = models.listed(paths.plain(scope["path"])[0], principal)
         await reply.whole(200, [JSON_TYPE, NO_STORE], found)
         return
+    head = trail.head = services.resolved(head, principal)
     trail.mark("authenticate")
     await worker.gate.enter()  # from here on a call costs memory and time
     try:
@@ -280,7 +282,7 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
     reservation = trial.reservation
     spent = outcome.spent or settle.charge(reservation, outcome.usage, outcome.basis)
     ending = record.Ending(
-        status=outcome.failure.status if outcome.failure else 200,
+        status=outcome.failure.status if outcome.failure else outcome.status,
         code=code,
         finish=outcome.finish,
         answer=outcome.answer,

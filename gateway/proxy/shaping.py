@@ -26,6 +26,7 @@ PARAMETERS: Mapping[Endpoint, Mapping[str, str]] = {
     Endpoint.MODERATIONS: _NONE,
     Endpoint.IMAGES: _NONE,
     Endpoint.SPEECH: _NONE,
+    Endpoint.SERVICE: _NONE,
 }
 """What a request of each endpoint calls the parameters of sampling; one without any generates
 nothing that they could change, and so keeps what is said of them."""

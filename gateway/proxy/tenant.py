@@ -197,7 +197,8 @@ def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secr
 
 
 def _deployments(bundle: Bundle) -> list[Deployment]:
-    return [deployment for route in bundle.routes.values() for deployment in route.deployments]
+    routes = (*bundle.routes.values(), *(one.route for one in bundle.services.values()))
+    return [deployment for route in routes for deployment in route.deployments]
 
 
 def _applies(owned: Budget | Limit, app_id: str, key_id: str) -> bool:

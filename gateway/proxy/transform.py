@@ -7,6 +7,7 @@ from gateway.providers.dialect import Target
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadRequest as DialectFault
+from gateway.providers.fault import Unenforceable
 from gateway.proxy import shaping
 from gateway.proxy.errors import BadRequest, Forbidden
 from gateway.proxy.obligations import changes, denied
@@ -119,6 +120,8 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
     target = Target(deployment.model, deployment.base_url, cap, call.stream)
     try:
         outgoing = interpreter.outgoing(call, body, target)
+    except Unenforceable as fault:
+        raise Forbidden("obligation_unenforceable", fault.message, param=fault.param) from None
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if outgoing.left_out and not route.plan.drop_unsupported:

@@ -94,7 +94,7 @@ class Pools:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[tuple[str, str], _Target] = {}
 
     async def post(
         self, request: UpstreamRequest, timeouts: Timeouts, *, private: bool
@@ -104,7 +104,8 @@ class Pools:
         `private` tells whether the address may be one that is not public. NotConnected: nothing was
         sent. Broken: it may have been.
         """
-        target = self._targets.get(request.url) or self._target(request.url)
+        named = request.method, request.url
+        target = self._targets.get(named) or self._target(*named)
         if target.is_private_literal and not private:  # a literal address skips the resolver
             raise Unsendable("the address is not public")
         data = _rendered(target.head, request)
@@ -144,7 +145,7 @@ class Pools:
         )
         return self._connectors[private]
 
-    def _target(self, url: str) -> _Target:
+    def _target(self, method: str, url: str) -> _Target:
         try:
             found = URL(url)
             if "%" in url and SENDABLE.fullmatch(url):  # as it was signed, or quoted by us
@@ -154,9 +155,9 @@ class Pools:
             raise Unsendable("the URL is none") from error
         if len(self._targets) >= MOST_TARGETS:
             self._targets.clear()
-        head = f"POST {request.url.raw_path_qs} HTTP/1.1\r\nhost: {request.headers['Host']}\r\n"
+        head = f"{method} {request.url.raw_path_qs} HTTP/1.1\r\nhost: {request.headers['Host']}\r\n"
         target = _Target(request, head, _is_private_literal(request.url.host or ""))
-        self._targets[url] = target
+        self._targets[method, url] = target
         return target
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.db.models import Count, Q
@@ -28,7 +28,7 @@ from gateway.pages import (
     tenant_chosen,
     tenants_for,
 )
-from gateway.selectors import models_offered
+from gateway.selectors import models_offered, services_offered
 from gateway.standing import Meter, meters
 from policies.selectors import attached
 from tenants.models import App, RateLimit, Tenant, VirtualKey
@@ -48,6 +48,13 @@ class Layer:
     policies: tuple[tuple[str, int], ...]
 
 
+class Offered(NamedTuple):
+    """What an app may be given: public model names, and services."""
+
+    models: Sequence[str]
+    services: Sequence[str]
+
+
 class AppForm(ReasonForm):
     """What an app may call, and its tier."""
 
@@ -59,10 +66,18 @@ class AppForm(ReasonForm):
     tier = forms.CharField(
         required=False, max_length=63, help_text="A word that policies can read as app.tier."
     )
+    field_order: Sequence[str] = ("models", "services", "tier", "reason")
 
-    def __init__(self, data: Any, models: Sequence[str], **options: Any) -> None:
+    services = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="The services beside the models that its keys may ask.",
+    )
+
+    def __init__(self, data: Any, offered: Offered, **options: Any) -> None:
         super().__init__(data, **options)
-        names = sorted({*models, *self.initial.get("models", ())})
+        self._offer_services(offered)
+        names = sorted({*offered.models, *self.initial.get("models", ())})
         self.fields["models"] = forms.MultipleChoiceField(
             required=False,
             widget=forms.CheckboxSelectMultiple,
@@ -72,19 +87,30 @@ class AppForm(ReasonForm):
             else "There is no model yet: whoever runs the installation adds them.",
         )
 
+    def _offer_services(self, offered: Offered) -> None:
+        """Ask for services where there are any."""
+        names = sorted({*offered.services, *self.initial.get("services", ())})
+        field = self.fields.pop("services")
+        if names:
+            self.fields["services"] = forms.MultipleChoiceField(
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
+                choices=[(name, name) for name in names],
+                help_text=field.help_text,
+            )
+            self.order_fields(self.field_order)
+
 
 class NewAppForm(AppForm):
     """A new app: its tenant and its name, then what it may call."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.none(), empty_label=None)
     name = forms.CharField(max_length=63, help_text=ANOTHER_NAME)
-    field_order = ("tenant", "name", "models", "tier", "reason")
+    field_order = ("tenant", "name", "models", "services", "tier", "reason")
 
-    def __init__(
-        self, data: Any, models: Sequence[str], tenants: Sequence[Tenant], chosen: str
-    ) -> None:
+    def __init__(self, data: Any, offered: Offered, tenants: Sequence[Tenant], chosen: str) -> None:
         found = Tenant.objects.filter(id__in=[tenant.id for tenant in tenants])
-        super().__init__(data, models, initial={"tenant": found.filter(name=chosen).first()})
+        super().__init__(data, offered, initial={"tenant": found.filter(name=chosen).first()})
         self.fields["tenant"] = forms.ModelChoiceField(found.order_by("name"), empty_label=None)
 
 
@@ -132,7 +158,7 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the form, or create the app."""
     tenants = list(tenants_for(actor, "app.create"))
     chosen = request.GET.get("tenant", "")
-    form = NewAppForm(given(request), models_offered(actor), tenants, chosen)
+    form = NewAppForm(given(request), _offered(actor), tenants, chosen)
     page = FormPage(
         title="Create an app",
         submit="Create the app",
@@ -147,6 +173,7 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
             tenant=asked["tenant"],
             name=asked["name"],
             models=asked["models"],
+            services=asked.get("services", []),
             tier=asked["tier"],
             reason=asked["reason"],
         )
@@ -161,8 +188,8 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
     """Show the form, or change what the app may call."""
     app = _app(actor, app_id)
     check(actor, "app.update", app)
-    initial = {"models": app.models, "tier": app.tier}
-    form = AppForm(given(request), models_offered(actor), initial=initial)
+    initial = {"models": app.models, "services": app.services, "tier": app.tier}
+    form = AppForm(given(request), _offered(actor), initial=initial)
     page = FormPage(f"Edit {app.name}", "Save", _address(app), _crumbs(app))
 
     def act(asked: Mapping[str, Any]) -> Done:
@@ -171,6 +198,7 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
             app=app,
             reason=asked["reason"],
             models=asked["models"],
+            services=asked.get("services", []),
             tier=asked["tier"],
         )
         return Done("Saved." if changed else "Nothing differed.", _address(app))
@@ -237,6 +265,10 @@ def _move(
         return Done(f"{app.name} is {done}.", to)
 
     return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _offered(actor: Actor) -> Offered:
+    return Offered(models_offered(actor), services_offered(actor))
 
 
 def _app(actor: Actor, app_id: uuid.UUID) -> App:

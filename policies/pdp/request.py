@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-SCHEMAS: tuple[int, ...] = (3, 2, 1)
+SCHEMAS: tuple[int, ...] = (4, 3, 2, 1)
 """The versions under which records exist, newest first. Facts were only ever added, and a record
 holds them by name: under any of these, a fact that a record does not have has its default."""
 
@@ -145,6 +145,9 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         ),
         "call.headers": _words("Those of the headers that rules name which the client sent."),
         "answer.links": _words("The hosts that links in the answer lead to.", phase="answer"),
+        "call.service": _text("The service that is asked, beside the models; empty: none."),
+        "call.operation": _text("The operation that the service is asked for."),
+        "call.method": _text("The HTTP method of that operation."),
     }
 )
 

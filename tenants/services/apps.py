@@ -16,9 +16,11 @@ from tenants.services.keys import keys_revoke_all
 
 
 class AppFields(TypedDict, total=False):
-    """What can be said of an app besides its name and state: public model names, and its tier."""
+    """What can be said of an app besides its name and state: public model names, names of services,
+    and its tier."""
 
     models: Sequence[str]
+    services: Sequence[str]
     tier: str
 
 
@@ -26,7 +28,8 @@ class AppFields(TypedDict, total=False):
 def app_create(
     *, actor: Actor, tenant: Tenant, name: str, reason: str = "", **fields: Unpack[AppFields]
 ) -> App:
-    """Create an app. Whether its models exist is the caller's to check: this room knows none."""
+    """Create an app. Whether its models and services exist is the caller's to check: this room
+    knows none."""
     change = tenant_change(actor, "app.create", tenant, reason)
     app = App(tenant=tenant, name=name, **fields)
     insert(change, app)

@@ -16,10 +16,12 @@ from gateway.bundle import (
     BundleError,
     Deployment,
     Limit,
+    Operation,
     PolicyText,
     Price,
     Route,
     SealedCredential,
+    Service,
     decode,
     encode,
 )
@@ -69,6 +71,21 @@ def stored(value):
 
 def test_a_bundle_comes_back_as_it_was():
     assert decode(*encode(BUNDLE)) == BUNDLE
+
+
+def test_a_bundle_from_before_there_were_services_is_read():
+    body, _ = encode(BUNDLE)
+    older = msgspec.json.decode(body)
+    del older["services"], older["apps"]["a"]["services"]
+    assert decode(*stored(older)) == BUNDLE
+
+
+def test_services_come_back_as_they_were():
+    search = Operation("search", "POST", "/c/{name}", ("limit",), "json", "text", idempotent=True)
+    route = Route("/services/vectors", 0, 0, (DEPLOYMENT,))
+    service = Service("vectors", route, (search,), "api-key", "")
+    whole = replace(BUNDLE, services={"vectors": service})
+    assert decode(*encode(whole)) == whole
 
 
 @given(st.text(), st.integers(0, 2**52), st.lists(st.text(max_size=5), unique=True, max_size=4))

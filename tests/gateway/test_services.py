@@ -36,6 +36,7 @@ from gateway.services.routes import (
     deployment_create,
     route_create,
 )
+from gateway.services.services import service_create, service_credential_set
 from policies.services.activations import policy_activate, policy_version_freeze
 from policies.services.attachments import policy_attach
 from policies.services.drafts import draft_create
@@ -65,6 +66,11 @@ OPERATOR = command("tests")
 SECRET = "sk-canary-0123456789"
 PASSWORD = "correct horse battery staple"
 PRICE = bundle.Price("USD", 150_000, 600_000, None, 0, 1_700_000_000)
+
+SERVICE = {
+    "base_url": "https://a.example",
+    "operations": [{"name": "search", "method": "POST", "path": "/search", "body": "json"}],
+}
 
 WANTED = ExportWanted(since=timezone.now() - datetime.timedelta(1), until=timezone.now())
 ONE_DAY = {"first": "2026-01-01", "last": "2026-01-01"}
@@ -349,6 +355,11 @@ CASES = {
         "at": timezone.now() + datetime.timedelta(hours=1),
     },
     "schedule_perform": lambda: {"schedule": due()},
+    "service_create": lambda: {"name": unique("service"), **SERVICE},
+    "service_credential_remove": lambda: {"service": sealed_service()},
+    "service_credential_set": lambda: {"service": service(), "secret": SECRET},
+    "service_remove": lambda: {"service": sealed_service()},
+    "service_update": lambda: {"service": sealed_service(), "base_url": "https://b.example"},
     "session_close": lambda: {"user": user()},
     "session_open": lambda: {"user": user()},
     "session_refuse": lambda: {"email": user().email},
@@ -369,6 +380,16 @@ def application():
     made, _ = services()["oauth_application_create"](
         actor=OPERATOR, **CASES["oauth_application_create"]()
     )
+    return made
+
+
+def service():
+    return service_create(actor=OPERATOR, name=unique("service"), **SERVICE)
+
+
+def sealed_service():
+    made = service()
+    service_credential_set(actor=OPERATOR, service=made, secret=SECRET)
     return made
 
 

@@ -29,6 +29,7 @@ SCOPES = [
         "policies",
         "providers",
         "routes",
+        "services",
         "tenants",
     )
     for verb in ("read", "write")
@@ -65,8 +66,32 @@ def wanted(name, email):
         },
         None,
     )
+    search = {
+        "name": "search",
+        "method": "POST",
+        "path": "/search",
+        "query": [],
+        "body": "json",
+        "answer": "json",
+        "idempotent": True,
+    }
+    yield (
+        "services",
+        {
+            "name": name,
+            "base_url": "https://db.example",
+            "per_call": "0.0002",
+            "currency": "USD",
+            "operations": [search],
+        },
+        {"retries": 2},
+    )
     yield "tenants", {"name": name, "timezone": "Europe/Berlin"}, {"tags": ["team"]}
-    yield "apps", {"tenant": "{tenants}", "name": "app", "models": [name]}, {"tier": "gold"}
+    yield (
+        "apps",
+        {"tenant": "{tenants}", "name": "app", "models": [name], "services": [name]},
+        {"tier": "gold"},
+    )
     budget = {"limit_micros": 5_000_000, "currency": "USD", "window": "month"}
     yield (
         "budgets",
@@ -200,7 +225,7 @@ class Program:
             self.delete(noun)
         price = {"route": self.ids["routes"]}
         self.send("POST", "prices/withdraw/", [200, 400], json=price)
-        for noun in ("deployments", "routes", "providers"):
+        for noun in ("deployments", "routes", "services", "providers"):
             self.delete(noun)
 
     def delete(self, noun):

@@ -20,7 +20,7 @@ from audit.models import Event, Export
 from gateway import urls
 from gateway.access import permission_of
 from gateway.api.router import RESOURCES, Router
-from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
+from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route, Service
 from gateway.scopes import SCOPES
 from policies.models import Attachment
 from policies.services.activations import policy_version_freeze
@@ -148,6 +148,9 @@ class Acme:
             ),
             "providers": provider,
             "routes": route,
+            "services": Service.objects.create(
+                name=unique("service"), base_url="https://db.example", operations=[]
+            ),
             "tenants": tenant,
             "usage": tenant,
         }

@@ -14,12 +14,15 @@ from gateway.providers.azure import wire as azure
 from gateway.providers.azure.native import AzureChat, AzureNative
 from gateway.providers.azure.wire import AzureWire
 from gateway.providers.bedrock import access as bedrock
+from gateway.providers.bedrock.embeddings import BedrockEmbedder
 from gateway.providers.bedrock.speaking import BedrockChat
 from gateway.providers.bedrock.wire import BedrockWire
 from gateway.providers.completions import client as completions
 from gateway.providers.completions.conversing import CompletionsClient
 from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
+from gateway.providers.embedding import EmbeddingTranslation
+from gateway.providers.gemini.embeddings import GeminiEmbedder
 from gateway.providers.gemini.speaking import GeminiChat
 from gateway.providers.gemini.wire import GeminiWire
 from gateway.providers.media import images, speech, transcriptions
@@ -113,6 +116,12 @@ NATIVE |= {
 }
 NATIVE[Endpoint.CHAT, "azure-openai"] = AzureNative()
 
+EMBEDDINGS: dict[str, Interpreter] = {
+    "gemini": EmbeddingTranslation(GeminiEmbedder()),
+    "bedrock": EmbeddingTranslation(BedrockEmbedder()),
+}
+"""Who stands between the embeddings API and providers with one of their own."""
+
 VERSIONED = frozenset({"azure-openai"})
 """The dialects whose base URLs may name the version of their API in a query."""
 
@@ -141,5 +150,7 @@ def between(endpoint: Endpoint, dialect: str) -> Interpreter | None:
     native = NATIVE.get((endpoint, dialect))
     if native is not None:
         return native
+    if endpoint is Endpoint.EMBEDDINGS:
+        return EMBEDDINGS.get(dialect)
     client, chat = CLIENTS.get(endpoint), CHATS.get(dialect)
     return Translation(client, chat) if client is not None and chat is not None else None

@@ -5,6 +5,7 @@ it is, and then sent as a stream: nothing forbidden leaves, whatever the seams b
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
@@ -12,6 +13,7 @@ from gateway.exchange import Answer, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
+from gateway.providers.embedding import EmbeddingTranslation
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.translation import Translation
 from gateway.proxy import facts, metrics
@@ -62,20 +64,24 @@ def interpreter(permitted: Permitted) -> Interpreter:
     return found
 
 
-def _named(permitted: Permitted, trail: Trail) -> Interpreter:
+def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Interpreter:
     """Return who reads the answer to a permitted call, which has a name if its provider gives
-    none."""
+    none; `told` are the headers of the answer."""
     found = interpreter(permitted)
-    if not isinstance(found, Translation):
+    if not isinstance(found, Translation | EmbeddingTranslation):
         return found
     name = f"{trail.request_id}-{trail.attempt}"
-    return found.named(Source(name, permitted.deployment.model, int(trail.at.timestamp())))
+    created_s = int(trail.at.timestamp())
+    return found.named(Source(name, permitted.deployment.model, created_s, permitted.body, told))
 
 
-def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) -> Answer:
-    """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
+def parse(
+    permitted: Permitted, raw: bytes, trail: Trail, principal: Principal, told: Mapping[str, str]
+) -> Answer:
+    """Read a provider's whole answer, which came with the headers that `told` are; an answer that
+    cannot be read cannot be inspected."""
     try:
-        return _named(permitted, trail).answer(
+        return _named(permitted, trail, told).answer(
             raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
@@ -84,7 +90,7 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
 
 def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
-    return _named(permitted, trail).stream(
+    return _named(permitted, trail, {}).stream(
         Passing(
             collect=principal.app.policy.answer_rules,
             limit=MOST_ANSWER_BYTES,

@@ -12,6 +12,7 @@ from gateway.exchange import Body
 from gateway.providers import document
 
 Role = Literal["system", "user", "assistant"]
+_LEFT_TO_THE_MODEL = frozenset({"", "auto"})
 
 
 class Text(NamedTuple):
@@ -145,6 +146,19 @@ def system_text(turns: tuple[Turn, ...]) -> str:
 def words(turn: Turn) -> str:
     """Return the text of a turn."""
     return "".join(part.text for part in turn.parts if isinstance(part, Text))
+
+
+def details(turns: tuple[Turn, ...], *kinds: str) -> frozenset[str]:
+    """Return how closely media of these kinds are to be looked at, or of any, the results of tools
+    included; those that leave it to the model are not named."""
+    media = [
+        inner
+        for turn in turns
+        for part in turn.parts
+        for inner in (part.parts if isinstance(part, ToolResult) else (part,))
+        if isinstance(inner, Media) and (not kinds or inner.kind in kinds)
+    ]
+    return frozenset(one.detail for one in media) - _LEFT_TO_THE_MODEL
 
 
 def arguments(text: str) -> Body:

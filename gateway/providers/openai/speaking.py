@@ -19,6 +19,7 @@ from gateway.providers.conversation import (
     ToolUse,
     Turn,
     Written,
+    details,
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadRequest
@@ -44,6 +45,8 @@ class OpenAiChat:
             name: value for name, value in _settings(conversation).items() if value is not None
         }
         left_out = [*conversation.other]
+        if details(conversation.turns, "audio", "document"):
+            left_out.append("detail")  # which this API has for images alone
         if conversation.top_k is not None:
             if upstream.is_openai(target.base_url):
                 left_out.append("top_k")

@@ -145,9 +145,11 @@ def _part(part: Body, param: str) -> Part:
             return Media("image", *where, detail=detail)
         case {"type": "input_file", "file_data": str(data)}:
             media_type, data = data_address(data) or ("application/pdf", data)
-            return Media("document", media_type, data, name=typed.text(part, "filename"))
+            name, detail = typed.text(part, "filename"), typed.text(part, "detail")
+            return Media("document", media_type, data, name=name, detail=detail)
         case {"type": "input_file", "file_url": str(url)}:
-            return Media("document", "application/pdf", "", url)
+            detail = typed.text(part, "detail")
+            return Media("document", "application/pdf", "", url, detail=detail)
         case {"type": "input_audio", "input_audio": {"data": str(data)} as audio}:
             return Media("audio", f"audio/{typed.text(audio, 'format') or 'wav'}", data)
     raise BadRequest(f"{param} cannot be taken to another provider", param)

@@ -90,6 +90,13 @@ CLIENTS: dict[Endpoint, Client] = {
 }
 """The endpoints whose requests are conversations."""
 
+_BESIDE: dict[Endpoint, Interpreter] = {
+    Endpoint.MODERATIONS: moderations.ModerationsNative(),
+    Endpoint.IMAGES: images.ImagesNative(),
+    Endpoint.SPEECH: speech.SpeechNative(),
+    Endpoint.TRANSCRIPTIONS: transcriptions.TranscriptionsNative(),
+}
+
 NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     **{
         (endpoint, dialect): OpenAiNative(endpoint)
@@ -98,10 +105,7 @@ NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     },
     (Endpoint.RESPONSES, "openai"): ResponsesNative(),
     (Endpoint.COMPLETIONS, "openai"): CompletionsNative(),
-    (Endpoint.MODERATIONS, "openai"): moderations.ModerationsNative(),
-    (Endpoint.IMAGES, "openai"): images.ImagesNative(),
-    (Endpoint.SPEECH, "openai"): speech.SpeechNative(),
-    (Endpoint.TRANSCRIPTIONS, "openai"): transcriptions.TranscriptionsNative(),
+    **{(endpoint, dialect): _BESIDE[endpoint] for endpoint in _BESIDE for dialect in _OPENAI},
     **{
         (endpoint, "anthropic"): AnthropicNative(endpoint)
         for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)

@@ -230,7 +230,8 @@ class _Simulated:
 
     def __init__(self, permitted: Permitted, timeouts: Timeouts) -> None:
         sent = permitted.outgoing
-        self._plan = simulated.simulate(sent.operation, sent.body, permitted.deployment.model)
+        model = permitted.deployment.model
+        self._plan = simulated.simulate(sent.operation, sent.body, model, sent.file)
         self._timeouts = timeouts
         self.headers: Mapping[str, str] = {}
 
@@ -258,8 +259,8 @@ class _Simulated:
 
     @property
     def content_type(self) -> str:
-        """What a function answers is JSON, or events."""
-        return "application/json"
+        """What the plan says: of a stream of events, nobody asks."""
+        return self._plan.content_type
 
     async def read(self) -> bytes:
         """Return the whole body."""

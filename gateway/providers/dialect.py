@@ -121,8 +121,8 @@ class Client(Protocol):
     def conversation(self, body: Body) -> Conversation:
         """Return what a parsed body asks for; BadRequest for what no other dialect can take."""
 
-    def body(self, reply: Reply, created_s: int) -> Body:
-        """Return a reply as the client's answer."""
+    def body(self, reply: Reply, source: Source) -> Body:
+        """Return a reply as the client's answer; `source` has the rest of what it says."""
 
     def answer(self, body: Body, usage: Usage | None, *, viewed: bool) -> Answer:
         """Return one of its answers with what policy needs lifted out."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
-from gateway.exchange import Answer, Judgement, Permitted
+from gateway.exchange import Answer, Body, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
@@ -72,7 +72,16 @@ def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Inter
         return found
     name = f"{trail.request_id}-{trail.attempt}"
     created_s = int(trail.at.timestamp())
-    return found.named(Source(name, permitted.deployment.model, created_s, permitted.body, told))
+    return found.named(Source(name, permitted.deployment.model, created_s, _asked(permitted), told))
+
+
+def _asked(permitted: Permitted) -> Body:
+    """Return what an answer may say again of the request. What a policy put before a client's
+    instructions, or took out of them, is not for the client."""
+    asked, own = permitted.body, permitted.call.body
+    if asked.get("instructions") == own.get("instructions"):
+        return asked
+    return {**asked, "instructions": None}
 
 
 def parse(

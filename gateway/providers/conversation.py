@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from gateway.exchange import Body
 from gateway.providers import document
+from gateway.providers.gemini.signed import SIGNED
 
 Role = Literal["system", "user", "assistant"]
 _LEFT_TO_THE_MODEL = frozenset({"", "auto"})
@@ -159,6 +160,13 @@ def details(turns: tuple[Turn, ...], *kinds: str) -> frozenset[str]:
         if isinstance(inner, Media) and (not kinds or inner.kind in kinds)
     ]
     return frozenset(one.detail for one in media) - _LEFT_TO_THE_MODEL
+
+
+def thought(text: str, seal: str) -> Reasoning:
+    """Return what was thought, by its text and the one string that seals it: a signature, where
+    there is a text or the signature stands for itself, as Gemini's do."""
+    is_signature = bool(text) or seal.startswith(SIGNED)
+    return Reasoning(text, seal) if is_signature else Reasoning("", "", seal)
 
 
 def arguments(text: str) -> Body:

@@ -29,7 +29,7 @@ from gateway.providers.conversation import (
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadAnswer, BadRequest
-from gateway.providers.gemini.reading import SIGNED
+from gateway.providers.gemini.signed import SIGNED
 from gateway.providers.reply import Reply, Spoken
 
 _EFFORTS = {"minimal": "low"}

@@ -20,6 +20,7 @@ from gateway.providers.conversation import (
     ToolResult,
     ToolUse,
     Turn,
+    thought,
 )
 from gateway.providers.fault import BadRequest
 from gateway.providers.openai.asking import NO_ARGUMENTS, asks, data_address
@@ -123,7 +124,7 @@ def _thought(item: Body) -> Reasoning:
     text = "".join(part["text"] for part in told if isinstance(part.get("text"), str))
     ours = str(item.get("id")).startswith(TRANSLATED)
     sealed = (item.get("encrypted_content") or "") if ours else ""
-    return Reasoning(text, sealed) if text else Reasoning("", "", sealed)
+    return thought(text, sealed)
 
 
 def _content(content: str | list[Body], param: str) -> list[Part]:

@@ -27,6 +27,7 @@ _ACCEPTED = {
     Endpoint.SPEECH: "audio/*",
     Endpoint.TRANSCRIPTIONS: "*/*",
 }
+_STREAM = "text/event-stream"
 _CAPS = ("max_tokens", "max_completion_tokens")
 _OPENAI_HOSTS = ("https://api.openai.com/", "https://eu.api.openai.com/")
 _GOOGLE_HOST = "https://generativelanguage.googleapis.com/"
@@ -71,9 +72,10 @@ class OpenAiWire:
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request that carries what goes upstream."""
         content_type, body = _content(outgoing, errand.request_id)
+        streams = outgoing.body.get("stream") is True  # what a client has in events may be whole
         headers = {
             "content-type": content_type,
-            "accept": "text/event-stream" if errand.stream else _ACCEPTED[outgoing.operation],
+            "accept": _STREAM if streams else _ACCEPTED[outgoing.operation],
             "user-agent": "gatehouse",
             "x-request-id": errand.request_id,
             **_authorization(errand),

@@ -60,12 +60,12 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
         await reply.whole(200, [JSON_TYPE, NO_STORE], found)
         return
     trail.mark("authenticate")
-    await worker.gate.enter()  # from here on a call costs memory and time
+    await worker.gate.enter(principal.row.tenant_id)  # from here on a call costs memory and time
     try:
         passage = await _decided(headers, receive, reply, worker, trail)
         await _governed(passage)
     finally:
-        worker.gate.leave()
+        worker.gate.leave(principal.row.tenant_id)
 
 
 async def _decided(
@@ -146,7 +146,7 @@ async def _try(
             return await _hedged(passage, trial, succession, open_call)
         return await _attempt(passage, trial, open_call)  # 9 to 12
     finally:
-        target.station.gate.leave()
+        target.station.gate.leave(passage.principal.row.tenant_id)
 
 
 async def _hedged(
@@ -173,7 +173,7 @@ async def _hedged(
         outcome = Outcome(failure=open_call.ended(), last=True)
     finally:
         if target is not None:
-            target.station.gate.leave()
+            target.station.gate.leave(passage.principal.row.tenant_id)
         for one in race.beaten:  # the highest attempt says how a call ended, whoever served it
             end = Outcome(failure=outcome.failure, basis="bound", finish="hedge_lost")
             _close(passage, one, end, outcome.code)

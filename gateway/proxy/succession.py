@@ -90,7 +90,7 @@ class Succession:
             self.refusal = self.refusal or refusal
             return None
         station = stations.of(deployment)
-        if not station.gate.try_enter():
+        if not station.gate.try_enter(self._passage.principal.row.tenant_id):
             self._full.append(deployment)
             return None
         return self._target(deployment, station, kind)
@@ -120,7 +120,7 @@ class Succession:
         deployment = self._full.pop(0)
         station = self._passage.worker.stations.of(deployment)
         try:
-            await station.gate.enter()
+            await station.gate.enter(self._passage.principal.row.tenant_id)
         except Refusal as refusal:
             self.refusal = self.refusal or refusal
             return None

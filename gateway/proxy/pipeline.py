@@ -147,6 +147,7 @@ async def _try(
         return await _attempt(passage, trial, open_call)  # 9 to 12
     finally:
         target.station.gate.leave(passage.principal.row.tenant_id)
+        passage.worker.probes.over(target.station)
 
 
 async def _hedged(

@@ -73,6 +73,27 @@ async def bedrock(request: web.Request) -> web.StreamResponse:
     return await streamed(request, entry, pieces, behaviour, STREAM_TYPE)
 
 
+async def bedrock_invoke(request: web.Request) -> web.StreamResponse:
+    """Answer InvokeModel as the embeddings of Titan or of Cohere do."""
+    entry, behaviour = await received(request, request.match_info["model"], stream=False)
+    if behaviour.status != 200:
+        return refusal(behaviour, orjson.dumps({"message": behaviour.message}))
+    texts = entry.body.get("texts") or [entry.body["inputText"]]
+    entry.input = sum(map(len, texts))
+    await misbehave(request, behaviour)
+    size = entry.body.get("dimensions") or entry.body.get("output_dimension") or 4
+    vector = [1.0, 0.5] + [0.0] * (size - 2)
+    if "inputText" in entry.body:
+        answer = {"embedding": vector, "inputTextTokenCount": entry.input}
+        return whole(entry, answer, behaviour)
+    told = {"id": "1", "response_type": "embeddings_by_type", "texts": texts}
+    answer = {**told, "embeddings": {"float": [vector for _ in texts]}}
+    found = whole(entry, answer, behaviour)
+    if behaviour.usage != "absent":
+        found.headers["X-Amzn-Bedrock-Input-Token-Count"] = str(entry.input)
+    return found
+
+
 _METRICS = {"latencyMs": 5}
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
-from tests.mock_bedrock import bedrock, bedrock_models
+from tests.mock_bedrock import bedrock, bedrock_invoke, bedrock_models
 from tests.mock_gemini import gemini, gemini_models
 from tests.mock_server import BOOKS, Entry, application, chat, embeddings, json, models
 
@@ -27,6 +27,7 @@ def clouds() -> web.Application:
     app.router.add_post("/v1beta/models/{target:.+}", gemini)
     app.router.add_get("/v1beta/models", gemini_models)
     app.router.add_post("/model/{model}/{operation:converse|converse-stream}", bedrock)
+    app.router.add_post("/model/{model}/invoke", bedrock_invoke)
     app.router.add_get("/foundation-models", bedrock_models)
     return app
 

@@ -14,6 +14,8 @@ REASONS = {"stop": "STOP", "length": "MAX_TOKENS"}
 async def gemini(request: web.Request) -> web.StreamResponse:
     """Answer generateContent or streamGenerateContent."""
     model, _, method = request.match_info["target"].rpartition(":")
+    if method == "batchEmbedContents":
+        return await _embeddings(request, model)
     stream = method == "streamGenerateContent"
     entry, behaviour = await received(request, model, stream=stream)
     if behaviour.status != 200:
@@ -37,6 +39,23 @@ async def gemini(request: web.Request) -> web.StreamResponse:
         return whole(entry, _response(entry, production, behaviour, calls), behaviour)
     pieces = _events(entry, production, behaviour, calls)
     return await streamed(request, entry, pieces, behaviour)
+
+
+async def _embeddings(request: web.Request, model: str) -> web.StreamResponse:
+    entry, behaviour = await received(request, model, stream=False)
+    if behaviour.status != 200:
+        return refusal(behaviour, _error(behaviour))
+    requests = entry.body["requests"]
+    assert all(one["model"] == f"models/{model}" for one in requests)
+    entry.input = sum(len(_words([one["content"]])) for one in requests)
+    await misbehave(request, behaviour)
+    sizes = [one.get("outputDimensionality", 4) for one in requests]
+    answer: dict[str, Any] = {
+        "embeddings": [{"values": [1.0, 0.5] + [0.0] * (size - 2)} for size in sizes]
+    }
+    if behaviour.usage != "absent":
+        answer["usageMetadata"] = {"promptTokenCount": entry.input}
+    return whole(entry, answer, behaviour)
 
 
 def _error(behaviour: Behaviour) -> bytes:

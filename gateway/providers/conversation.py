@@ -10,8 +10,10 @@ from typing import Literal, NamedTuple
 
 from gateway.exchange import Body
 from gateway.providers import document
+from gateway.providers.gemini.signed import SIGNED
 
 Role = Literal["system", "user", "assistant"]
+_LEFT_TO_THE_MODEL = frozenset({"", "auto"})
 
 
 class Text(NamedTuple):
@@ -145,6 +147,26 @@ def system_text(turns: tuple[Turn, ...]) -> str:
 def words(turn: Turn) -> str:
     """Return the text of a turn."""
     return "".join(part.text for part in turn.parts if isinstance(part, Text))
+
+
+def details(turns: tuple[Turn, ...], *kinds: str) -> frozenset[str]:
+    """Return how closely media of these kinds are to be looked at, or of any, the results of tools
+    included; those that leave it to the model are not named."""
+    media = [
+        inner
+        for turn in turns
+        for part in turn.parts
+        for inner in (part.parts if isinstance(part, ToolResult) else (part,))
+        if isinstance(inner, Media) and (not kinds or inner.kind in kinds)
+    ]
+    return frozenset(one.detail for one in media) - _LEFT_TO_THE_MODEL
+
+
+def thought(text: str, seal: str) -> Reasoning:
+    """Return what was thought, by its text and the one string that seals it: a signature, where
+    there is a text or the signature stands for itself, as Gemini's do."""
+    is_signature = bool(text) or seal.startswith(SIGNED)
+    return Reasoning(text, seal) if is_signature else Reasoning("", "", seal)
 
 
 def arguments(text: str) -> Body:

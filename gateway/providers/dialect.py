@@ -5,7 +5,7 @@ which it travels. `Interpreter` stands between them; where both are one, nothing
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamRequest, Usage
 from gateway.providers.conversation import Conversation, Written
@@ -101,11 +101,14 @@ class Writer(Protocol):
 
 
 class Source(NamedTuple):
-    """What a translated answer says of where it is from."""
+    """What a translated answer says of where it is from, and of what was `asked` for: the client's
+    body. `told` are the headers that came with the provider's answer."""
 
     id: str
     model: str
     created_s: int
+    asked: Mapping[str, Any] = {}
+    told: Mapping[str, str] = {}
 
 
 class Client(Protocol):
@@ -118,8 +121,8 @@ class Client(Protocol):
     def conversation(self, body: Body) -> Conversation:
         """Return what a parsed body asks for; BadRequest for what no other dialect can take."""
 
-    def body(self, reply: Reply, created_s: int) -> Body:
-        """Return a reply as the client's answer."""
+    def body(self, reply: Reply, source: Source) -> Body:
+        """Return a reply as the client's answer; `source` has the rest of what it says."""
 
     def answer(self, body: Body, usage: Usage | None, *, viewed: bool) -> Answer:
         """Return one of its answers with what policy needs lifted out."""

@@ -14,12 +14,15 @@ from gateway.providers.azure import wire as azure
 from gateway.providers.azure.native import AzureChat, AzureNative
 from gateway.providers.azure.wire import AzureWire
 from gateway.providers.bedrock import access as bedrock
+from gateway.providers.bedrock.embeddings import BedrockEmbedder
 from gateway.providers.bedrock.speaking import BedrockChat
 from gateway.providers.bedrock.wire import BedrockWire
 from gateway.providers.completions import client as completions
 from gateway.providers.completions.conversing import CompletionsClient
 from gateway.providers.completions.native import CompletionsNative
 from gateway.providers.dialect import Chat, Client, Interpreter, Wire
+from gateway.providers.embedding import EmbeddingTranslation
+from gateway.providers.gemini.embeddings import GeminiEmbedder
 from gateway.providers.gemini.speaking import GeminiChat
 from gateway.providers.gemini.wire import GeminiWire
 from gateway.providers.media import images, speech, transcriptions
@@ -88,6 +91,13 @@ CLIENTS: dict[Endpoint, Client] = {
 }
 """The endpoints whose requests are conversations."""
 
+_BESIDE: dict[Endpoint, Interpreter] = {
+    Endpoint.MODERATIONS: moderations.ModerationsNative(),
+    Endpoint.IMAGES: images.ImagesNative(),
+    Endpoint.SPEECH: speech.SpeechNative(),
+    Endpoint.TRANSCRIPTIONS: transcriptions.TranscriptionsNative(),
+}
+
 NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     **{
         (endpoint, dialect): OpenAiNative(endpoint)
@@ -96,10 +106,7 @@ NATIVE: dict[tuple[Endpoint, str], Interpreter] = {
     },
     (Endpoint.RESPONSES, "openai"): ResponsesNative(),
     (Endpoint.COMPLETIONS, "openai"): CompletionsNative(),
-    (Endpoint.MODERATIONS, "openai"): moderations.ModerationsNative(),
-    (Endpoint.IMAGES, "openai"): images.ImagesNative(),
-    (Endpoint.SPEECH, "openai"): speech.SpeechNative(),
-    (Endpoint.TRANSCRIPTIONS, "openai"): transcriptions.TranscriptionsNative(),
+    **{(endpoint, dialect): _BESIDE[endpoint] for endpoint in _BESIDE for dialect in _OPENAI},
     **{
         (endpoint, "anthropic"): AnthropicNative(endpoint)
         for endpoint in (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
@@ -119,6 +126,11 @@ SERVICE = "service"
 
 NATIVE[Endpoint.SERVICE, SERVICE] = ServiceNative()
 _SERVICE_WIRE = ServiceWire()
+EMBEDDINGS: dict[str, Interpreter] = {
+    "gemini": EmbeddingTranslation(GeminiEmbedder()),
+    "bedrock": EmbeddingTranslation(BedrockEmbedder()),
+}
+"""Who stands between the embeddings API and providers with one of their own."""
 
 VERSIONED = frozenset({"azure-openai"})
 """The dialects whose base URLs may name the version of their API in a query."""
@@ -153,5 +165,7 @@ def between(endpoint: Endpoint, dialect: str) -> Interpreter | None:
     native = NATIVE.get((endpoint, dialect))
     if native is not None:
         return native
+    if endpoint is Endpoint.EMBEDDINGS:
+        return EMBEDDINGS.get(dialect)
     client, chat = CLIENTS.get(endpoint), CHATS.get(dialect)
     return Translation(client, chat) if client is not None and chat is not None else None

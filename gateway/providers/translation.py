@@ -47,7 +47,8 @@ class Translation:
         reply = self._chat.reply(raw)
         unnamed = self._unnamed
         reply = reply._replace(id=reply.id or unnamed.id, model=reply.model or unnamed.model)
-        return self._client.answer(self._client.body(reply, created_s), reply.usage, viewed=viewed)
+        body = self._client.body(reply, unnamed._replace(created_s=created_s))
+        return self._client.answer(body, reply.usage, viewed=viewed)
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
@@ -58,7 +59,8 @@ class Translation:
         """Return a whole answer as the client's stream."""
         reply = self._client.reply(answer.body)
         created_s = answer.body.get("created", answer.body.get("created_at", 0))
-        source = Source(reply.id, reply.model, created_s if isinstance(created_s, int) else 0)
+        created_s = created_s if isinstance(created_s, int) else 0
+        source = Source(reply.id, reply.model, created_s, asked=answer.body)
         writer = self._client.writer(source, keep_usage=keep_usage)
         return writer.write(pieces(reply)) + writer.end(answer.usage)
 
@@ -120,7 +122,7 @@ class TranslatedStream:
         usage = self._reader.usage
         source = self._source()
         reply = Reply(source.id, source.model, self._gathering.choices(), usage)
-        body = self._client.body(reply, self._passing.created_s)
+        body = self._client.body(reply, source)
         return self._client.answer(body, usage, viewed=True)
 
     def _take(self, told: list[Piece]) -> bytes:
@@ -138,10 +140,10 @@ class TranslatedStream:
 
     def _source(self) -> Source:
         """Return what the answer says of itself: what the provider told, where it told it."""
-        return Source(
-            self._reader.id or self._unnamed.id,
-            self._reader.model or self._unnamed.model,
-            self._passing.created_s,
+        return self._unnamed._replace(
+            id=self._reader.id or self._unnamed.id,
+            model=self._reader.model or self._unnamed.model,
+            created_s=self._passing.created_s,
         )
 
     def _is_whole(self) -> bool:

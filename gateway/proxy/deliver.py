@@ -37,7 +37,7 @@ async def whole(
     raw = await response.read()
     trail.upstream_ended()
     outcome.status = response.status
-    answer = inspect_answer.parse(permitted, raw, trail, passage.principal)
+    answer = inspect_answer.parse(permitted, raw, trail, passage.principal, response.headers)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, outcome)

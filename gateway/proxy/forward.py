@@ -19,8 +19,10 @@ from gateway.providers.dialect import Errand
 from gateway.providers.dialects import SERVICE, WIRES, wire
 from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
+from gateway.proxy.coding import BadCoding, UnfoldsTooFar
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
 from gateway.proxy.keyring import credential_refused
+from gateway.proxy.unfolding import Unfolding, beginning, unfolding
 from gateway.proxy.upstream import (
     Broken,
     ConnectTimeout,
@@ -98,13 +100,16 @@ class _Exchange:
         self._timeouts = pools.timeouts.unless(deployment.timeouts)
         self._request = request
         self._response: Response | None = None
+        self._unfolding: Unfolding | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
         response = self._response = await self._send()
         if response.status in self._good:  # a redirect is no answer, whatever its body says
-            if response.headers.get("content-encoding", "identity") != "identity":
+            try:
+                self._unfolding = unfolding(_coding(response), MOST_ANSWER_BYTES)
+            except BadCoding:
                 response.close()
-                raise unreadable("is compressed, which was not asked for")
+                raise unreadable("is in a content coding that is not known") from None
             response.allow_pauses(self._timeouts.idle_s)
             return self
         failure = await self._bad_status(response)
@@ -140,7 +145,8 @@ class _Exchange:
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        whole = cast("Response", self._response).whole()  # entered before it is read
+        response = cast("Response", self._response)  # entered before it is read
+        whole = response.whole() if self._unfolding is None else None
         if whole is not None:
             return whole
         parts, size = [], 0
@@ -152,13 +158,22 @@ class _Exchange:
         return b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it comes, unfolded."""
         response = cast("Response", self._response)  # entered before it is read
+        folded = self._unfolding
         try:
             async for chunk in response.chunks():
-                yield chunk
+                if folded is None:
+                    yield chunk
+                else:
+                    for piece in folded.feed(chunk):
+                        yield piece
+            if folded is not None:
+                folded.close()
         except Broken as error:
             raise _broken(error) from error
+        except (BadCoding, UnfoldsTooFar) as error:
+            raise unreadable(f"could not be unfolded: {error}") from error
 
     async def _send(self) -> Response:
         try:
@@ -193,6 +208,7 @@ class _Exchange:
             raw = await response.read(MOST_ERROR_BYTES)
         except Broken:
             raw = b""
+        raw = beginning(_coding(response), raw, MOST_ERROR_BYTES)
         message = self._wire.error_message(raw) or f"status {response.status}"
         meant = self._wire.meaning(response.status, raw)
         failure = status_failure(meant.status, response.headers, concealed(message, self._secret))
@@ -217,6 +233,11 @@ def _request(permitted: Permitted, sending: Sending) -> UpstreamRequest:
     return replace(request, headers={**request.headers, "traceparent": sending.traceparent})
 
 
+def _coding(response: Response) -> str:
+    """Return in what content coding an answer comes: we ask for none, and some use one anyway."""
+    return response.headers.get("content-encoding", "")
+
+
 class _Simulated:
     """The built-in provider: no network, the same path."""
 
@@ -224,7 +245,8 @@ class _Simulated:
 
     def __init__(self, permitted: Permitted, timeouts: Timeouts) -> None:
         sent = permitted.outgoing
-        self._plan = simulated.simulate(sent.operation, sent.body, permitted.deployment.model)
+        model = permitted.deployment.model
+        self._plan = simulated.simulate(sent.operation, sent.body, model, sent.file)
         self._timeouts = timeouts
         self.headers: Mapping[str, str] = {}
 
@@ -252,8 +274,8 @@ class _Simulated:
 
     @property
     def content_type(self) -> str:
-        """What a function answers is JSON, or events."""
-        return "application/json"
+        """What the plan says: of a stream of events, nobody asks."""
+        return self._plan.content_type
 
     async def read(self) -> bytes:
         """Return the whole body."""

@@ -5,13 +5,15 @@ it is, and then sent as a stream: nothing forbidden leaves, whatever the seams b
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
-from gateway.exchange import Answer, Judgement, Permitted
+from gateway.exchange import Answer, Body, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
+from gateway.providers.embedding import EmbeddingTranslation
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
@@ -65,22 +67,35 @@ def interpreter(permitted: Permitted) -> Interpreter:
     return found
 
 
-def _named(permitted: Permitted, trail: Trail) -> Interpreter:
+def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Interpreter:
     """Return who reads the answer to a permitted call, which has a name if its provider gives
-    none."""
+    none; `told` are the headers of the answer."""
     if permitted.call.service is not None:
         return ServiceNative(permitted.call.service.operation.answer)
     found = interpreter(permitted)
-    if not isinstance(found, Translation):
+    if not isinstance(found, Translation | EmbeddingTranslation):
         return found
     name = f"{trail.request_id}-{trail.attempt}"
-    return found.named(Source(name, permitted.deployment.model, int(trail.at.timestamp())))
+    created_s = int(trail.at.timestamp())
+    return found.named(Source(name, permitted.deployment.model, created_s, _asked(permitted), told))
 
 
-def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) -> Answer:
-    """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
+def _asked(permitted: Permitted) -> Body:
+    """Return what an answer may say again of the request. What a policy put before a client's
+    instructions, or took out of them, is not for the client."""
+    asked, own = permitted.body, permitted.call.body
+    if asked.get("instructions") == own.get("instructions"):
+        return asked
+    return {**asked, "instructions": None}
+
+
+def parse(
+    permitted: Permitted, raw: bytes, trail: Trail, principal: Principal, told: Mapping[str, str]
+) -> Answer:
+    """Read a provider's whole answer, which came with the headers that `told` are; an answer that
+    cannot be read cannot be inspected."""
     try:
-        return _named(permitted, trail).answer(
+        return _named(permitted, trail, told).answer(
             raw, viewed=principal.app.judges.answer_rules, created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
@@ -89,7 +104,7 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
 
 def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
-    return _named(permitted, trail).stream(
+    return _named(permitted, trail, {}).stream(
         Passing(
             collect=principal.app.judges.answer_rules,
             limit=MOST_ANSWER_BYTES,

@@ -5,12 +5,13 @@ its limit is used up. It rests for one deployment: a provider may refuse it for 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.bundle import Deployment
 from gateway.proxy import metrics
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited
+from gateway.proxy.store.rests import Place, Rest
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +32,16 @@ class Secret(NamedTuple):
 NONE = Secret("", None)
 
 
-class _Rest(NamedTuple):
-    until_s: float
-    refused: int
-
-
 class Keyring:
-    """What one worker knows of the credentials at providers."""
+    """What one worker knows of the credentials at providers. `changed` hears of those that a
+    provider refuses, or takes again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._resting: dict[tuple[str, str], _Rest] = {}
+        self._resting: dict[Place, Rest] = {}
+        self._shared: set[Place] = set()
         self._turn = 0
+        self.changed: Callable[[Place], None] = _nobody
 
     def pick(self, deployment: Deployment, secrets: Sequence[Secret]) -> Secret:
         """Return the next credential that does not rest; the first where all of them do."""
@@ -63,7 +62,7 @@ class Keyring:
         wait_s = min(waits)
         if wait_s <= 0:
             return None
-        if any(self._resting[deployment.id, secret.id].refused for secret in secrets):
+        if any(self._resting[Place(deployment.id, secret.id)].refused for secret in secrets):
             return credential_refused(wait_s)
         return UpstreamLimited(
             "upstream_rate_limited",
@@ -74,18 +73,21 @@ class Keyring:
 
     def good(self, deployment: Deployment, secret: Secret) -> None:
         """Note that the provider took a credential."""
-        rest = self._resting.get((deployment.id, secret.id)) if self._resting else None
+        name = Place(deployment.id, secret.id)
+        rest = self._resting.get(name) if self._resting else None
         if rest is not None and rest.refused:
-            del self._resting[deployment.id, secret.id]
+            del self._resting[name]
+            self.changed(name)
 
     def refused(self, deployment: Deployment, secret: Secret) -> None:
         """Let a credential rest that the provider refused, and tell the operator."""
-        name = (deployment.id, secret.id)
-        known = self._resting.get(name, _Rest(0.0, 0))
+        name = Place(deployment.id, secret.id)
+        known = self._resting.get(name, Rest(0.0, 0))
         if known.until_s > self._clock():  # a call that was under way with it
             return
         rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2**known.refused)
-        self._keep(name, _Rest(self._clock() + rest_s, min(known.refused + 1, 10)))
+        self._keep(name, Rest(self._clock() + rest_s, min(known.refused + 1, 10)))
+        self.changed(name)
         metrics.CREDENTIALS_REFUSED.labels(deployment.provider).inc()
         log.error(
             "credential_refused",
@@ -99,12 +101,30 @@ class Keyring:
 
     def limited(self, deployment: Deployment, secret: Secret, wait_s: float) -> None:
         """Let a credential rest, for one deployment, whose limit there is used up."""
-        name = (deployment.id, secret.id)
+        name = Place(deployment.id, secret.id)
         until_s = self._clock() + wait_s
-        if until_s > self._resting.get(name, _Rest(0.0, 0)).until_s:
-            self._keep(name, _Rest(until_s, 0))
+        if until_s > self._resting.get(name, Rest(0.0, 0)).until_s:
+            self._keep(name, Rest(until_s, 0))
 
-    def _keep(self, name: tuple[str, str], rest: _Rest) -> None:
+    def refused_at(self, name: Place) -> Rest | None:
+        """Return how long a credential rests that was refused; None where it was not."""
+        rest = self._resting.get(name)
+        return rest if rest is not None and rest.refused else None
+
+    def adopt(self, told: Mapping[Place, Rest]) -> None:
+        """Take over what the workers have told of refused credentials: those that they let rest
+        rest here too, within reason, and those that they were told of and no more are."""
+        for name, rest in told.items():
+            until_s = min(rest.until_s, self._clock() + LONGEST_REST_S)
+            own = self._resting.get(name, Rest(0.0, 0))
+            if until_s > max(own.until_s, self._clock()):
+                self._keep(name, Rest(until_s, max(1, min(rest.refused, 10))))
+        for name in self._shared - told.keys():
+            if self.refused_at(name) is not None:
+                del self._resting[name]
+        self._shared = set(told)
+
+    def _keep(self, name: Place, rest: Rest) -> None:
         if len(self._resting) >= MOST_KNOWN:
             now_s = self._clock()
             self._resting = {key: one for key, one in self._resting.items() if one.until_s > now_s}
@@ -112,8 +132,12 @@ class Keyring:
 
     def _wait_s(self, deployment_id: str, secret: Secret) -> float:
         """Return how long a credential still rests for a deployment."""
-        rest = self._resting.get((deployment_id, secret.id))
+        rest = self._resting.get(Place(deployment_id, secret.id))
         return 0.0 if rest is None else rest.until_s - self._clock()
+
+
+def _nobody(_: Place) -> None:
+    """Nobody wants to know."""
 
 
 def credential_refused(wait_s: float | None = None) -> UpstreamFailed:

@@ -62,12 +62,12 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
         return
     head = trail.head = services.resolved(head, principal)
     trail.mark("authenticate")
-    await worker.gate.enter()  # from here on a call costs memory and time
+    await worker.gate.enter(principal.row.tenant_id)  # from here on a call costs memory and time
     try:
         passage = await _decided(headers, receive, reply, worker, trail)
         await _governed(passage)
     finally:
-        worker.gate.leave()
+        worker.gate.leave(principal.row.tenant_id)
 
 
 async def _decided(
@@ -148,7 +148,8 @@ async def _try(
             return await _hedged(passage, trial, succession, open_call)
         return await _attempt(passage, trial, open_call)  # 9 to 12
     finally:
-        target.station.gate.leave()
+        target.station.gate.leave(passage.principal.row.tenant_id)
+        passage.worker.probes.over(target.station)
 
 
 async def _hedged(
@@ -175,7 +176,7 @@ async def _hedged(
         outcome = Outcome(failure=open_call.ended(), last=True)
     finally:
         if target is not None:
-            target.station.gate.leave()
+            target.station.gate.leave(passage.principal.row.tenant_id)
         for one in race.beaten:  # the highest attempt says how a call ended, whoever served it
             end = Outcome(failure=outcome.failure, basis="bound", finish="hedge_lost")
             _close(passage, one, end, outcome.code)

@@ -19,6 +19,7 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.keyring import Keyring
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
+from gateway.proxy.probes import Probes
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.sharing import Sharing
 from gateway.proxy.stations import Stations
@@ -69,6 +70,7 @@ class Worker:
         )
         self.keyring = Keyring(time.time)
         self.stations = Stations(time.time, self.keyring, self._provider_gate)
+        self.probes = Probes(self.redis, os.urandom(8).hex())
         self.gate = Gate(
             config.max_in_flight, config.queue, config.queue_s, metrics.SHED.labels("worker").inc
         )

@@ -1,4 +1,5 @@
-"""Circuits over workers: what one found open, all leave alone within a second; the same for well.
+"""Circuits and refused credentials over workers: what one found open or refused, all leave alone
+within a second; the same for what is well again.
 
 While Redis is away each worker goes by its own circuits, and tells what is open once it is back.
 """
@@ -7,9 +8,10 @@ import asyncio
 import logging
 
 from gateway.proxy.stations import Station, Stations
-from gateway.proxy.store import circuits
+from gateway.proxy.store import circuits, rests
 from gateway.proxy.store.circuits import Opened
 from gateway.proxy.store.connection import Connection, StoreDown, StoreError
+from gateway.proxy.store.rests import Place
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +25,17 @@ class Sharing:
         self._stations = stations
         self._connection = connection
         self._untold: dict[str, Station] = {}
+        self._untold_rests: set[Place] = set()
         self._wake = asyncio.Event()
         stations.changed = self._changed
+        stations.keyring.changed = self._rest_changed
 
     async def keep(self) -> None:
         """Tell and look, several times a second; runs until cancelled."""
         while True:
             try:
                 await self._tell()
+                await self._tell_rests()
                 await self._look()
             except (StoreDown, StoreError) as error:
                 log.debug("circuits_not_shared", extra={"error": str(error)})
@@ -44,6 +49,23 @@ class Sharing:
     def _changed(self, station: Station) -> None:
         self._untold[station.id] = station
         self._wake.set()
+
+    def _rest_changed(self, place: Place) -> None:
+        self._untold_rests.add(place)
+        self._wake.set()
+
+    async def _tell_rests(self) -> None:
+        while self._untold_rests:
+            place = self._untold_rests.pop()
+            try:
+                rest = self._stations.keyring.refused_at(place)
+                if rest is None:
+                    await rests.forget(self._connection, place)
+                else:
+                    await rests.tell(self._connection, place, rest)
+            except BaseException:
+                self._untold_rests.add(place)
+                raise
 
     async def _tell(self) -> None:
         self._wake.clear()
@@ -66,6 +88,9 @@ class Sharing:
 
     async def _look(self) -> None:
         told = await circuits.look(self._connection, self._stations.now_s())
+        resting = await rests.look(self._connection, self._stations.now_s())
+        if not self._untold_rests:
+            self._stations.keyring.adopt(resting)
         for station in self._stations.known():
             if station.id in self._untold:
                 continue

@@ -93,12 +93,7 @@ class Stations:
         """Return why a deployment is left alone now; None where it may be tried."""
         station = self.of(deployment)
         if station.circuit.trips and not circuit.admits(station.circuit, self._clock()):
-            return Unavailable(
-                "upstream_unavailable",
-                f"{deployment.provider} has been failing, and is left alone for a while.",
-                "Try again shortly; SDKs do so by themselves.",
-                retry_after_s=max(1.0, circuit.wait_s(station.circuit, self._clock())),
-            )
+            return left_alone(deployment, circuit.wait_s(station.circuit, self._clock()))
         return self.keyring.refusal(deployment, secrets)
 
     def chosen(self, station: Station) -> None:
@@ -182,6 +177,16 @@ class Stations:
                 del self._stations[idle]
         station = self._stations[deployment.id] = Station(deployment, gate)
         return station
+
+
+def left_alone(deployment: Deployment, wait_s: float) -> Unavailable:
+    """Return the refusal of a call to a deployment that has been failing."""
+    return Unavailable(
+        "upstream_unavailable",
+        f"{deployment.provider} has been failing, and is left alone for a while.",
+        "Try again shortly; SDKs do so by themselves.",
+        retry_after_s=max(1.0, wait_s),
+    )
 
 
 def _nobody(_: Station) -> None:

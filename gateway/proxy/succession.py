@@ -15,8 +15,9 @@ from gateway.proxy.choosing import Choosing, candidates, of_region, tokens
 from gateway.proxy.errors import Refusal
 from gateway.proxy.keyring import NONE
 from gateway.proxy.passage import Outcome, Passage
-from gateway.proxy.stations import Station
+from gateway.proxy.stations import Station, left_alone
 from gateway.routing.again import pause_s
+from gateway.routing.circuit import CHOICE_LASTS_S
 
 OF_CREDENTIAL = frozenset({"upstream_credential_rejected", "upstream_rate_limited"})
 UNBILLED = frozenset({"not_sent", "not_billed"})
@@ -63,13 +64,29 @@ class Succession:
                 or await self._retried()
             )
             if found is not None:
-                return found
+                if await self._permitted(found):
+                    return found
+                continue
             if not self._fall_back():
                 return None
 
     def beside(self) -> Target | None:
         """Return another deployment of the same route for a hedge; None where there is none."""
         return self._candidate("hedge")
+
+    async def _permitted(self, target: Target) -> bool:
+        """Return whether a target may be tried: in a half-open circuit one worker of all tries."""
+        is_permitted = False
+        try:
+            is_permitted = await self._passage.worker.probes.permits(target.station)
+        finally:
+            if not is_permitted:
+                target.station.gate.leave(self._passage.principal.row.tenant_id)
+        if is_permitted:
+            return True
+        self._tried.pop()
+        self.refusal = self.refusal or left_alone(target.deployment, CHOICE_LASTS_S)
+        return False
 
     def _candidate(self, kind: str = "failover") -> Target | None:
         """Return the next deployment of the route that may be tried at once."""
@@ -90,7 +107,9 @@ class Succession:
             self.refusal = self.refusal or refusal
             return None
         station = stations.of(deployment)
-        if not station.gate.try_enter():
+        if kind == "hedge" and station.circuit.trips:
+            return None  # what was left alone is tried by a call that waits for it, or not at all
+        if not station.gate.try_enter(self._passage.principal.row.tenant_id):
             self._full.append(deployment)
             return None
         return self._target(deployment, station, kind)
@@ -120,7 +139,7 @@ class Succession:
         deployment = self._full.pop(0)
         station = self._passage.worker.stations.of(deployment)
         try:
-            await station.gate.enter()
+            await station.gate.enter(self._passage.principal.row.tenant_id)
         except Refusal as refusal:
             self.refusal = self.refusal or refusal
             return None

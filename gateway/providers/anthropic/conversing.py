@@ -17,7 +17,7 @@ class AnthropicClient:
         """Return what a parsed body asks for."""
         return asking.conversation(body)
 
-    def body(self, reply: Reply, created_s: int) -> Body:
+    def body(self, reply: Reply, source: Source) -> Body:
         """Return a reply as a message."""
         return answering.message(reply)
 

@@ -24,11 +24,12 @@ from gateway.providers.conversation import (
     Turn,
     Written,
     arguments,
+    details,
     system_text,
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadAnswer, BadRequest
-from gateway.providers.gemini.reading import SIGNED
+from gateway.providers.gemini.signed import SIGNED
 from gateway.providers.reply import Reply, Spoken
 
 _EFFORTS = {"minimal": "low"}
@@ -126,6 +127,8 @@ def _unsayable(asked: Conversation) -> list[str]:
     thinks = asked.effort not in ("", "none")
     if asked.temperature is not None and (thinks or asked.temperature > _WARMEST):
         left_out.append("temperature")
+    if details(asked.turns):
+        left_out.append("detail")
     return left_out
 
 

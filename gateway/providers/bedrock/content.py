@@ -16,7 +16,7 @@ from gateway.providers.conversation import (
     arguments,
 )
 from gateway.providers.fault import BadRequest
-from gateway.providers.gemini.reading import SIGNED
+from gateway.providers.gemini.signed import SIGNED
 
 _IMAGES = {
     "image/png": "png",

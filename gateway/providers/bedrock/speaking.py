@@ -8,11 +8,11 @@ from gateway.providers.bedrock.content import messages
 from gateway.providers.bedrock.reading import ConverseReader, reply
 from gateway.providers.conversation import (
     Conversation,
-    Media,
     Tool,
     ToolResult,
     ToolUse,
     Written,
+    details,
     system_text,
 )
 from gateway.providers.dialect import Target
@@ -84,7 +84,7 @@ def _unsayable(asked: Conversation, family: str) -> list[str]:
         "temperature": _is_too_warm(asked, family),
         "parallel": asked.parallel is False and bool(asked.tools),
         "tool_choice": _is_silenced(asked) and _calls(asked),
-        "detail": any(media.detail in ("low", "high") for media in _media(asked)),
+        "detail": bool(details(asked.turns)),
     }
     return [name for name, is_absent in absent.items() if is_absent]
 
@@ -177,7 +177,3 @@ def _tool(tool: Tool) -> Body:
     if tool.strict is not None:
         told["strict"] = tool.strict
     return told
-
-
-def _media(asked: Conversation) -> list[Media]:
-    return [part for turn in asked.turns for part in turn.parts if isinstance(part, Media)]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.exchange import Outgoing, UpstreamRequest
+from gateway.exchange import Endpoint, Outgoing, UpstreamRequest
 from gateway.providers.bedrock import access
 from gateway.providers.bedrock.sigv4 import Message, Scope, signed
 from gateway.providers.dialect import Errand, Meaning
@@ -25,8 +25,8 @@ class BedrockWire:
 
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request that carries what goes upstream, signed at this instant."""
-        operation = "converse-stream" if errand.stream else "converse"
-        url = f"{errand.base_url.rstrip('/')}/model/{quote(errand.model, safe='')}/{operation}"
+        model = quote(errand.model, safe="")
+        url = f"{errand.base_url.rstrip('/')}/model/{model}/{_operation(outgoing, errand)}"
         body = orjson.dumps(outgoing.body)
         message = Message("POST", url, {"content-type": "application/json"}, body)
         headers = {
@@ -60,6 +60,12 @@ class BedrockWire:
         if status == HTTPStatus.REQUEST_TIMEOUT:
             return Meaning(HTTPStatus.GATEWAY_TIMEOUT)
         return Meaning(HTTPStatus.BAD_GATEWAY if status == _MODEL_FAILED else status)
+
+
+def _operation(outgoing: Outgoing, errand: Errand) -> str:
+    if outgoing.operation is Endpoint.EMBEDDINGS:
+        return "invoke"
+    return "converse-stream" if errand.stream else "converse"
 
 
 def _authorization(message: Message, errand: Errand) -> dict[str, str]:

@@ -51,9 +51,9 @@ class CompletionsClient:
             other=tuple(name for name in body if name not in _READ and asks(name, body[name])),
         )
 
-    def body(self, reply: Reply, created_s: int) -> Body:
+    def body(self, reply: Reply, source: Source) -> Body:
         """Return a reply as a completion."""
-        return answers.completion(reply, created_s)
+        return answers.completion(reply, source.created_s)
 
     def answer(self, body: Body, usage: Usage | None, *, viewed: bool) -> Answer:
         """Return a completion with what policy needs lifted out."""

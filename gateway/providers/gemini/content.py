@@ -16,7 +16,7 @@ from gateway.providers.conversation import (
     arguments,
 )
 from gateway.providers.fault import BadRequest
-from gateway.providers.gemini.reading import SIGNED
+from gateway.providers.gemini.signed import SIGNED
 
 _UNSIGNED = "skip_thought_signature_validator"
 """What the API takes in place of a signature, for a call whose own is not known any more."""

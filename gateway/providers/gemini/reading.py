@@ -7,6 +7,7 @@ import orjson
 from gateway.exchange import Body, Usage
 from gateway.providers import document, sse
 from gateway.providers.fault import BadAnswer
+from gateway.providers.gemini.signed import SIGNED
 from gateway.providers.gemini.usage import read_usage
 from gateway.providers.openai.upstream import error_text
 from gateway.providers.reply import (
@@ -19,10 +20,6 @@ from gateway.providers.reply import (
     Said,
     Thought,
 )
-
-SIGNED = "gemini:"
-"""What a signature of a thought begins with, so that no other vendor is shown it, nor this one
-another's."""
 
 FINISHES = {
     "STOP": "stop",

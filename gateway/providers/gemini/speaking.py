@@ -4,10 +4,9 @@ an answer is read as a reply. Pure."""
 from gateway.exchange import Body, Endpoint
 from gateway.providers.conversation import (
     Conversation,
-    Media,
     Tool,
-    ToolResult,
     Written,
+    details,
     system_text,
 )
 from gateway.providers.dialect import Target
@@ -33,7 +32,7 @@ class GeminiChat:
     def written(self, conversation: Conversation, target: Target) -> Written:
         """Return a conversation as a request. Its model stands in the address, not in the body."""
         thinking = _thinking(conversation.effort, target.model)
-        resolution, details = _resolution(conversation)
+        resolution, too_fine = _resolution(conversation)
         config = _config(conversation, target.cap)
         config |= {
             name: value
@@ -53,7 +52,7 @@ class GeminiChat:
         left_out += ["user"] if conversation.user else []
         left_out += ["parallel"] if conversation.parallel is False and conversation.tools else []
         left_out += ["effort"] if conversation.effort and thinking is None else []
-        return Written(body, (*left_out, *details))
+        return Written(body, (*left_out, *too_fine))
 
     def reply(self, raw: bytes) -> Reply:
         """Return what a whole answer says."""
@@ -101,17 +100,10 @@ def _thinking(effort: str, model: str) -> Body | None:
 
 def _resolution(asked: Conversation) -> tuple[str | None, list[str]]:
     """Return how closely media are looked at, which is one for all, and what that leaves out."""
-    media = [
-        inner
-        for turn in asked.turns
-        for part in turn.parts
-        for inner in (part.parts if isinstance(part, ToolResult) else (part,))
-        if isinstance(inner, Media)
-    ]
-    wanted = {one.detail for one in media if one.detail in _RESOLUTIONS}
-    if len(wanted) > 1:
+    wanted = details(asked.turns)
+    if len(wanted) > 1 or not wanted <= _RESOLUTIONS.keys():
         return None, ["detail"]
-    return (_RESOLUTIONS[wanted.pop()] if wanted else None), []
+    return next((_RESOLUTIONS[detail] for detail in wanted), None), []
 
 
 def _tool(tool: Tool) -> Body:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.exchange import Outgoing, UpstreamRequest
+from gateway.exchange import Endpoint, Outgoing, UpstreamRequest
 from gateway.providers.dialect import Errand, Meaning
 from gateway.providers.openai.upstream import error_message
 
@@ -24,8 +24,8 @@ class GeminiWire:
             "x-request-id": errand.request_id,
             **_authorization(errand),
         }
-        method = "streamGenerateContent?alt=sse" if errand.stream else "generateContent"
-        url = f"{errand.base_url.rstrip('/')}/{_model(errand.model)}:{method}"
+        model = quote(model_path(errand.model), safe="/@")
+        url = f"{errand.base_url.rstrip('/')}/{model}:{_method(outgoing, errand)}"
         return UpstreamRequest(url, headers, orjson.dumps(outgoing.body))
 
     def listing(self, errand: Errand) -> UpstreamRequest:
@@ -44,10 +44,15 @@ class GeminiWire:
         return Meaning(status)
 
 
-def _model(name: str) -> str:
+def model_path(name: str) -> str:
     """Return a model's path: one that has none is among those that Google offers to all."""
-    path = name if "/" in name else f"models/{name}"
-    return quote(path, safe="/@")
+    return name if "/" in name else f"models/{name}"
+
+
+def _method(outgoing: Outgoing, errand: Errand) -> str:
+    if outgoing.operation is Endpoint.EMBEDDINGS:
+        return "batchEmbedContents"
+    return "streamGenerateContent?alt=sse" if errand.stream else "generateContent"
 
 
 def _reasons(raw: bytes) -> set[object]:

@@ -21,7 +21,9 @@ def parse(endpoint: Endpoint, body: Body, size: int) -> Call:
         raise BadRequest("input must be a text", "input")
     if typed.text(body, "stream_format") not in ("", "audio"):
         raise BadRequest(
-            "sound is not sent in events here; leave stream_format out", "stream_format"
+            "sound is not sent in events, since nobody could judge them, nor the whole before its "
+            "end; leave stream_format out",
+            "stream_format",
         )
     typed.text(body, "response_format")
     if not isinstance(body.get("voice"), str):

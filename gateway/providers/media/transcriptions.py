@@ -1,6 +1,7 @@
 """The transcriptions API: sound is sent in a form, and its text comes back. Pure.
 
-The sound is not inspected; what is said beside it is, and so is the text.
+The sound is not inspected; what is said beside it is, and so is the text: a stream is asked for as
+a whole, and told in the events of the API once it has been.
 """
 
 import math
@@ -9,15 +10,17 @@ import orjson
 
 from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, View
 from gateway.providers import form, typed
-from gateway.providers.dialect import Target
+from gateway.providers.dialect import AnswerStream, Passing, Target
 from gateway.providers.fault import BadAnswer, BadRequest
+from gateway.providers.media.whole import WholeStream, written
 from gateway.providers.openai import fields, leaves
 from gateway.providers.openai.usage import read_usage
-from gateway.providers.unstreamed import Unstreamed, object_of
+from gateway.providers.unstreamed import object_of
 from gateway.providers.walk import inspected, shown, words
 
 PLAIN = "text/plain; charset=utf-8"
 _FORMATS = words("json text srt vtt verbose_json diarized_json")
+_STREAMED = words("json diarized_json")
 
 
 def parse(endpoint: Endpoint, body: Body, size: int) -> Call:
@@ -27,10 +30,12 @@ def parse(endpoint: Endpoint, body: Body, size: int) -> Call:
     texts = [name for name in body if name != form.FILE and not name.endswith("[]")]
     for name in texts:
         typed.string(body[name], name)
-    if body.get("stream", "false") != "false":
-        raise BadRequest("transcriptions are not streamed here; leave stream out", "stream")
-    if body.get("response_format", "json") not in _FORMATS:
+    kind = body.get("response_format", "json")
+    if kind not in _FORMATS:
         raise BadRequest("response_format is not one of the API", "response_format")
+    stream = _is_true(body.get("stream", "false"))
+    if stream and kind not in _STREAMED:
+        raise BadRequest("a stream is of json or diarized_json", "response_format")
     plain = {form.plain(name): value for name, value in body.items()}
     view = inspected(leaves.view, body, endpoint)
     return Call(
@@ -39,6 +44,7 @@ def parse(endpoint: Endpoint, body: Body, size: int) -> Call:
         body=body,
         size=size,
         view=_with_sound(view, body, plain),
+        stream=stream,
         roles=("user",),
         temperature=_temperature(body),
         unknown_fields=fields.unknown(plain, endpoint),
@@ -54,6 +60,12 @@ def _with_sound(view: View, body: Body, plain: Body) -> View:
     return View(view.leaves, view.segments, ("audio", *others, *["reference"] * listed))
 
 
+def _is_true(given: str) -> bool:
+    if given.lower() not in ("true", "false"):
+        raise BadRequest("stream must be true or false", "stream")
+    return given.lower() == "true"
+
+
 def _temperature(body: Body) -> float | None:
     given = body.get("temperature")
     if given is None:
@@ -67,7 +79,7 @@ def _temperature(body: Body) -> float | None:
     return found
 
 
-class TranscriptionsNative(Unstreamed):
+class TranscriptionsNative:
     """Served by a provider of the same API."""
 
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
@@ -89,6 +101,34 @@ class TranscriptionsNative(Unstreamed):
         view = shown(leaves.answer_view, body, viewed=viewed)
         size = len(body["text"].encode()) if viewed else 0
         return Answer(body, usage, "", (), view, size, content_type="" if is_object else PLAIN)
+
+    def stream(self, passing: Passing) -> AnswerStream:
+        """Return the reader of the whole answer that a stream is made of."""
+        return WholeStream(self._read, _events, passing)
+
+    def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
+        """Return a whole answer as a stream."""
+        return written(_events(answer.body))
+
+    def _read(self, raw: bytes, passing: Passing) -> Answer:
+        return self.answer(raw, viewed=passing.collect, created_s=passing.created_s)
+
+
+def _events(body: Body) -> list[Body]:
+    """Return who says what, where that is told, then the text in one piece, and its end."""
+    segments = body.get("segments")
+    told = [
+        {**segment, "type": "transcript.text.segment"}
+        for segment in (segments if isinstance(segments, list) else ())
+        if isinstance(segment, dict)
+    ]
+    text = body["text"]
+    spelled = {"logprobs": body["logprobs"]} if body.get("logprobs") else {}
+    usage = body.get("usage")
+    counted = isinstance(usage, dict) and usage.get("type") == "tokens"
+    end = {"text": text, **spelled, **({"usage": usage} if counted else {})}
+    told.append({"type": "transcript.text.delta", "delta": text, **spelled})
+    return [*told, {"type": "transcript.text.done", **end}]
 
 
 def _text(raw: bytes) -> str:

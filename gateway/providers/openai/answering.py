@@ -10,6 +10,7 @@ from gateway.providers import sse
 from gateway.providers.conversation import Declined, Part, Reasoning, Text, ToolUse
 from gateway.providers.dialect import Source
 from gateway.providers.fault import BadAnswer
+from gateway.providers.openai import signatures
 from gateway.providers.openai.usage import read_usage
 from gateway.providers.reply import (
     Argued,
@@ -87,14 +88,18 @@ class ChatWriter:
         }
         self._keep_usage = keep_usage
         self._begun: set[int] = set()
+        self._signatures: dict[int, str] = {}
 
     def write(self, told: Iterable[Piece]) -> bytes:
         """Return the chunks of these pieces."""
         events: list[bytes] = []
         for piece in told:
             delta, finish = _delta(piece)
+            if isinstance(piece, Thought) and piece.signature:
+                self._signatures[piece.choice] = piece.signature
             if delta is None:
                 continue
+            delta = self._signed(piece, delta)
             if piece.choice not in self._begun:
                 self._begun.add(piece.choice)
                 delta = {"role": "assistant", "content": "", **delta}
@@ -108,6 +113,16 @@ class ChatWriter:
         if self._keep_usage and usage is not None:
             told = self._event([], usage=usage_body(usage))
         return told + DONE_EVENT
+
+    def _signed(self, piece: Piece, delta: Body) -> Body:
+        """Return a delta with the signature that stands before what it tells, on its call if it is
+        one."""
+        if isinstance(piece, Thought) or piece.choice not in self._signatures:
+            return delta
+        told = signatures.told(self._signatures.pop(piece.choice))
+        if isinstance(piece, Called):
+            return {"tool_calls": [{**call, **told} for call in delta["tool_calls"]]}
+        return {**delta, **told}
 
     def _event(self, choices: list[Body], **more: object) -> bytes:
         return sse.encode(orjson.dumps({**self._head, "choices": choices, **more}))
@@ -147,11 +162,20 @@ def _message(parts: tuple[Part, ...]) -> Body:
     }
     if thought:
         message["reasoning_content"] = thought
-    calls = [
-        {"id": part.id, "type": "function", "function": _function(part)}
-        for part in parts
-        if isinstance(part, ToolUse)
-    ]
+    calls: list[Body] = []
+    signature = ""
+    for part in parts:
+        match part:
+            case Reasoning(_, signed) if signed:
+                signature = signed
+            case ToolUse(identity):
+                call = {"id": identity, "type": "function", "function": _function(part)}
+                calls.append({**call, **signatures.told(signature)})
+                signature = ""
+            case Text() | Declined():
+                message |= signatures.told(signature)
+                signature = ""
+    message |= signatures.told(signature)
     if calls:
         message["tool_calls"] = calls
     return message
@@ -162,10 +186,8 @@ def _function(call: ToolUse) -> Body:
 
 
 def _parts(message: Body) -> list[Part]:
-    parts: list[Part] = []
     thought = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(thought, str):
-        parts.append(Reasoning(thought))
+    parts: list[Part] = [*signatures.thoughts(thought, signatures.heard(message))]
     content = message.get("content")
     if isinstance(content, str) and content:
         parts.append(Text(content))
@@ -180,7 +202,9 @@ def _parts(message: Body) -> list[Part]:
     calls = list(message.get("tool_calls") or ())
     if message.get("function_call"):
         calls.append({"function": message["function_call"]})
-    return parts + [_call(call) for call in calls]
+    for call in calls:
+        parts += [*signatures.thoughts("", signatures.heard(call)), _call(call)]
+    return parts
 
 
 def _call(call: Body) -> ToolUse:

@@ -14,7 +14,6 @@ from gateway.providers.conversation import (
     Format,
     Media,
     Part,
-    Reasoning,
     Text,
     Tool,
     ToolChoice,
@@ -23,7 +22,7 @@ from gateway.providers.conversation import (
     Turn,
 )
 from gateway.providers.fault import BadRequest
-from gateway.providers.openai import fields
+from gateway.providers.openai import fields, signatures
 from gateway.providers.walk import words
 
 NAMES = {
@@ -101,12 +100,13 @@ def _assistant(message: Body, content: list[Part], param: str) -> list[Part]:
     if message.get("audio"):
         raise BadRequest(f"{param}.audio is kept by another provider", f"{param}.audio")
     thought = message.get("reasoning_content") or message.get("reasoning")
-    parts: list[Part] = [Reasoning(thought)] if isinstance(thought, str) else []
+    parts: list[Part] = [*signatures.thoughts(thought, signatures.read(message, param))]
     parts += content
     if message.get("refusal"):
         parts.append(Declined(typed.string(message["refusal"], f"{param}.refusal")))
     for index, call in enumerate(message.get("tool_calls") or ()):
-        parts.append(_call(call, f"{param}.tool_calls[{index}]"))
+        at = f"{param}.tool_calls[{index}]"
+        parts += [*signatures.thoughts("", signatures.read(call, at)), _call(call, at)]
     if message.get("function_call"):
         parts.append(_call({"function": message["function_call"]}, f"{param}.function_call"))
     return parts

@@ -16,9 +16,9 @@ class OpenAiClient:
         """Return what a parsed body asks for."""
         return asking.conversation(body)
 
-    def body(self, reply: Reply, created_s: int) -> Body:
+    def body(self, reply: Reply, source: Source) -> Body:
         """Return a reply as a chat answer."""
-        return answering.chat_answer(reply, created_s)
+        return answering.chat_answer(reply, source.created_s)
 
     def answer(self, body: Body, usage: Usage | None, *, viewed: bool) -> Answer:
         """Return a chat answer with what policy needs lifted out."""

@@ -101,7 +101,7 @@ RESPONSES = _table(
 
 MESSAGE = words(
     "role content name refusal tool_calls tool_call_id function_call audio annotations "
-    "reasoning reasoning_content"
+    "reasoning reasoning_content extra_content"
 )
 PART = words("type text refusal image_url input_audio file")
 TOOL = words("type function custom")

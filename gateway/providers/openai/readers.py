@@ -187,7 +187,7 @@ def _encrypted(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
     if isinstance(value, str) and _SEALED.fullmatch(value):
         walk.uninspected.append("encrypted")
     else:
-        walk.value(API, value, path, sheet, field="encrypted_content")
+        walk.value(API, value, path, sheet, field=str(path[-1]))
 
 
 def _result(walk: Walk, value: object, path: Path, sheet: Sheet) -> None:
@@ -257,6 +257,7 @@ API = Grammar(
         "instructions": _content,
         "summary": _summary,
         "encrypted_content": _encrypted,
+        "thought_signature": _encrypted,
         "result": _result,
         "arguments": _arguments,
         "parameters": _schema,

@@ -19,10 +19,11 @@ from gateway.providers.conversation import (
     ToolUse,
     Turn,
     Written,
+    details,
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadRequest
-from gateway.providers.openai import upstream
+from gateway.providers.openai import signatures, upstream
 from gateway.providers.openai.answering import chat_reply
 from gateway.providers.openai.gather import well_formed
 from gateway.providers.openai.usage import merge_usage, read_usage
@@ -39,11 +40,14 @@ class OpenAiChat:
 
     def written(self, conversation: Conversation, target: Target) -> Written:
         """Return a conversation as a chat request."""
-        body: Body = {"messages": _messages(conversation.turns)}
+        signs = upstream.is_google(target.base_url)
+        body: Body = {"messages": _messages(conversation.turns, signs=signs)}
         body |= {
             name: value for name, value in _settings(conversation).items() if value is not None
         }
         left_out = [*conversation.other]
+        if details(conversation.turns, "audio", "document"):
+            left_out.append("detail")  # which this API has for images alone
         if conversation.top_k is not None:
             if upstream.is_openai(target.base_url):
                 left_out.append("top_k")
@@ -127,6 +131,8 @@ class ChatReader:
         thought = _text(delta, "reasoning_content") or _text(delta, "reasoning")
         if thought:
             told.append(Thought(choice, thought))
+        if signature := signatures.heard(delta):
+            told.append(Thought(choice, "", signature))
         if text := _text(delta, "content"):
             told.append(Said(choice, text))
         if refusal := _text(delta, "refusal"):
@@ -150,6 +156,8 @@ class ChatReader:
             position = len(known)
             known.append((index, identity))
             name = _text(function, "name")
+            if signature := signatures.heard(call):
+                told.append(Thought(choice, "", signature))
             told.append(Called(choice, position, identity or f"call_{choice}_{position}", name))
         if arguments := _text(function, "arguments"):
             told.append(Argued(choice, position, arguments))
@@ -217,7 +225,7 @@ def _format(asked: Format | None) -> Body | None:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def _messages(turns: Sequence[Turn]) -> list[Body]:
+def _messages(turns: Sequence[Turn], *, signs: bool) -> list[Body]:
     messages: list[Body] = []
     for turn in turns:
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
@@ -225,7 +233,7 @@ def _messages(turns: Sequence[Turn]) -> list[Body]:
         rest = [part for part in turn.parts if not isinstance(part, ToolResult)]
         if rest or not results:
             named = {"name": turn.name} if turn.name else {}
-            messages.append({"role": turn.role, **named, **_said(rest)})
+            messages.append({"role": turn.role, **named, **_said(rest, signs=signs)})
     return messages
 
 
@@ -236,17 +244,17 @@ def _result(result: ToolResult) -> Body:
     return {"role": "tool", "tool_call_id": result.id, "content": text}
 
 
-def _said(parts: Sequence[Part]) -> Body:
-    """Return the content of a message, and its tool calls. Earlier reasoning does not travel."""
-    calls = [
-        {
-            "id": part.id,
-            "type": "function",
-            "function": {"name": part.name, "arguments": part.arguments},
-        }
-        for part in parts
-        if isinstance(part, ToolUse)
-    ]
+def _said(parts: Sequence[Part], *, signs: bool) -> Body:
+    """Return the content of a message, and its tool calls. Of earlier reasoning only signatures of
+    calls travel, and those only to the vendor that `signs`."""
+    calls: list[Body] = []
+    signature = ""
+    for part in parts:
+        if isinstance(part, ToolUse):
+            function = {"name": part.name, "arguments": part.arguments}
+            told = signatures.told(signature) if signs else {}
+            calls.append({"id": part.id, "type": "function", "function": function, **told})
+        signature = part.signature if isinstance(part, Reasoning) else ""
     shown = [part for part in parts if not isinstance(part, (ToolUse, Reasoning))]
     content: object = [_part(part) for part in shown]
     if all(isinstance(part, Text) for part in shown):

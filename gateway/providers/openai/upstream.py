@@ -8,7 +8,7 @@ from gateway.exchange import Answer, Body, Call, Endpoint, Outgoing, UpstreamReq
 from gateway.providers import form
 from gateway.providers.dialect import Errand, Meaning, Target
 from gateway.providers.fault import BadAnswer
-from gateway.providers.openai import leaves
+from gateway.providers.openai import leaves, signatures
 from gateway.providers.openai.usage import merge_usage, read_usage
 from gateway.providers.walk import shown
 
@@ -27,8 +27,10 @@ _ACCEPTED = {
     Endpoint.SPEECH: "audio/*",
     Endpoint.TRANSCRIPTIONS: "*/*",
 }
+_STREAM = "text/event-stream"
 _CAPS = ("max_tokens", "max_completion_tokens")
 _OPENAI_HOSTS = ("https://api.openai.com/", "https://eu.api.openai.com/")
+_GOOGLE_HOST = "https://generativelanguage.googleapis.com/"
 _AZURE_HOST = ".openai.azure.com/"
 
 _CALL_TOKENS = 128
@@ -54,6 +56,8 @@ def outgoing(endpoint: Endpoint, body: Body, target: Target) -> Outgoing:
         used = [name for name in _CAPS if sent.get(name) is not None]
         for name in used or [_cap_field(target.base_url)]:
             sent[name] = target.cap
+        if is_openai(target.base_url):
+            sent["messages"] = signatures.without(sent["messages"])
     sent.pop("stream", None)
     options = sent.pop("stream_options", None) or {}
     if target.stream:
@@ -68,9 +72,10 @@ class OpenAiWire:
     def request(self, outgoing: Outgoing, errand: Errand) -> UpstreamRequest:
         """Return the HTTP request that carries what goes upstream."""
         content_type, body = _content(outgoing, errand.request_id)
+        streams = outgoing.body.get("stream") is True  # what a client has in events may be whole
         headers = {
             "content-type": content_type,
-            "accept": "text/event-stream" if errand.stream else _ACCEPTED[outgoing.operation],
+            "accept": _STREAM if streams else _ACCEPTED[outgoing.operation],
             "user-agent": "gatehouse",
             "x-request-id": errand.request_id,
             **_authorization(errand),
@@ -215,6 +220,11 @@ def is_openai(base_url: str) -> bool:
     """Tell whether OpenAI or Azure OpenAI is there, to which what others added is unknown."""
     url = base_url + "/"
     return url.startswith(_OPENAI_HOSTS) or _AZURE_HOST in url
+
+
+def is_google(base_url: str) -> bool:
+    """Tell whether Google's own endpoint for OpenAI's clients is there."""
+    return (base_url + "/").startswith(_GOOGLE_HOST)
 
 
 def _cap_field(base_url: str) -> str:

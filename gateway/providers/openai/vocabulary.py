@@ -23,7 +23,8 @@ FIELDS = words(
     # messages, parts, tools
     "type text refusal image_url url detail input_audio data file file_id file_data filename "
     "tool_calls tool_call_id id index function arguments description parameters custom grammar "
-    "definition syntax allowed_tools reasoning reasoning_content thinking "
+    "definition syntax allowed_tools reasoning reasoning_content thinking extra_content google "
+    "thought_signature "
     # answers
     "object created choices message delta finish_reason usage system_fingerprint prompt_tokens "
     "completion_tokens total_tokens prompt_tokens_details completion_tokens_details cached_tokens "

@@ -7,6 +7,7 @@ from gateway.providers.conversation import Declined, Part, Reasoning, Text, Tool
 from gateway.providers.dialect import Source
 from gateway.providers.fault import BadAnswer
 from gateway.providers.reply import Reply
+from gateway.providers.responses import echo
 
 TRANSLATED = "rs_via_"
 """What the id of reasoning begins with that another dialect's model wrote: its sealed content is of
@@ -15,12 +16,12 @@ no use to a provider of this dialect, and it is not sent there."""
 _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def response(reply: Reply, created_s: int) -> Body:
-    """Return a whole response, which is the first choice of a reply."""
+def response(reply: Reply, source: Source) -> Body:
+    """Return a whole response, which is the first choice of a reply; it has the reply's name."""
     if not reply.choices:
         raise BadAnswer("the provider's answer holds no choice")
     spoken = reply.choices[0]
-    source = Source(reply.id, reply.model, created_s)
+    source = source._replace(id=reply.id, model=reply.model)
     output = items(spoken.parts, source)
     return ended(source, output, spoken.finish, reply.usage)
 
@@ -40,25 +41,18 @@ def ended(source: Source, output: list[Body], finish: str, usage: Usage | None) 
 
 
 def head(source: Source, status: str) -> Body:
-    """Return a response without output; what was asked for is not told again."""
+    """Return a response without output, and what was asked for, as this API tells it again."""
     return {
         "id": f"resp_{stem(source)}",
         "object": "response",
         "created_at": source.created_s,
         "status": status,
-        "background": False,
         "error": None,
         "incomplete_details": None,
-        "instructions": None,
-        "metadata": {},
         "model": source.model,
         "output": [],
-        "parallel_tool_calls": True,
-        "previous_response_id": None,
-        "store": False,
-        "tool_choice": "auto",
-        "tools": [],
         "usage": None,
+        **echo.told_again(source.asked),
     }
 
 

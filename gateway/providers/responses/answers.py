@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.exchange import Answer, Body, Usage
-from gateway.providers.conversation import Declined, Part, Reasoning, Text, ToolUse
+from gateway.providers.conversation import Declined, Part, Reasoning, Text, ToolUse, thought
 from gateway.providers.fault import BadAnswer
 from gateway.providers.openai import vocabulary
 from gateway.providers.openai.usage import read_usage
@@ -125,4 +125,4 @@ def _thought(item: Body) -> Reasoning:
         if isinstance(part, dict) and isinstance(part.get("text"), str)
     )
     sealed = str(item.get("encrypted_content") or "")
-    return Reasoning(text, sealed) if text else Reasoning("", "", sealed)
+    return thought(text, sealed)

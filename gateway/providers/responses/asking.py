@@ -20,6 +20,7 @@ from gateway.providers.conversation import (
     ToolResult,
     ToolUse,
     Turn,
+    thought,
 )
 from gateway.providers.fault import BadRequest
 from gateway.providers.openai.asking import NO_ARGUMENTS, asks, data_address
@@ -123,7 +124,7 @@ def _thought(item: Body) -> Reasoning:
     text = "".join(part["text"] for part in told if isinstance(part.get("text"), str))
     ours = str(item.get("id")).startswith(TRANSLATED)
     sealed = (item.get("encrypted_content") or "") if ours else ""
-    return Reasoning(text, sealed) if text else Reasoning("", "", sealed)
+    return thought(text, sealed)
 
 
 def _content(content: str | list[Body], param: str) -> list[Part]:
@@ -145,9 +146,11 @@ def _part(part: Body, param: str) -> Part:
             return Media("image", *where, detail=detail)
         case {"type": "input_file", "file_data": str(data)}:
             media_type, data = data_address(data) or ("application/pdf", data)
-            return Media("document", media_type, data, name=typed.text(part, "filename"))
+            name, detail = typed.text(part, "filename"), typed.text(part, "detail")
+            return Media("document", media_type, data, name=name, detail=detail)
         case {"type": "input_file", "file_url": str(url)}:
-            return Media("document", "application/pdf", "", url)
+            detail = typed.text(part, "detail")
+            return Media("document", "application/pdf", "", url, detail=detail)
         case {"type": "input_audio", "input_audio": {"data": str(data)} as audio}:
             return Media("audio", f"audio/{typed.text(audio, 'format') or 'wav'}", data)
     raise BadRequest(f"{param} cannot be taken to another provider", param)

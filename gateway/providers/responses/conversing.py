@@ -16,9 +16,9 @@ class ResponsesClient:
         """Return what a parsed body asks for."""
         return asking.conversation(body)
 
-    def body(self, reply: Reply, created_s: int) -> Body:
+    def body(self, reply: Reply, source: Source) -> Body:
         """Return a reply as a response."""
-        return answering.response(reply, created_s)
+        return answering.response(reply, source)
 
     def answer(self, body: Body, usage: Usage | None, *, viewed: bool) -> Answer:
         """Return a response with what policy needs lifted out."""

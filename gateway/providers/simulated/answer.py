@@ -4,7 +4,9 @@ What it answers depends on the request alone; how it behaves, on the name of the
 `simulated` answers at once, `simulated-slow` takes its time, `simulated-echo` says what the user
 said, `simulated-no-usage` does not tell what it used, `simulated-cut` breaks off in the middle,
 `simulated-garbage` sends what is no JSON, `simulated-error-429` and `simulated-error-500` refuse,
-`simulated-hang` never answers. Any other name behaves as `simulated`.
+`simulated-hang` never answers. Any other name behaves as `simulated`. Beside chats it makes
+vectors, small pictures and tones, flags texts that name what they are flagged for, and says of a
+recording how large it is.
 """
 
 import hashlib
@@ -15,6 +17,9 @@ import orjson
 
 from gateway.exchange import Body, Endpoint
 from gateway.providers import sse
+from gateway.providers.simulated.moderation import moderations
+from gateway.providers.simulated.pictures import images
+from gateway.providers.simulated.sound import NotSpoken, spoken, transcription
 from gateway.providers.simulated.speech import Speech, input_tokens, speech
 from gateway.providers.simulated.vectors import TooMany, vectors
 
@@ -36,16 +41,18 @@ class Simulation(NamedTuple):
     status: int
     chunks: tuple[tuple[int, bytes], ...]
     hang: bool = False
+    content_type: str = "application/json"
 
 
-def simulate(endpoint: Endpoint, body: Body, model: str) -> Simulation:
-    """Return what the simulated provider answers to a body of the chat or the embeddings API."""
+def simulate(endpoint: Endpoint, body: Body, model: str, file: bytes = b"") -> Simulation:
+    """Return what the simulated provider answers to a body of one of its APIs; `file` is what came
+    beside it."""
     if model == "simulated-hang":
         return Simulation(200, (), hang=True)
     if model in _REFUSALS:
         return _refusal(*_REFUSALS[model])
-    if endpoint is Endpoint.EMBEDDINGS:
-        return _embeddings(body, model)
+    if endpoint is not Endpoint.CHAT:
+        return _beside(endpoint, body, model, file)
     choices = [speech(body, model, index) for index in range(body.get("n") or 1)]
     head = {
         "id": f"chatcmpl-sim{_fingerprint(body, model)}",
@@ -62,11 +69,38 @@ def simulate(endpoint: Endpoint, body: Body, model: str) -> Simulation:
     return _whole({**completion, **usage}, model)
 
 
+def _beside(endpoint: Endpoint, body: Body, model: str, file: bytes) -> Simulation:
+    """Return the answer to what is no chat."""
+    try:
+        if endpoint is Endpoint.SPEECH:
+            kind, sound = spoken(body)
+            return _plain(sound, model, kind)
+        if endpoint is Endpoint.EMBEDDINGS:
+            answer: Body | str = _embeddings(body, model)
+        elif endpoint is Endpoint.MODERATIONS:
+            answer = moderations(body, _fingerprint(body, model), model)
+        elif endpoint is Endpoint.IMAGES:
+            answer = images(body, CREATED)
+        else:
+            answer = transcription(body, file)
+    except (TooMany, NotSpoken) as error:
+        return _refusal(400, "invalid_request_error", str(error))
+    if isinstance(answer, str):
+        return _plain(answer.encode(), model, "text/plain")
+    if model == "simulated-no-usage":
+        answer.pop("usage", None)
+    return _whole(answer, model)
+
+
 def _whole(answer: Body, model: str) -> Simulation:
-    data = _GARBAGE if model == "simulated-garbage" else orjson.dumps(answer)
+    return _plain(_GARBAGE if model == "simulated-garbage" else orjson.dumps(answer), model)
+
+
+def _plain(data: bytes, model: str, content_type: str = "application/json") -> Simulation:
     if model == "simulated-cut":
         data = data[: len(data) // 2]
-    return Simulation(200, ((_SLOW_FIRST_MS if model == "simulated-slow" else 0, data),))
+    pause_ms = _SLOW_FIRST_MS if model == "simulated-slow" else 0
+    return Simulation(200, ((pause_ms, data),), content_type=content_type)
 
 
 def _streamed(events: list[bytes], model: str) -> Simulation:
@@ -163,20 +197,15 @@ def _event(head: Body, choices: list[Body]) -> bytes:
     return sse.encode(orjson.dumps({**head, "choices": choices}))
 
 
-def _embeddings(body: Body, model: str) -> Simulation:
-    try:
-        found = vectors(body["input"], body.get("dimensions"), body.get("encoding_format"))
-    except TooMany as error:
-        return _refusal(400, "invalid_request_error", str(error))
+def _embeddings(body: Body, model: str) -> Body:
+    found = vectors(body["input"], body.get("dimensions"), body.get("encoding_format"))
     taken = input_tokens(body, Endpoint.EMBEDDINGS)
-    answer: Body = {
+    return {
         "object": "list",
         "data": [
             {"object": "embedding", "index": index, "embedding": vector}
             for index, vector in enumerate(found)
         ],
         "model": model,
+        "usage": {"prompt_tokens": taken, "total_tokens": taken},
     }
-    if model != "simulated-no-usage":
-        answer["usage"] = {"prompt_tokens": taken, "total_tokens": taken}
-    return _whole(answer, model)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from gateway.models import Deployment, Provider
 from gateway.proxy.errors import UpstreamFailed
 from gateway.proxy.gate import Gate
 from gateway.proxy.keyring import NONE, Keyring
+from gateway.proxy.probes import Probes
 from gateway.proxy.sharing import Sharing
 from gateway.proxy.stations import Stations
 from gateway.proxy.store import circuits
@@ -101,7 +103,98 @@ def test_the_others_answer_meanwhile(gateway, mock):
     assert 5 <= len(failures) <= 10  # five in each worker at the most
 
 
+def test_one_call_of_all_workers_is_the_probe(gateway, mock):
+    model, house = broken(mock)
+    opened(gateway, house)
+    mock.behave(model, latency=1500)
+    failures = sum(one["model"] == model for one in mock.books())
+
+    def volley(_):
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda _: gateway.chat(house.secret, house.model), range(8)))
+
+    for number in range(60):
+        answers = [code(one) for one in volley(number)]
+        probes = sum(one["model"] == model for one in mock.books()) - failures
+        if probes:
+            break
+    assert probes == 1
+    assert sorted(answers) == [(200, None)] + [(503, "upstream_unavailable")] * 7
+
+
 # Without a network
+
+
+@pytest.fixture
+def two(loop):
+    """Two workers' permits, their connections kept up; and how Redis goes away."""
+    connections = [Connection(URL, 1.0) for _ in range(2)]
+    keeping = [loop.spawn(each.keep()) for each in connections]
+
+    async def up():
+        for each in connections:
+            await asyncio.wait_for(each.up.wait(), 10)
+
+    async def away():
+        for task in keeping:
+            task.cancel()
+        await asyncio.wait(keeping)
+
+    loop.run(up())
+    return [Probes(each, f"w{at}") for at, each in enumerate(connections)], away
+
+
+def half_open(name):
+    station = stations().of(deployment(name))
+    station.circuit = circuit.Circuit(until_s=1.0, trips=1)
+    return station
+
+
+def test_the_permit_is_one_for_all_and_only_its_owner_gives_it_back(loop, two):
+    (one, other), away = two
+    station = half_open(estate.name("d"))
+
+    async def story():
+        assert await one.permits(station)
+        assert not await other.permits(station)
+        other.over(station)  # which it had not
+        assert not await other.permits(station)
+        one.over(station)
+        await asyncio.gather(*one._returning)
+        assert await other.permits(station)
+        other.over(station)
+        await asyncio.gather(*other._returning)
+        await away()
+        assert await one.permits(station)  # Redis is away: each goes by its own circuit
+        assert await other.permits(station)
+
+    loop.run(story())
+
+
+def test_who_is_well_needs_no_permit(loop, two):
+    (one, other), _ = two
+    station = stations().of(deployment(estate.name("d")))
+
+    async def story():
+        assert await one.permits(station)
+        assert await other.permits(station)
+
+    loop.run(story())
+
+
+def test_a_permit_that_was_asked_for_in_vain_is_given_back(loop, two):
+    (one, other), _ = two
+    station = half_open(estate.name("d"))
+
+    async def story():
+        asking = asyncio.ensure_future(one.permits(station))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await asyncio.gather(*one._returning)
+        assert await other.permits(station)
+
+    loop.run(story())
 
 
 def test_shared_by_two_workers_and_local_without_redis(loop):

@@ -183,14 +183,20 @@ def test_nobody_there_costs_nothing(gateway):
         (302, {"location": "{mock}/chat/completions"}, ANSWER),
         (307, {"location": "{mock}/chat/completions"}, b""),
         (204, {}, b""),
-        (200, {"content-encoding": "gzip"}, gzip.compress(ANSWER)),
+        (200, {"content-encoding": "compress"}, ANSWER),
+        (200, {"content-encoding": "gzip, br"}, ANSWER),
+        (200, {"content-encoding": "gzip"}, ANSWER),
+        (200, {"content-encoding": "gzip"}, gzip.compress(ANSWER)[:-9]),
         (200, {}, b'{"error": {"message": "in the body"}}'),
         (200, {}, b'{"choices": {}}'),
         (200, {}, b"[]"),
         (200, {}, b'{"choices": [{"message": "text"}]}'),
     ],
-    ids=["302", "307", "204", "gzip", "error", "no list", "a list", "no message"],
-)
+    ids=[
+        "302", "307", "204", "coding", "codings", "no gzip", "half gzip", "error", "no list",
+        "a list", "no message",
+    ],
+)  # fmt: skip
 def test_what_is_no_answer_is_not_passed_on(gateway, mock, status, headers, body):
     headers = {name: value.replace("{mock}", mock.base_url) for name, value in headers.items()}
     before = len(mock.books())

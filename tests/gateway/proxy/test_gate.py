@@ -69,32 +69,44 @@ def test_who_gave_up_leaves_its_place_in_the_queue():
     run(story)
 
 
-@given(st.lists(st.sampled_from("elc"), max_size=60), st.integers(1, 4), st.integers(0, 4))
+def take(step, group, gate, coming, inside):
+    """Enter, leave, or hang up while waiting."""
+    if step == "e":
+        coming.append((group, asyncio.ensure_future(gate.enter(group))))
+    elif step == "l" and inside:
+        gate.leave(inside.pop())
+    elif step == "c" and coming:
+        coming.pop()[1].cancel()
+
+
+STEPS = st.tuples(st.sampled_from("elc"), st.sampled_from("ab"))
+
+
+@given(st.lists(STEPS, max_size=60), st.integers(1, 4), st.integers(0, 4))
 def test_no_slot_is_ever_lost_or_given_twice(steps, most, queue):
     """Entering, leaving, hanging up and waiting in any order: at the end everything is free."""
 
     async def story():
-        gate, coming, inside = Gate(most, queue, 60, Shed()), [], 0
-        for step in steps:
-            if step == "e":
-                coming.append(asyncio.ensure_future(gate.enter()))
-            elif step == "l" and inside:
-                gate.leave()
-                inside -= 1
-            elif step == "c" and coming:
-                coming.pop().cancel()
+        gate, coming, inside = Gate(most, queue, 60, Shed()), [], []
+        for step, group in steps:
+            take(step, group, gate, coming, inside)
             await asyncio.sleep(0)
-            done = [one for one in coming if one.done()]
-            coming = [one for one in coming if not one.done()]
-            inside += sum(not one.cancelled() and one.exception() is None for one in done)
-            assert inside <= gate.inside <= most
-        for one in coming:
+            done = [one for one in coming if one[1].done()]
+            coming = [one for one in coming if not one[1].done()]
+            inside += [
+                name for name, one in done if not one.cancelled() and one.exception() is None
+            ]
+            assert len(inside) <= gate.inside <= most
+            assert gate.waiting <= queue
+        for _, one in coming:
             one.cancel()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        while gate.inside > 0:
-            gate.leave()
-        assert (gate.inside, gate.try_enter()) == (0, True)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert gate.waiting == 0
+        for group in inside:
+            gate.leave(group)
+        assert gate.inside == 0
+        assert gate.try_enter()
 
     run(story)
 
@@ -111,5 +123,106 @@ def test_a_turn_that_nobody_takes_goes_to_the_next():
         assert first.cancelled()
         assert second.exception() is None
         assert gate.inside == 1
+
+    run(story)
+
+
+# Two tenants before one gate
+
+
+class Flooded:
+    """A gate that one tenant has filled, queue and all."""
+
+    def __init__(self, most, queue):
+        self.shed, self.order = Shed(), []
+        self.gate = Gate(most, queue, 60, self.shed)
+        self.coming = [asyncio.ensure_future(self.come("flood")) for _ in range(most + queue)]
+
+    async def come(self, tenant):
+        try:
+            await self.gate.enter(tenant)
+        except Unavailable:
+            self.order.append(f"{tenant} refused")
+            raise
+        self.order.append(tenant)
+
+    async def arrive(self, tenant, count):
+        self.coming += [asyncio.ensure_future(self.come(tenant)) for _ in range(count)]
+        await self.settled()
+
+    async def settled(self):
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def over(self):
+        for one in self.coming:
+            one.cancel()
+        await asyncio.gather(*self.coming, return_exceptions=True)
+
+
+def test_the_flood_of_one_tenant_does_not_starve_another():
+    """Whoever has the fewest in is next, although a hundred came before."""
+
+    async def story():
+        flooded = Flooded(4, 100)
+        await flooded.settled()
+        assert flooded.order == ["flood"] * 4
+        await flooded.arrive("quiet", 3)
+        assert flooded.order[4:] == ["flood refused"] * 3  # its newest gave way in the full queue
+        for _ in range(4):
+            flooded.gate.leave("flood")
+        await flooded.settled()
+        assert sorted(flooded.order[7:]) == ["flood", "flood", "quiet", "quiet"]
+        assert flooded.order[7] == "quiet"
+        await flooded.over()
+
+    run(story)
+
+
+def test_a_tenant_that_keeps_its_slots_for_long_gets_no_more_than_its_share():
+    async def story():
+        flooded = Flooded(4, 10)
+        await flooded.arrive("quiet", 5)
+        for _ in range(2):
+            flooded.gate.leave("flood")
+            await flooded.settled()
+        assert [one for one in flooded.order if one == "quiet"] == ["quiet"] * 2
+        flooded.gate.leave("quiet")
+        await flooded.settled()
+        assert flooded.order[-1] == "quiet"  # one against two
+        await flooded.over()
+
+    run(story)
+
+
+def test_equals_take_turns():
+    async def story():
+        order, gate = [], Gate(1, 9, 60, Shed())
+        await gate.enter("x")
+
+        async def come(name):
+            await gate.enter(name)
+            order.append(name)
+            gate.leave(name)
+
+        coming = [asyncio.ensure_future(come(name)) for name in "aaaabbc"]
+        await asyncio.sleep(0)
+        gate.leave("x")
+        await asyncio.gather(*coming)
+        assert order == list("abcabaa")
+        assert gate.inside == 0
+
+    run(story)
+
+
+def test_a_full_queue_gives_way_to_no_one_who_has_as_much_of_it():
+    async def story():
+        flooded = Flooded(1, 4)
+        await flooded.arrive("quiet", 5)
+        assert flooded.order.count("flood refused") == 2
+        assert flooded.order.count("quiet refused") == 3
+        assert flooded.gate.waiting == 4
+        assert flooded.shed.count == 5
+        await flooded.over()
 
     run(story)

@@ -1,8 +1,14 @@
 """Several credentials are used in turn; those that the provider refuses or limits rest."""
 
+import asyncio
+
 import pytest
+from django.conf import settings
 
 from gateway.proxy.keyring import FIRST_REST_S, LONGEST_REST_S, NONE, Keyring, Secret
+from gateway.proxy.store import rests
+from gateway.proxy.store.connection import Connection
+from gateway.proxy.store.rests import Place, Rest
 from gateway.services.providers import credential_set
 from tests import books, estate
 from tests.gateway.routing.test_order import deployment
@@ -85,6 +91,73 @@ def test_what_is_known_is_bounded(keyring, clock, monkeypatch):
     assert len(keyring._resting) <= 11
 
 
+def test_what_another_worker_was_refused_rests_here_too(keyring, clock):
+    place = Place(AT.id, A.id)
+    keyring.adopt({place: Rest(clock.now_s + 20, 2)})
+    assert keyring.pick(AT, (A, B)) == keyring.pick(AT, (A, B)) == B
+    assert keyring.refusal(AT, (A,)).code == "upstream_credential_rejected"
+    keyring.adopt({})  # the other found it good again
+    assert keyring.refusal(AT, (A,)) is None
+
+
+def test_what_others_say_is_believed_within_reason(keyring, clock):
+    place = Place(AT.id, A.id)
+    keyring.adopt({place: Rest(clock.now_s + 10**6, 10**6)})
+    clock.now_s += LONGEST_REST_S
+    assert keyring.refusal(AT, (A,)) is None
+    keyring.adopt({place: Rest(clock.now_s - 1, 1)})
+    assert keyring.refusal(AT, (A,)) is None
+
+
+def test_what_was_not_told_yet_is_kept_whatever_others_say(keyring):
+    keyring.refused(AT, A)
+    keyring.adopt({})
+    assert keyring.refusal(AT, (A,)) is not None
+    keyring.limited(AT, B, 5)
+    keyring.adopt({Place(AT.id, B.id): Rest(0.0, 1)})
+    keyring.adopt({})
+    assert keyring.refusal(AT, (B,)).code == "upstream_rate_limited"
+
+
+def test_who_shares_hears_of_each_change(keyring, clock):
+    heard = []
+    keyring.changed = heard.append
+    keyring.refused(AT, A)
+    keyring.refused(AT, A)
+    keyring.limited(AT, B, 5)
+    keyring.good(AT, B)
+    assert heard == [Place(AT.id, A.id)]
+    clock.now_s += FIRST_REST_S
+    keyring.good(AT, A)
+    assert heard == [Place(AT.id, A.id)] * 2
+    assert keyring.refused_at(Place(AT.id, A.id)) is None
+
+
+def test_rests_are_shared_and_what_is_stale_is_forgotten(loop):
+    place, old = Place(estate.name("d"), "a"), Place(estate.name("d"), "b")
+
+    async def story():
+        connection = Connection(settings.GATEHOUSE.redis_url, 1.0)
+        keeping = asyncio.ensure_future(connection.keep())
+        await asyncio.wait_for(connection.up.wait(), 10)
+        await rests.tell(connection, place, Rest(5000.0, 3))
+        await rests.tell(connection, old, Rest(1000.0, 1))
+        first = await rests.look(connection, 1001.0)
+        later = await rests.look(connection, 1000.0 + rests.STALE_S + 1)
+        again = await rests.look(connection, 1001.0)
+        await rests.forget(connection, place)
+        last = await rests.look(connection, 1001.0)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        return first, later, again, last
+
+    first, later, again, last = loop.run(story())
+    assert (first[place], first[old]) == (Rest(5000.0, 3), Rest(1000.0, 1))
+    assert place in later
+    assert old not in again
+    assert place not in last
+
+
 def test_no_secret_is_in_a_word_of_it():
     assert "sk-" not in repr((A, {A}))
 
@@ -145,6 +218,24 @@ def test_one_that_is_refused_is_left_out_and_told(gateway, mock):
     )
     assert line["level"] == "error"
     assert "sk-pool" not in gateway.output()
+
+
+def test_every_worker_lets_it_rest_within_a_second(mock, db):
+    with Gateway(workers=2) as gateway:
+        model = estate.name("picky")
+        mock.behave(model, status=401)
+        house = pool(mock, model, "")
+        assert gateway.chat(house.secret, house.model).status_code == 502
+
+        def asked():
+            """Each call has a connection of its own, so that either worker has its turn."""
+            before = len(books.entries(mock, house))
+            for _ in range(6):
+                assert gateway.chat(house.secret, house.model).status_code == 502
+            return len(books.entries(mock, house)) - before
+
+        eventually(lambda: asked() == 0, 3.0)
+        assert len(books.entries(mock, house)) <= 8
 
 
 def test_what_a_provider_says_is_left_is_kept_to(gateway, mock):

@@ -128,19 +128,20 @@ def test_what_changes_a_price_does_not_matter_where_it_is_nothing(sdk, mock):
 
 
 @pytest.mark.parametrize("ask", [draw, speak, hear])
-def test_what_no_provider_of_the_model_serves_is_refused(sdk, db, ask):
+def test_what_no_provider_of_the_model_serves_is_refused(sdk, mock, ask):
+    at = estate.provider(mock.base_url, dialect="anthropic")
     with pytest.raises(openai.BadRequestError) as caught:
-        ask(sdk, house(estate.OPEN, (None, "simulated")))
+        ask(sdk, estate.estate(estate.route((at, "mock"))))
     assert caught.value.param == "model"
 
 
 @pytest.mark.parametrize(
     ("ask", "fields", "param"),
     [
-        (draw, {"stream": True}, "stream"),
+        (draw, {"stream": True, "partial_images": 1}, "partial_images"),
         (draw, {"n": 11}, "n"),
         (speak, {"stream_format": "sse"}, "stream_format"),
-        (hear, {"stream": True}, "stream"),
+        (hear, {"stream": True, "response_format": "srt"}, "response_format"),
         (hear, {"response_format": "xml"}, "response_format"),
     ],
 )
@@ -258,3 +259,30 @@ def test_a_form_is_taken_where_one_is_wanted_alone(gateway, mock):
     with gateway.client(home_of(mock).secret) as client:
         answer = client.post("/v1/images/generations", data={"model": "m"}, files={"file": SOUND})
     assert answer.status_code == 415
+
+
+def test_a_stream_of_a_picture_is_one_event_with_all_of_it(sdk, mock):
+    home = home_of(mock, price=FREE, budgets=books.HARD)
+    (event,) = draw(sdk, home, stream=True)
+    assert event.type == "image_generation.completed"
+    assert event.b64_json == mock_media.PIXEL
+    assert event.usage.output_tokens == 1000
+    (entry,) = books.entries(mock, home)
+    assert "stream" not in entry["body"]
+
+
+@pytest.mark.parametrize("policy", [estate.OPEN, MASK_ANSWERS], ids=["open", "masked"])
+def test_a_stream_of_a_transcription_is_judged_whole(sdk, mock, policy):
+    home = home_of(mock, policy, price=FREE, budgets=books.HARD)
+    *_, delta, done = hear(sdk, home, stream=True, prompt=f"Write to {MAIL}.")
+    assert (delta.type, done.type) == ("transcript.text.delta", "transcript.text.done")
+    assert delta.delta == done.text
+    assert (MAIL in done.text) == (policy == estate.OPEN)
+    assert done.usage.output_tokens == 5
+    (entry,) = books.entries(mock, home)
+    assert "stream" not in entry["body"]
+
+
+def test_a_stream_of_a_transcription_that_is_forbidden_is_an_error(sdk, mock):
+    with pytest.raises(openai.PermissionDeniedError):
+        hear(sdk, home_of(mock, DENY_ANSWERS), stream=True, prompt=f"Write to {MAIL}.")

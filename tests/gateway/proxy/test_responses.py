@@ -313,3 +313,31 @@ def test_usage_that_is_not_told_is_not_free(sdk, mock, stream):
     assert ask(sdk, home, stream=stream)
     (hold,) = books.holds(home).values()
     assert books.posted(home) == books.micros(hold.bound_pico) > 0
+
+
+PROMPTED = """
+policy: {name}
+default: permit
+rules:
+  - id: house
+    when: call.endpoint == "responses"
+    add_system_prompt: "Speak of nobody."
+"""
+
+
+def test_a_translated_response_says_again_what_was_asked_for(sdk):
+    home = of_simulated()
+    found = ask(sdk, home, instructions="Be brief.", temperature=0.5, tools=[WEATHER])
+    assert (found.instructions, found.temperature) == ("Be brief.", 0.5)
+    assert found.tools[0].parameters == WEATHER["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "instructions"),
+    [(PROMPTED, "Be brief."), (MASK_REQUESTS, f"Write to {MAIL}.")],
+    ids=["prompted", "masked"],
+)
+def test_instructions_that_a_policy_changed_are_not_told_again(sdk, policy, instructions):
+    found = ask(sdk, of_simulated(policy=policy), instructions=instructions)
+    assert found.instructions is None
+    assert "nobody" not in found.model_dump_json()

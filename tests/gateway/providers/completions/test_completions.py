@@ -323,7 +323,7 @@ def test_a_reply_is_a_completion_whole_and_streamed():
         Spoken((), "tool_calls"),
     )
     reply = Reply("chatcmpl-1", "m", spoken, Usage(5, 3))
-    body = CLIENT.body(reply, 7)
+    body = CLIENT.body(reply, Source("", "", 7))
     Completion.model_validate(body, strict=True)
     assert [choice["text"] for choice in body["choices"]] == ["Good day", "No.", ""]
     assert [c["finish_reason"] for c in body["choices"]] == ["stop", "content_filter", "stop"]

@@ -4,20 +4,22 @@ import json
 
 import orjson
 import pytest
-from openai.types import ImagesResponse, image_generate_params
+from openai.types import ImageGenStreamEvent, ImagesResponse, image_generate_params
 from openai.types.audio import (
     Transcription,
+    TranscriptionStreamEvent,
     TranscriptionVerbose,
     speech_create_params,
     transcription_create_params,
 )
+from pydantic import TypeAdapter
 
 from gateway.exchange import Body, Edit, Endpoint, Usage
-from gateway.providers import multipart
+from gateway.providers import multipart, sse
 from gateway.providers.dialect import Errand, Passing, Target
 from gateway.providers.dialects import NATIVE, PARSERS, WIRES
 from gateway.providers.edits import apply
-from gateway.providers.fault import BadAnswer, BadRequest
+from gateway.providers.fault import BadAnswer, BadRequest, TooLarge
 from gateway.providers.openai import fields
 from gateway.providers.openai.leaves import answer_view, view
 from tests import mock_media
@@ -125,7 +127,10 @@ def test_case_15_each_field_of_a_body_is_listed(endpoint, params):
         (Endpoint.IMAGES, {"prompt": ["x"]}, "prompt"),
         (Endpoint.IMAGES, {"n": 11}, "n"),
         (Endpoint.IMAGES, {"n": "1"}, "n"),
-        (Endpoint.IMAGES, {"stream": True}, "stream"),
+        (Endpoint.IMAGES, {"stream": "true"}, "stream"),
+        (Endpoint.IMAGES, {"stream": True, "n": 2}, "n"),
+        (Endpoint.IMAGES, {"stream": True, "n": 1, "partial_images": 2}, "partial_images"),
+        (Endpoint.IMAGES, {"stream": True, "n": 1, "response_format": "url"}, "response_format"),
         (Endpoint.IMAGES, {"response_format": "gif"}, "response_format"),
         (Endpoint.IMAGES, {"user": 3}, "user"),
         (Endpoint.SPEECH, {"model": 3}, "model"),
@@ -138,7 +143,8 @@ def test_case_15_each_field_of_a_body_is_listed(endpoint, params):
         (Endpoint.TRANSCRIPTIONS, {"model": ""}, "model"),
         (Endpoint.TRANSCRIPTIONS, {"file": "x"}, "file"),
         (Endpoint.TRANSCRIPTIONS, {"file": None}, "file"),
-        (Endpoint.TRANSCRIPTIONS, {"stream": "true"}, "stream"),
+        (Endpoint.TRANSCRIPTIONS, {"stream": "yes", "response_format": "json"}, "stream"),
+        (Endpoint.TRANSCRIPTIONS, {"stream": "true"}, "response_format"),
         (Endpoint.TRANSCRIPTIONS, {"response_format": "xml"}, "response_format"),
         (Endpoint.TRANSCRIPTIONS, {"temperature": "hot"}, "temperature"),
         (Endpoint.TRANSCRIPTIONS, {"temperature": "inf"}, "temperature"),
@@ -289,7 +295,90 @@ def test_what_is_no_answer(endpoint, raw):
         read(endpoint, raw)
 
 
-def test_nothing_is_streamed():
-    for endpoint in MEDIA:
+PASSING = Passing(collect=False, limit=1000, keep_usage=False, created_s=1)
+
+
+def test_sound_is_not_streamed():
+    with pytest.raises(BadAnswer):
+        native(Endpoint.SPEECH).stream(PASSING)
+
+
+STREAMED = [
+    (Endpoint.IMAGES, mock_media.images({"prompt": "a bird"}, "end")),
+    (Endpoint.TRANSCRIPTIONS, mock_media.transcription("Hello you.", "json", "end")),
+    (Endpoint.TRANSCRIPTIONS, {"text": "Hello you.", "logprobs": [{"token": "Hello you."}]}),
+    (
+        Endpoint.TRANSCRIPTIONS,
+        {
+            "text": "Hello you.",
+            "segments": [
+                {"id": "s", "start": 0.0, "end": 1.5, "speaker": "A", "text": "Hello you."}
+            ],
+            "usage": {"type": "duration", "seconds": 2},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "answer"), STREAMED)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_stream_is_the_whole_answer_in_events_of_the_api(endpoint, answer, size):
+    raw = orjson.dumps(answer)
+
+    def through(collect):
+        stream = native(endpoint).stream(PASSING._replace(collect=collect))
+        fed = [stream.feed(raw[at : at + size]) for at in range(0, len(raw), size)]
+        assert not stream.done
+        assert b"".join(fed) == b""
+        told = stream.close()
+        assert (stream.done, stream.failed) == (True, None)
+        return stream, told
+
+    passing, told = through(collect=False)
+    gathering, nothing = through(collect=True)
+    whole = native(endpoint).answer(raw, viewed=True, created_s=1)
+    assert nothing == b""
+    assert gathering.assemble() == whole
+    assert native(endpoint).render(whole, keep_usage=False) == told
+    assert passing.usage == whole.usage
+    kinds = []
+    for event in sse.Parser(1 << 16).feed(told):
+        body = EVENTS[endpoint].validate_json(event.data, strict=True)
+        assert body.type.encode() == event.name
+        kinds.append(body.type)
+    assert kinds[-1].endswith((".completed", ".done"))
+
+
+EVENTS = {
+    Endpoint.IMAGES: TypeAdapter(ImageGenStreamEvent),
+    Endpoint.TRANSCRIPTIONS: TypeAdapter(TranscriptionStreamEvent),
+}
+
+
+@pytest.mark.parametrize("endpoint", EVENTS)
+def test_a_stream_of_what_is_no_answer_has_failed(endpoint):
+    for raw in (b"{}", b"\xff", b'{"error": {"message": "no"}}'):
+        stream = native(endpoint).stream(PASSING)
+        stream.feed(raw)
+        assert stream.close() == b""
+        assert stream.failed
+        assert not stream.done
         with pytest.raises(BadAnswer):
-            native(endpoint).stream(Passing(collect=False, limit=1, keep_usage=False, created_s=1))
+            stream.assemble()
+
+
+def test_a_stream_that_is_too_long_is_not_kept():
+    stream = native(Endpoint.IMAGES).stream(PASSING)
+    with pytest.raises(TooLarge):
+        stream.feed(b"x" * 1001)
+
+
+def test_a_stream_is_asked_for_as_a_whole():
+    for endpoint, yes in ((Endpoint.IMAGES, True), (Endpoint.TRANSCRIPTIONS, "true")):
+        more = {"n": 1} if endpoint is Endpoint.IMAGES else {"response_format": "json"}
+        call = ask(endpoint, stream=yes, **more)
+        assert call.stream
+        sent = native(endpoint).outgoing(call, call.body, TARGET._replace(stream=True))
+        assert "stream" not in sent.body
+        errand = Errand("https://h/v1", "real", "sk", stream=True, request_id="r", now_s=1.0)
+        assert WIRES["openai"].request(sent, errand).headers["accept"] != "text/event-stream"

@@ -252,13 +252,13 @@ def test_half_an_event_at_the_end_is_dropped():
 )
 def test_what_no_response_can_hold(choices, usage):
     with pytest.raises(BadAnswer):
-        ResponsesClient().body(Reply("x", "m", choices, usage), 1)
+        ResponsesClient().body(Reply("x", "m", choices, usage), Source("", "", 1))
 
 
 def test_words_and_a_refusal_are_parts_of_one_message_whole_and_streamed():
     parts = (Text("Well. "), Declined("No."))
     reply = Reply("x", "m", (Spoken(parts, "stop"),), Usage(1, 2))
-    body = ResponsesClient().body(reply, 7)
+    body = ResponsesClient().body(reply, Source("", "", 7))
     assert [part["type"] for part in body["output"][0]["content"]] == ["output_text", "refusal"]
     writer = ResponseWriter(Source("x", "m", 7))
     (*_, last) = events(writer.write(pieces(reply)) + writer.end(reply.usage))

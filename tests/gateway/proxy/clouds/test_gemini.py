@@ -63,6 +63,7 @@ def test_a_tool_is_called_and_its_result_goes_back(mock, sdk, stream):
         chunks = sdk.chat(house, ask, tools=[WEATHER], stream=True)
         deltas = [call for c in chunks for call in c.choices[0].delta.tool_calls or ()]
         name, identity = deltas[0].function.name, deltas[0].id
+        extra = deltas[0].model_extra
         given = "".join(call.function.arguments or "" for call in deltas)
         assert chunks[-1].choices[0].finish_reason == "tool_calls"
         message = {
@@ -72,6 +73,7 @@ def test_a_tool_is_called_and_its_result_goes_back(mock, sdk, stream):
                     "id": identity,
                     "type": "function",
                     "function": {"name": name, "arguments": given},
+                    **extra,
                 }
             ],
         }
@@ -83,9 +85,12 @@ def test_a_tool_is_called_and_its_result_goes_back(mock, sdk, stream):
         given = choice.message.tool_calls[0].function.arguments
     assert json.loads(given) == {"town": "Oslo"}
     result = {"role": "tool", "tool_call_id": identity, "content": "Sunny"}
+    (call,) = message["tool_calls"]
+    assert call["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}}
     last = sdk.chat(house, [*ask, message, result], tools=[WEATHER]).choices[0]
     assert last.finish_reason == "stop"
     sent = books.entries(mock, house)[-1]["body"]["contents"]
+    assert [part.get("thoughtSignature") for part in sent[1]["parts"]][-1] == "c2lnbmVk"
     assert sent[-1]["parts"] == [
         {
             "functionResponse": {

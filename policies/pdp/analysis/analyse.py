@@ -7,7 +7,7 @@ from policies.pdp.analysis.finding import Finding, Report
 from policies.pdp.analysis.meeting import meetings
 from policies.pdp.analysis.single import singles
 from policies.pdp.analysis.standing import standings
-from policies.pdp.analysis.view import STEPS_MAX, Asker, View
+from policies.pdp.analysis.view import Asker, View, steps_for
 from policies.pdp.document import Document
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.rules import PHASES
@@ -22,17 +22,18 @@ class Hits:
 
 
 def analyse(
-    policy: EffectivePolicy, hits: Hits | None = None, steps_max: int = STEPS_MAX
+    policy: EffectivePolicy, hits: Hits | None = None, steps_max: int | None = None
 ) -> Report:
     """Return what is wrong with an effective policy.
 
     Exemptions are not looked at: they end, and the rules stay.
     """
     found: list[Finding] = []
+    most = steps_for(policy) if steps_max is None else steps_max
     steps = undecided = 0
     for phase in PHASES:
         view = View(policy, phase)
-        asker = Asker([view.risks] if phase == "request" else (), steps_max - steps)
+        asker = Asker([view.risks] if phase == "request" else (), most - steps)
         found += _phase(view, asker, hits)
         steps += asker.steps
         undecided += asker.undecided
@@ -42,7 +43,7 @@ def analyse(
 
 
 def analyse_document(
-    document: Document, hits: Hits | None = None, steps_max: int = STEPS_MAX
+    document: Document, hits: Hits | None = None, steps_max: int | None = None
 ) -> Report:
     """Return what is wrong with one policy, taken alone."""
     policy = EffectivePolicy([Layered("tenant", document.name, 0, document)])

@@ -30,8 +30,7 @@ def standings(view: View, asker: Asker, sound: Sound) -> Iterator[Finding]:
 
 def _denial(view: View, asker: Asker, item: BoundRule) -> Iterator[Finding]:
     """A rule that denies what others deny already."""
-    own = [cause for cause in view.causes if cause.ref == item.ref]
-    found = asker.permitted([view.goal(item.rule.when)], view.denials(own))
+    found = asker.permitted([view.goal(item.rule.when)], view.denials(item.ref))
     if found.answer.found == "no":
         others = _refs(found.used)
         kind, severity = _kind(view, asker, item, others)
@@ -60,8 +59,7 @@ def _moot(view: View, asker: Asker, item: BoundRule) -> Iterator[Finding]:
     effects = [each for each in item.rule.obligations if not isinstance(each, ADVICE)]
     if not effects and not item.rule.permit:
         return
-    own = [cause for cause in view.causes if item.ref in (cause.ref, *cause.others)]
-    found = asker.permitted([view.goal(item.rule.when)], view.denials(own))
+    found = asker.permitted([view.goal(item.rule.when)], view.denials(item.ref))
     if found.answer.found == "no":
         others = _refs(found.used)
         words = f"whenever {item.ref} matches, {_named(others)} denies the call"
@@ -76,10 +74,9 @@ def _covered(view: View, asker: Asker, sound: Sound, item: BoundRule) -> Iterato
             for other in view.enforced
             if other is not item and other in sound and _as_strict(other, item, obligation)
         ]
-        causes = [Cause(other.ref, other.rule.when) for other in others]
-        if not causes:
+        if not others:
             continue
-        found = asker.permitted([view.goal(item.rule.when)], view.denials_of(causes))
+        found = asker.permitted([view.goal(item.rule.when)], list(map(view.condition, others)))
         if found.answer.found != "no":
             continue
         refs = _refs(found.used)
@@ -105,7 +102,7 @@ def _idle(view: View, item: BoundRule) -> Iterator[Finding]:
     if item.rule.permit and policy.document.default_permit:
         words = f"{item.ref} permits, but the policy {policy.name} permits by default"
         yield view.finding("ineffective", "note", words, [item], reason="default: permit")
-    if item.rule.risk and not any("risk" in (*r.reads, *r.rule.shows) for r in view.all_rules):
+    if item.rule.risk and not view.is_risk_read:
         words = f"{item.ref} adds to the risk, and no rule reads it"
         yield view.finding("ineffective", "note", words, [item], reason="no condition names risk")
 

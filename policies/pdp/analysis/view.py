@@ -1,35 +1,36 @@
 """The rules of one phase as questions see them, and the asking within a bound. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from policies.pdp.analysis.causes import Cause, causes
 from policies.pdp.analysis.finding import Finding, Kind, Severity, place, witness
 from policies.pdp.combine import BoundRule
+from policies.pdp.compile import Clause, Match, compile_clauses
+from policies.pdp.decision import RuleRef
 from policies.pdp.evaluate import EffectivePolicy
-from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.expression.tree import Expression, facts_read
 from policies.pdp.program import Layered, bind
-from policies.pdp.request import SLOTS, FactValue, Phase
+from policies.pdp.request import RISK_MAX, SLOTS, FactValue, Phase
 from policies.pdp.rules import PHASES
 from policies.pdp.solver.goal import Goal
 from policies.pdp.solver.search import Risks
-from policies.pdp.solver.solve import Answer, risk_of, solve
-
-STEPS_MAX = 40_000
-"""Steps of all questions about one set of policies together."""
+from policies.pdp.solver.solve import Answer, solve
 
 QUESTION_MAX = 600
+_STEPS, _STEPS_PER_RULE = 20_000, 400
 _ROUNDS = 40
 _RISK = SLOTS["risk"]
 
 
-@dataclass(frozen=True, slots=True)
 class Denial:
-    """A cause that must not hold, and on which side."""
+    """A cause that must not hold, on which side, and a fast test of whether it does."""
 
-    cause: Cause
-    side: int = 0
+    def __init__(self, cause: Cause, side: int = 0) -> None:
+        self.cause = cause
+        self.side = side
+        self.test = _test(cause.when)
 
     @property
     def goal(self) -> Goal:
@@ -67,20 +68,30 @@ class View:
         """Return the goal that a condition holds here, or does not."""
         return Goal(condition, holds, self.side)
 
-    def denials(self, without: Iterable[Cause] = ()) -> list[Denial]:
-        """Return all causes but some, as what must not hold."""
-        left_out = list(without)
-        return [Denial(cause, self.side) for cause in self.causes if cause not in left_out]
+    def denials(self, but: RuleRef | None = None) -> list[Denial]:
+        """Return all causes but those of one rule, as what must not hold."""
+        return [each for each in self._denials if but not in (each.cause.ref, *each.cause.others)]
 
-    def denials_of(self, causes: Iterable[Cause]) -> list[Denial]:
-        """Return these causes as what must not hold."""
-        return [Denial(cause, self.side) for cause in causes]
+    def condition(self, item: BoundRule) -> Denial:
+        """Return the condition of a rule as what must not hold."""
+        return self._conditions[item.ref]
 
-    @property
-    def all_rules(self) -> tuple[BoundRule, ...]:
-        """The rules of both phases that are not disabled."""
+    @cached_property
+    def _denials(self) -> list[Denial]:
+        return [Denial(cause, self.side) for cause in self.causes]
+
+    @cached_property
+    def _conditions(self) -> dict[RuleRef, Denial]:
+        return {
+            item.ref: Denial(Cause(item.ref, item.rule.when), self.side) for item in self.enforced
+        }
+
+    @cached_property
+    def is_risk_read(self) -> bool:
+        """Whether a rule of either phase that is not disabled reads the risk, or shows it."""
         bound = (item for phase in PHASES for item in bind(self.policy.layered, phase))
-        return tuple(item for item in bound if item.rule.mode != "disabled")
+        active = (item for item in bound if item.rule.mode != "disabled")
+        return any("risk" in (*item.reads, *item.rule.shows) for item in active)
 
     def finding(
         self,
@@ -118,11 +129,17 @@ class View:
         )
 
 
+def steps_for(policy: EffectivePolicy) -> int:
+    """Return the bound on the steps of all questions about one effective policy."""
+    return _STEPS + _STEPS_PER_RULE * sum(len(each.document.rules) for each in policy.layered)
+
+
 class Asker:
     """Asks questions until a bound is reached, and counts those that have no answer then."""
 
-    def __init__(self, risks: Sequence[Risks], steps_max: int = STEPS_MAX) -> None:
+    def __init__(self, risks: Sequence[Risks], steps_max: int) -> None:
         self._risks = risks
+        self._seen = _Seen(risks)
         self._steps_max = steps_max
         self.steps = 0
         self.undecided = 0
@@ -156,6 +173,10 @@ class Asker:
         self.undecided += 1
         return Found(Answer("unknown"), ())
 
+    def _met(self, answer: Answer, denials: Sequence[Denial]) -> list[Denial]:
+        seen = {side: self._seen.by(answer.slots, side) for side in {each.side for each in denials}}
+        return [each for each in denials if each.test(seen[each.side])]
+
     def _least(self, goals: Sequence[Goal], used: Sequence[Denial], answer: Answer) -> Found:
         """Return the one cause that is enough for the proof, where one is."""
         for each in used if len(used) > 1 else ():
@@ -164,12 +185,22 @@ class Asker:
                 return Found(alone, (each.cause,))
         return Found(answer, tuple(each.cause for each in used))
 
-    def _met(self, answer: Answer, denials: Sequence[Denial]) -> list[Denial]:
-        seen = {each.side: self._seen(answer.slots, each.side) for each in denials}
-        return [each for each in denials if evaluate(each.cause.when, seen[each.side])]
 
-    def _seen(self, slots: Sequence[FactValue], side: int) -> list[FactValue]:
+class _Seen:
+    """Facts as each side sees them: with the risk of its own rules."""
+
+    def __init__(self, risks: Sequence[Risks]) -> None:
+        self._risks = [[(_test(condition), points) for condition, points in each] for each in risks]
+
+    def by(self, slots: Sequence[FactValue], side: int) -> Sequence[FactValue]:
+        """Return the facts of a side."""
+        if not self._risks:
+            return slots
         seen = list(slots)
-        if self._risks:
-            seen[_RISK] = risk_of(self._risks[side], slots)
+        points = sum(points for test, points in self._risks[side] if test(slots))
+        seen[_RISK] = min(points, RISK_MAX)
         return seen
+
+
+def _test(condition: Expression) -> Match:
+    return compile_clauses([Clause(condition)], adds_risk=False)

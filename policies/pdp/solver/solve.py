@@ -103,7 +103,12 @@ class _Question:
     def fits(self, values: Values) -> bool:
         """Say whether the goals are met, as the interpreter sees it."""
         slots = self.whole(values)
-        return all(self._met(goal, slots) for goal in self.goals)
+        at_risk = [goal for goal in self.goals if _reads_risk(goal)] if self.risks else []
+        return all(
+            bool(evaluate(goal.expression, slots)) == goal.holds
+            for goal in self.goals
+            if goal not in at_risk
+        ) and all(self._met(goal, slots) for goal in at_risk)
 
     def fits_together(self, values: Values) -> bool:
         """Say whether the goals are met by facts that can come about together."""
@@ -111,9 +116,12 @@ class _Question:
 
     def _met(self, goal: Goal, slots: Sequence[FactValue]) -> bool:
         seen = list(slots)
-        if self.risks:
-            seen[_RISK] = risk_of(self.risks[goal.side], slots)
+        seen[_RISK] = risk_of(self.risks[goal.side], slots)
         return bool(evaluate(goal.expression, seen)) == goal.holds
+
+
+def _reads_risk(goal: Goal) -> bool:
+    return any(use.name == "risk" for use in facts_read(goal.expression))
 
 
 def risk_of(risks: Risks, slots: Sequence[FactValue]) -> int:

@@ -86,6 +86,18 @@ class View:
             item.ref: Denial(Cause(item.ref, item.rule.when), self.side) for item in self.enforced
         }
 
+    @property
+    def everything(self) -> tuple[BoundRule, ...]:
+        """All rules, disabled ones too."""
+        return bind(self.policy.layered, self.phase)
+
+    def reads(self, condition: Expression) -> tuple[str, ...]:
+        """Return the facts that a condition depends on; by way of the risk, too."""
+        names = [use.name for use in facts_read(condition)]
+        if "risk" in names:
+            names += [use.name for when, _ in self.risks for use in facts_read(when)]
+        return tuple(dict.fromkeys(names))
+
     @cached_property
     def is_risk_read(self) -> bool:
         """Whether a rule of either phase that is not disabled reads the risk, or shows it."""
@@ -105,9 +117,7 @@ class View:
     ) -> Finding:
         """Return a finding about these rules, at the place of the first."""
         first = rules[0]
-        reads = [name for item in rules for name in item.reads]
-        if "risk" in reads:
-            reads += [use.name for when, _ in self.risks for use in facts_read(when)]
+        reads = [name for item in rules for name in self.reads(item.rule.when)]
         line, column = place(self.document(first).document, first.rule.line)
         return Finding(
             kind=kind,

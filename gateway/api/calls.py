@@ -138,12 +138,25 @@ class FindingShown(Shown):
         return int(line.finding[4])
 
 
+class WayShown(Shown):
+    """The nearest change with which a denied request would have passed."""
+
+    words = serializers.CharField()
+    changes = serializers.SerializerMethodField()
+
+    def get_changes(self, way: Any) -> list[dict[str, Any]]:
+        """Return each change in words, with the facts that would be other."""
+        changes: list[dict[str, Any]] = way.written()["changes"]
+        return changes
+
+
 class ExplanationShown(Shown):
     """A call explained."""
 
     call = CallShown()
     sentence = serializers.CharField()
     remedy = serializers.CharField()
+    way = WayShown(allow_null=True)
     steps = StepShown(many=True)
     rulings = RulingShown(many=True)
     unbuilt = serializers.CharField()

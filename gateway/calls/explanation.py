@@ -8,10 +8,20 @@ from audit.models import Record
 from audit.record import instant
 from gateway.calls import headline, wording
 from gateway.calls.compared import Compared, compared
-from gateway.calls.ruling import FINDINGS, CannotRebuildError, Ruling, Version, judge, rebuild
+from gateway.calls.ruling import (
+    FINDINGS,
+    CannotRebuildError,
+    Ruling,
+    Version,
+    judge,
+    rebuild,
+    slots_of,
+)
 from gateway.calls.steps import Step, steps
 from gateway.calls.story import Call, read
 from policies.models import PolicyVersion
+from policies.pdp.analysis.passing import Way, would_pass
+from policies.pdp.evaluate import EffectivePolicy
 from policies.pdp.request import FACTS, FindingFact, Phase
 
 
@@ -44,7 +54,7 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A call explained. Where the policy cannot be rebuilt there are no `rulings`, and `unbuilt`
-    says why.
+    says why. `way` is the nearest change with which a denied request would have passed.
     """
 
     call: Call
@@ -60,13 +70,14 @@ class Explanation:
     marks: tuple[Mark, ...]
     exemptions: tuple[str, ...] = ()
     compared: tuple[Compared, ...] = ()
+    way: Way | None = None
 
 
 def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Explanation:
     """Return the explanation of the call of these records."""
     call = read(records)
     versions = [Version(row.policy.name, row.number, row.source, row.canonical) for row in stored]
-    rulings, unbuilt = _rulings(call, versions)
+    rulings, unbuilt, way = _rulings(call, versions)
     decision = call.deciding.get("decision", {})
     return Explanation(
         call=call,
@@ -82,21 +93,30 @@ def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Expla
         marks=_marks(call.last.get("timings_us") or call.deciding.get("timings_us", {})),
         exemptions=_exemptions(call),
         compared=compared(call.deciding, call.last),
+        way=way,
     )
 
 
-def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...], str]:
+def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...], str, Way | None]:
     if "decision" not in call.deciding:
-        return (), "Only the end of an attempt was recorded: nothing left the gateway."
+        return (), "Only the end of an attempt was recorded: nothing left the gateway.", None
     try:
         policy = rebuild(call.deciding, versions)
     except CannotRebuildError as error:
-        return (), str(error)
+        return (), str(error), None
     at_s = instant(call.id).timestamp()
     found = [judge("request", call.deciding, policy, versions, at_s=at_s)]
     if call.last is not call.deciding and "decision" in call.last:
         found.append(judge("answer", call.last, policy, versions, at_s=at_s))
-    return tuple(found), ""
+    return tuple(found), "", _way(found[0], call, policy)
+
+
+def _way(ruling: Ruling, call: Call, policy: EffectivePolicy) -> Way | None:
+    """Return what would have passed: only where the request was denied as it would be today."""
+    denied = call.deciding["decision"]["effect"] == "deny"
+    if not denied or ruling.differs or ruling.assumed or call.deciding.get("failed"):
+        return None
+    return would_pass(policy, slots_of(call.deciding["facts"]), at_s=instant(call.id).timestamp())
 
 
 def _exemptions(call: Call) -> tuple[str, ...]:

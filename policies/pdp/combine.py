@@ -118,7 +118,7 @@ class _Cause:
 
 def combine(verdicts: Verdicts) -> Outcome:
     """Return the decision on these verdicts, the same in whatever order they come."""
-    causes = sorted(_causes(verdicts), key=lambda cause: (cause.rank, _order(cause.ref)))
+    causes = sorted(_causes(verdicts), key=lambda cause: (cause.rank, order(cause.ref)))
     matched = _sorted(verdicts.matched)
     contributions = tuple((str(item.ref), item.rule.risk) for item in matched if item.rule.risk)
     decision = Decision(
@@ -226,13 +226,14 @@ def _merge(earlier: Obligation, later: Obligation) -> Obligation:
     return cast("Obligation", cast("Any", earlier).merge(later))
 
 
-def _order(ref: RuleRef) -> tuple[int, str, str]:
+def order(ref: RuleRef) -> tuple[int, str, str]:
+    """Return by what rules are sorted: those of the highest layer come first."""
     return LAYERS.index(ref.layer), ref.rule, ref.policy
 
 
 def _sorted(items: Iterable[BoundRule]) -> list[BoundRule]:
     by_ref = {item.ref: item for item in items}
-    return [by_ref[ref] for ref in sorted(by_ref, key=_order)]
+    return [by_ref[ref] for ref in sorted(by_ref, key=order)]
 
 
 def _unique(refs: Iterable[RuleRef]) -> tuple[RuleRef, ...]:

@@ -64,6 +64,9 @@ def test_a_call_is_shown_and_explained(world, auditor):
     (ruling,) = told["rulings"]
     deciding = [rule["rule"] for rule in ruling["rules"] if rule["determining"]]
     assert deciding == ["no-cards"]
+    assert told["way"]["words"].startswith("without the ")
+    assert "CREDIT_CARD" in told["way"]["words"]
+    assert told["way"]["changes"][0]["facts"]["pii.kinds"] == ["EMAIL_ADDRESS"]
     assert "3 pieces of personal data" in told["sentence"] + str(told)
     assert {"kind": "CREDIT_CARD", "count": 2}.items() <= told["findings"][0].items()
 

@@ -182,6 +182,7 @@ class Case(NamedTuple):
     """A call before the policy: what was detected, and who may serve it, in order of trial.
 
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
+    `conversation` is the key's id and the name that the client gives its conversation, if any.
     """
 
     call: Call
@@ -190,6 +191,7 @@ class Case(NamedTuple):
     route: Route
     candidates: tuple[Deployment, ...]
     first: Judgement
+    conversation: tuple[str, str] = ("", "")
 
 
 class Outgoing(NamedTuple):
@@ -209,7 +211,7 @@ class Permitted:
     `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
     dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
     not. `redacted` says that something was taken out; `hidden`, how many characters of what hid
-    text, by carrier.
+    text, by carrier; `placeholders`, which values stand in the answer for what was taken out.
     """
 
     call: Call
@@ -220,6 +222,7 @@ class Permitted:
     outgoing: Outgoing
     redacted: bool = False
     hidden: tuple[tuple[str, int], ...] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ async def decide(
     if other is not None:
         route, tried = other, _candidates(other, head, call, principal, choosing)
         first = judge(slots, scan, principal, route, tried[0])
-    return Case(call, slots, scan, route, tried, first)
+    conversation = principal.row.public_id, head.conversation
+    return Case(call, slots, scan, route, tried, first, conversation)
 
 
 def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:

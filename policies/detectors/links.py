@@ -6,7 +6,7 @@ loss; what is one must not be missed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, cast
 
 from policies.detectors import normalise
@@ -61,7 +61,12 @@ def hosts(texts: list[str]) -> tuple[str, ...]:
 
     Beyond the most that are told stands "other", so that a list of allowed hosts is not met.
     """
-    found = sorted({link.host for text in texts for link in find(text) if link.host})
+    return told(link.host for text in texts for link in find(text))
+
+
+def told(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Return hosts as facts tell them; the empty one is none."""
+    found = sorted({host for host in hosts if host})
     return tuple(found[:HOSTS_MAX]) + (("other",) if len(found) > HOSTS_MAX else ())
 
 

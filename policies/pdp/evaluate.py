@@ -191,6 +191,11 @@ class EffectivePolicy:
         """True where a rule reads where the links of an answer lead to."""
         return any("answer.links" in (*rule.reads, *rule.shows) for rule in self._active())
 
+    @cached_property
+    def redacts_links(self) -> bool:
+        """True where a rule takes the links out of answers."""
+        return any(rule.redact is not None and rule.redact.links for rule in self._active())
+
     def _detectors(self, phase: Phase) -> frozenset[str]:
         needed: frozenset[str] = frozenset()
         for rule in self._active():

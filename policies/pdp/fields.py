@@ -122,15 +122,19 @@ def word(pattern: re.Pattern[str], what: str) -> Read[str]:
     return read
 
 
-def choice(options: Iterable[T]) -> Read[T]:
+def choice(options: Iterable[T], later: Iterable[str] = ()) -> Read[T]:
     """Read one of these texts."""
     known = {str(option): option for option in options}
+    early = frozenset(later)
 
     def read(node: Node) -> T:
         value = _string(node).text
         if value in known:
             return known[value]
         listed = ", ".join(known)
+        if value in early:
+            message = f"{value} is not available in this version"
+            raise fault(node.at, message, f"available: {listed}")
         hint = closest(value, known)
         raise fault(node.at, f'expected one of {listed}, found "{value[:64]}"', hint)
 

@@ -59,6 +59,8 @@ def test_negative_zero_is_zero():
         (fields.text(3), "{a: b}", "expected a text, found keys with values", ""),
         (fields.word(re.compile("[a-z]+"), "a word"), "a1", '"a1" is not a word', ""),
         (fields.choice(("on", "off")), "onn", 'one of on, off, found "onn"', 'did you mean "on"?'),
+        (fields.choice(("on", "off"), ("auto",)), "auto", "auto is not available in this version",
+         "available: on, off"),
         (fields.whole(1, 3), "4", "4 is not between 1 and 3", ""),
         (fields.whole(1, 3), "0", "0 is not between 1 and 3", ""),
         (fields.whole(1, 3), "1.0", 'expected a whole number, found the value "1.0"', ""),

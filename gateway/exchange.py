@@ -215,6 +215,7 @@ class Case(NamedTuple):
 
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
     `digests` are those of the view's leaves where anybody read them, keyed for the tenant.
+    `conversation` is the key's id and the name that the client gives its conversation, if any.
     """
 
     call: Call
@@ -224,6 +225,7 @@ class Case(NamedTuple):
     candidates: tuple[Deployment, ...]
     first: Judgement
     digests: Sequence[str] = ()
+    conversation: tuple[str, str] = ("", "")
 
 
 class Outgoing(NamedTuple):
@@ -243,7 +245,7 @@ class Permitted:
     `body` is what was judged, after every obligation, and `outgoing` the same in the provider's
     dialect; `cap` is the output limit per choice that is sent whether the client asked for one or
     not. `redacted` says that something was taken out; `hidden`, how many characters of what hid
-    text, by carrier.
+    text, by carrier; `placeholders`, which values stand in the answer for what was taken out.
     """
 
     call: Call
@@ -254,6 +256,7 @@ class Permitted:
     outgoing: Outgoing
     redacted: bool = False
     hidden: tuple[tuple[str, int], ...] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,20 @@ class AnswerStream(Protocol):
 
 class Passing(NamedTuple):
     """How an answer is read: `collect` gathers a stream, `limit` bounds it in bytes, `viewed` says
-    that rules will look at it, `created_s` is the instant that a translated answer bears."""
+    that rules will look at it, `created_s` is the instant that a translated answer bears. With
+    `passes` a stream that is gathered passes all the same: what leaves of it is seen to elsewhere.
+    """
 
     collect: bool
     limit: int
     keep_usage: bool
     created_s: int
+    passes: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of a stream may leave before it has ended."""
+        return self.collect and not self.passes
 
 
 class Interpreter(Protocol):

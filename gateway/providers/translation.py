@@ -111,7 +111,7 @@ class TranslatedStream:
     def close(self) -> bytes:
         """Read what the end left open; return the last events where the provider said all."""
         told = self._take(self._reader.close())
-        if self._passing.collect or self._reader.failed is not None or not self._is_whole():
+        if self._passing.silent or self._reader.failed is not None or not self._is_whole():
             return told
         return told + self._written().end(self._reader.usage)
 
@@ -129,6 +129,7 @@ class TranslatedStream:
         self._finishes += [piece.reason for piece in told if isinstance(piece, Finished)]
         if self._passing.collect:
             self._gathering.add(told)
+        if self._passing.silent:
             return b""
         return self._written().write(told) if told else b""
 

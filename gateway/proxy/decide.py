@@ -42,7 +42,8 @@ async def decide(
         route, tried = other, _candidates(other, head, call, principal, choosing)
         first = judge(slots, scan, principal, route, tried[0], at_s=at_s)
     metrics.compared("request", first.verdict)
-    return Case(call, slots, scan, route, tried, first, digests)
+    conversation = principal.row.public_id, head.conversation
+    return Case(call, slots, scan, route, tried, first, digests, conversation)
 
 
 def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:

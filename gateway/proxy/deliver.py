@@ -3,21 +3,23 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import orjson
 
 from gateway.exchange import Answer, Judgement, Permitted, Reservation
 from gateway.providers.dialect import AnswerStream
-from gateway.providers.fault import TooLarge
+from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.service.native import is_of_kind
 from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
-from gateway.proxy.errors import Refusal, UpstreamFailed
+from gateway.proxy.errors import Forbidden, Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.obligations import announce
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
+from gateway.proxy.withholding import Withholder
 
 LAST_WORD_S = 1.0
 SOUND = re.compile(r"\Aaudio/[a-z0-9.+-]{1,40}\Z")
@@ -40,7 +42,7 @@ async def whole(
     answer = inspect_answer.parse(permitted, raw, trail, passage.principal, response.headers)
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
-    visible = await _inspected(passage, judgement, answer, outcome)
+    visible = await _inspected(passage, judgement, permitted, answer, outcome)
     trail.mark("answer")
     said = [
         (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
@@ -85,36 +87,73 @@ async def stream(
     response: UpstreamResponse,
     outcome: Outcome,
 ) -> None:
-    """Pass a stream on as it comes, or gathered where an answer rule must see it whole.
+    """Pass a stream on as it comes, withheld where it is looked at, or gathered where an answer
+    rule must see it whole.
 
     Reads to the end even when the client is gone: what is produced is paid for, so it is metered.
     """
     reply, trail = passage.reply, passage.trail
-    events = inspect_answer.stream_of(permitted, trail, passage.principal)
+    looked_at = inspect_answer.looked_at(permitted, passage.principal)
+    withheld = _withheld(passage, judgement, permitted) if looked_at else None
+    events = inspect_answer.stream_of(permitted, trail, passage.principal, passes=bool(withheld))
     try:
-        async for chunk in response.chunks():
-            data = events.feed(chunk)
-            if data:
-                if not reply.begun:
-                    trail.upstream_ended()
-                    await _begin(passage, permitted, reservation)
-                await reply.write(data)
-            if events.failed is not None:
-                break
+        async for data in _passing(response, events, withheld):
+            if not reply.begun:
+                trail.upstream_ended()
+                await _begin(passage, permitted, reservation)
+            await reply.write(data)
         tail = events.close()
-    except TooLarge as fault:
+        _check_whole(events)
+        tail = await withheld.close(tail) if withheld else tail
+    except (TooLarge, BadAnswer) as fault:
         raise unreadable(f"could not be read: {fault}") from None
-    _check_whole(events)
+    except Forbidden:
+        _denied(passage, outcome, events, withheld)
+        raise
     outcome.usage, outcome.finish = events.usage, events.finish
     trail.mark("answer")
-    if passage.principal.app.judges.answer_rules:
+    if looked_at:
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
-        visible = await _inspected(passage, judgement, answer, outcome)
-        tail = inspect_answer.rendered(permitted, visible)
+        visible = await _inspected(passage, judgement, permitted, answer, outcome)
+        tail = tail if withheld else inspect_answer.rendered(permitted, visible)
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)
+
+
+async def _passing(
+    response: UpstreamResponse, events: AnswerStream, withheld: Withholder | None
+) -> AsyncIterator[bytes]:
+    """Yield what may leave of a stream while it comes."""
+    async for chunk in response.chunks():
+        data = events.feed(chunk)
+        if data and withheld is not None:
+            data = await withheld.feed(data)
+        if data:
+            yield data
+        if events.failed is not None:
+            break
+
+
+def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> Withholder | None:
+    """Return who lets a stream go as it becomes certain; None where it is gathered."""
+    principal = passage.principal
+    if inspect_answer.leaves_whole(permitted, principal):
+        return None
+    return Withholder(judgement, permitted, principal, passage.case.scan)
+
+
+def _denied(
+    passage: Passage, outcome: Outcome, events: AnswerStream, withheld: Withholder | None
+) -> None:
+    """Note why a stream is cut off. What a provider has not told by now, it is not asked for."""
+    outcome.finish = events.finish
+    outcome.usage = events.usage if events.done else None
+    if withheld is not None and withheld.decision is not None:
+        outcome.decision, outcome.facts = withheld.decision, withheld.facts
+        tenant = passage.principal.tenant.bundle.tenant
+        announce(withheld.decision, passage.trail.decision_id, tenant)
 
 
 def _check_whole(events: AnswerStream) -> None:
@@ -134,12 +173,20 @@ async def broken(reply: Reply, refusal: Refusal, decision_id: str | None) -> Non
 
 
 async def _inspected(
-    passage: Passage, judgement: Judgement, answer: Answer, outcome: Outcome
+    passage: Passage,
+    judgement: Judgement,
+    permitted: Permitted,
+    answer: Answer,
+    outcome: Outcome,
 ) -> Answer:
     """Return what may be seen of an answer; note what was found, also when nothing may be seen."""
     outcome.answer, outcome.finish = answer, answer.finish
     inspected = await inspect_answer.inspect(
-        answer, judgement, passage.principal, passage.case.scan
+        answer,
+        judgement,
+        passage.principal,
+        passage.case.scan,
+        values=permitted.placeholders,
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
     outcome.scan, outcome.hidden = inspected.scan, inspected.hidden

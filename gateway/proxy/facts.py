@@ -100,6 +100,11 @@ def add_links(slots: Facts, answer: Answer) -> None:
     slots[_LINKS] = links.hosts([leaf.text for leaf in answer.view.leaves])
 
 
+def add_hosts(slots: Facts, hosts: Iterable[str]) -> None:
+    """Add the hosts that links of an answer were seen to lead to."""
+    slots[_LINKS] = links.told(hosts)
+
+
 def add_scan(slots: Facts, scan: Scan, leaves: Sequence[Leaf]) -> None:
     """Add what the detectors found in the request."""
     if not scan.findings:

@@ -1,7 +1,9 @@
 """Step 10: what the policy says of an answer is done before a byte of it reaches the client.
 
-Where an answer rule is in effect a stream is gathered whole (bounded), inspected as the answer that
-it is, and then sent as a stream: nothing forbidden leaves, whatever the seams between chunks.
+Where its first finding decides every answer rule, a stream leaves as it becomes certain; otherwise
+it is gathered whole (bounded), inspected as the answer that it is, and then sent as a stream. Both
+ways nothing forbidden leaves, whatever the seams between chunks, and a stream is judged in the end
+as the whole answer that it was.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
-from gateway.exchange import Answer, Body, Judgement, Permitted
+from gateway.exchange import Answer, Body, Edit, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
@@ -17,11 +19,12 @@ from gateway.providers.embedding import EmbeddingTranslation
 from gateway.providers.fault import BadAnswer, TooLarge
 from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
+from gateway.providers.withheld.dialects import WITHHELD, spells_twice
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
-from gateway.proxy.obligations import changes, denied
+from gateway.proxy.obligations import Edits, changes, denied, restored
 from gateway.proxy.trail import Trail
 from policies.detectors import links
 from policies.detectors.finding import Scan
@@ -89,6 +92,11 @@ def _asked(permitted: Permitted) -> Body:
     return {**asked, "instructions": None}
 
 
+def looked_at(permitted: Permitted, principal: Principal) -> bool:
+    """Tell whether an answer is judged, or holds what is to be put back."""
+    return principal.app.judges.answer_rules or bool(permitted.placeholders)
+
+
 def parse(
     permitted: Permitted, raw: bytes, trail: Trail, principal: Principal, told: Mapping[str, str]
 ) -> Answer:
@@ -96,22 +104,32 @@ def parse(
     cannot be read cannot be inspected."""
     try:
         return _named(permitted, trail, told).answer(
-            raw, viewed=principal.app.judges.answer_rules, created_s=int(trail.at.timestamp())
+            raw, viewed=looked_at(permitted, principal), created_s=int(trail.at.timestamp())
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
 
 
-def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
-    """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
+def stream_of(
+    permitted: Permitted, trail: Trail, principal: Principal, *, passes: bool
+) -> AnswerStream:
+    """Return the reader of a provider's stream: it gathers what is looked at, and lets it pass as
+    well where something else sees to what leaves of it."""
     return _named(permitted, trail, {}).stream(
         Passing(
-            collect=principal.app.judges.answer_rules,
+            collect=looked_at(permitted, principal),
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
             created_s=int(trail.at.timestamp()),
+            passes=passes,
         )
     )
+
+
+def leaves_whole(permitted: Permitted, principal: Principal) -> bool:
+    """Tell whether a stream that is looked at must be there whole before any of it may leave."""
+    policy, call = principal.app.policy, permitted.call
+    return bool(policy.gathers) or call.endpoint not in WITHHELD or spells_twice(call)
 
 
 def gathered(stream: AnswerStream) -> Answer:
@@ -128,15 +146,21 @@ def rendered(permitted: Permitted, answer: Answer) -> bytes:
 
 
 async def inspect(
-    answer: Answer, judgement: Judgement, principal: Principal, request_scan: Scan
+    answer: Answer,
+    judgement: Judgement,
+    principal: Principal,
+    request_scan: Scan,
+    *,
+    values: Mapping[str, str],
 ) -> Inspected:
     """Decide on an answer, and keep every obligation of the decision.
 
     A rule of the answer may read facts of the request: what failed there is unknown here too.
+    `values` are put back where their placeholders stand, after everything else.
     """
     judges = principal.app.judges
     if not judges.answer_rules:
-        return Inspected(answer)
+        return Inspected(_edited(answer, restored(answer.view, [], values)))
     scan = NOTHING
     if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
@@ -153,8 +177,13 @@ async def inspect(
     metrics.compared("answer", verdict)
     if decision.effect is not Effect.PERMIT:
         return Inspected(answer, scan, decision, bound, denied(decision), verdict=verdict)
-    visible, hidden = _obliged(answer, scan, decision, principal.tenant.hash_key)
+    edits, hidden = _obliged(answer, scan, decision, principal.tenant.hash_key)
+    visible = _edited(answer, restored(answer.view, edits, values))
     return Inspected(visible, scan, decision, bound, hidden=hidden, verdict=verdict)
+
+
+def _edited(answer: Answer, edits: list[Edit]) -> Answer:
+    return replace(answer, body=apply(answer.body, answer.view, edits)) if edits else answer
 
 
 async def _detect(answer: Answer, principal: Principal) -> Scan:
@@ -170,20 +199,15 @@ async def _detect(answer: Answer, principal: Principal) -> Scan:
     return scan
 
 
-def _obliged(
-    answer: Answer, scan: Scan, decision: Decision, hash_key: bytes
-) -> tuple[Answer, dict[str, int]]:
-    """Return what may be seen, and how many characters that hid text are gone, by carrier."""
+def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Edits:
+    """Return what is taken out, and how many characters that hid text are gone, by carrier."""
     for obligation in decision.obligations:
         _check_known(obligation)
     redact, sanitise = decision.demand(Redact), decision.demand(Sanitise)
     found = list(scan.findings)
     if redact is not None and redact.links:
         found += links.findings([leaf.text for leaf in answer.view.leaves])
-    edits, hidden = changes(answer.view, found, hash_key, redact, sanitise)
-    if edits:
-        answer = replace(answer, body=apply(answer.body, answer.view, edits))
-    return answer, hidden
+    return changes(answer.view, found, hash_key, redact, sanitise)
 
 
 def _check_known(obligation: Obligation) -> None:

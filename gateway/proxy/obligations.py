@@ -2,14 +2,15 @@
 is to be told is told."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.exchange import Edit, View
 from gateway.proxy import metrics
 from gateway.proxy.errors import Forbidden
+from policies.detectors import placeholders
 from policies.detectors.finding import Finding
-from policies.detectors.redaction import edits
+from policies.detectors.redaction import Mint, edits
 from policies.detectors.sanitising import removals
 from policies.pdp.decision import Decision
 from policies.pdp.obligations import Carrier, Notify, Redact, Sanitise
@@ -58,13 +59,36 @@ def changes(
     hash_key: bytes,
     redact: Redact | None,
     sanitise: Sanitise | None,
+    *,
+    mint: Mint | None = None,
 ) -> Edits:
     """Return the edits that take out what a redaction names and what hides text."""
-    redactions = list(_redactions(view, findings, redact, hash_key)) if redact else []
+    redactions = list(_redactions(view, findings, redact, hash_key, mint=mint)) if redact else []
     if sanitise is None:
         return Edits(redactions, {})
     taken, hidden = _hiding(view, sanitise.carriers)
     return Edits(_united(redactions, taken), hidden)
+
+
+def restored(view: View, edits: list[Edit], values: Mapping[str, str]) -> list[Edit]:
+    """Return the edits of an answer with those that put values in the place of placeholders.
+
+    Where anything of a placeholder is taken out, it is not restored.
+    """
+    found = [
+        Edit(index, one.start, one.end, one.value)
+        for index, leaf in enumerate(view.leaves)
+        for one in placeholders.find(leaf.text, values)
+    ]
+    taken = [
+        one
+        for one in found
+        if not any(
+            other.leaf == one.leaf and other.start < one.end and one.start < other.end
+            for other in edits
+        )
+    ]
+    return sorted([*edits, *taken], key=lambda edit: (edit.leaf, edit.start)) if taken else edits
 
 
 def _hiding(view: View, carriers: frozenset[Carrier]) -> tuple[list[Edit], dict[str, int]]:
@@ -81,7 +105,12 @@ def _hiding(view: View, carriers: frozenset[Carrier]) -> tuple[list[Edit], dict[
 
 
 def _redactions(
-    view: View, findings: Iterable[Finding], redact: Redact, hash_key: bytes
+    view: View,
+    findings: Iterable[Finding],
+    redact: Redact,
+    hash_key: bytes,
+    *,
+    mint: Mint | None,
 ) -> Iterator[Edit]:
     chosen: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -89,7 +118,9 @@ def _redactions(
             chosen.setdefault(finding.leaf, []).append(finding)
     for leaf, found in chosen.items():
         text = view.leaves[leaf].text
-        for start, end, instead in edits(text, found, method=redact.method, key=hash_key):
+        for start, end, instead in edits(
+            text, found, method=redact.method, key=hash_key, mint=mint
+        ):
             yield Edit(leaf, start, end, instead)
 
 

@@ -56,6 +56,8 @@ def admitted(
     }
     if permitted.hidden:
         body["sanitised"] = dict(permitted.hidden)
+    if permitted.placeholders:
+        body["placeholders"] = len(permitted.placeholders)
     if permitted.outgoing.left_out:
         body["left_out"] = [facts.plain_name(name) for name in permitted.outgoing.left_out]
     return _record("admitted", decided, "", None, body, at)

@@ -11,6 +11,7 @@ from gateway.providers.fault import Unenforceable
 from gateway.proxy import shaping
 from gateway.proxy.errors import BadRequest, Forbidden
 from gateway.proxy.obligations import changes, denied
+from policies.detectors.placeholders import Minter, salt
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import (
     AddSystemPrompt,
@@ -39,13 +40,13 @@ def enforce(case: Case, judgement: Judgement, hash_key: bytes) -> Permitted:
         raise denied(decision)
     for obligation in decision.obligations:
         _check_known(obligation, judgement)
-    body, hidden = _taken_out(case, decision, hash_key)
+    body, hidden, values = _taken_out(case, decision, hash_key)
     redacted = body is not call.body
     body = _shaped(call, body, decision)
     cap = _cap(call, judgement)
     outgoing = _outgoing(judgement, call, body, cap)
     return Permitted(
-        call, body, cap, judgement.route, judgement.deployment, outgoing, redacted, hidden
+        call, body, cap, judgement.route, judgement.deployment, outgoing, redacted, hidden, values
     )
 
 
@@ -73,14 +74,30 @@ def _check_known(obligation: Obligation, judgement: Judgement) -> None:
 
 def _taken_out(
     case: Case, decision: Decision, hash_key: bytes
-) -> tuple[Body, tuple[tuple[str, int], ...]]:
-    """Return the body without what must not leave, and how much text was hidden, by carrier."""
+) -> tuple[Body, tuple[tuple[str, int], ...], dict[str, str]]:
+    """Return the body without what must not leave, how much text was hidden, by carrier, and what
+    the placeholders in it stand for."""
     call, redact, sanitise = case.call, decision.demand(Redact), decision.demand(Sanitise)
     if redact is None and sanitise is None:
-        return call.body, ()
-    found = changes(call.view, case.scan.findings, hash_key, redact, sanitise)
+        return call.body, (), {}
+    minter = _minter(case, redact, hash_key)
+    mint = minter.mint if minter else None
+    found = changes(call.view, case.scan.findings, hash_key, redact, sanitise, mint=mint)
     body = apply(call.body, call.view, found.edits) if found.edits else call.body
-    return body, tuple(sorted(found.hidden.items()))
+    values = minter.values() if minter else {}
+    return body, tuple(sorted(found.hidden.items())), values
+
+
+def _minter(case: Case, redact: Redact | None, key: bytes) -> Minter | None:
+    """Return who makes the placeholders of a call, if any are wanted: a conversation that has no
+    name is known by what the user said first."""
+    if redact is None or redact.method != "placeholder" or not case.scan.findings:
+        return None
+    key_id, name = case.conversation
+    leaves = case.call.view.leaves
+    first = next((leaf.text for leaf in leaves if leaf.role == "user"), "")
+    conversation = f"{key_id}\0{'n' if name else 'm'}\0{name or first}"
+    return Minter(salt(key, conversation, (leaf.text for leaf in leaves)))
 
 
 def _shaped(call: Call, body: Body, decision: Decision) -> Body:

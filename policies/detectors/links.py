@@ -1,13 +1,19 @@
 """The links in a text, and where they lead to. Pure.
 
-Found is what a reader, a browser or a Markdown renderer may take for a link: an address with a
-scheme, one that begins with //, and a bare www. name. What is taken for a link and is none is no
-loss; what is one must not be missed.
+Found is what a reader, a browser or a Markdown renderer may take for a link, in whatever form it
+stands (inline, reference, autolink, image, an attribute, `srcset`, CSS, bare): an address with a
+scheme, one that begins with slashes, and a bare www. name. A text is read as it is, without its
+disguise, and as Markdown and HTML read it: character references and backslash escapes undone, and
+line ends and tabs, which browsers drop from addresses, taken out of tags. What is taken for a link
+and is none is no loss; what is one must not be missed.
 """
 
+import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, cast
+from unicodedata import normalize
+from urllib.parse import unquote
 
 from policies.detectors import normalise
 from policies.detectors.finding import Finding
@@ -19,16 +25,29 @@ HOSTS_MAX: Final = 100
 # Backslashes are slashes to a browser, and behind a scheme of the web one or none will do. Another
 # scheme is any word before a colon and two slashes.
 _LINK: Final = re.compile(
-    r"(?:(?<![a-z0-9+.-])[a-z0-9+.-]*:[/\\]{2}|(?<![/\\:\w])[/\\]{2}(?=[\w.-]{1,250}\.\w)"
-    r"|\bwww\.|\b(?:mailto|tel|data|javascript|https?|ftp|wss?):)[^\s<>\"'`\]\[{}|^]{1,4096}",
+    r"(?:(?<![a-z0-9+.-])[a-z0-9+.-]*:[/\\]{2}"
+    r"|(?<![/\\:\w])[/\\]{2,}(?=\[[0-9a-f:]|[^\s/\\<>\"'`]{1,250}?[.%\u3002]\w)"
+    r"|\bwww\.|\b(?:mailto|tel|sms|data|blob|javascript|vbscript|https?|ftp|wss?):)"
+    r"(?:[/\\]*\[[0-9a-f:.%]{2,60}\][^\s<>\"'`\]\[{}|^]{0,4096}|[^\s<>\"'`\]\[{}|^]{1,4096})",
     re.IGNORECASE,
 )
-_AUTHORITY: Final = re.compile(r"(?:[a-z0-9+.-]*:)?[/\\]*(?P<authority>[^/\\?#]*)", re.IGNORECASE)
+_HOSTLESS: Final = re.compile(r"(?:mailto|tel|sms|data|javascript|vbscript):", re.IGNORECASE)
+_PREFIX: Final = re.compile(r"(?:[a-z0-9+.-]*:)*[/\\]*", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(r"[^/\\?#]*")
+_WIDER: Final = re.compile(r"[^\s/\\?#<>]*")
 _TRAILING: Final = ".,;:!?)*_~"
+_DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")
+
+_ESCAPE: Final = re.compile(
+    r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?|\\[!-/:-@\[-`{-~]"
+)
+_TAG: Final = re.compile(r"<[A-Za-z/!][^>]*")
+_DROPPED: Final = re.compile(r"[\t\r\n]")
 
 
 class Link(NamedTuple):
-    """A link, by its place in the text; `host` is in lower case, "" where it leads to no host."""
+    """A link, by its place in the text; `host` is in lower case, in Punycode where it is not ASCII,
+    and "" where it leads to no host."""
 
     start: int
     end: int
@@ -36,15 +55,61 @@ class Link(NamedTuple):
 
 
 def find(text: str) -> list[Link]:
-    """Return the links of a text, and of what remains of it without its disguise."""
-    found = list(_links(text))
-    plain = normalise.plain(text)
-    if plain is not None:
-        for link in _links(plain.text):
-            start, end = plain.span(link.start, link.end)
-            if not any(other.start <= start and end <= other.end for other in found):
+    """Return the links of a text, in each of its readings; more than one where its readers may
+    differ on where it leads."""
+    found = list(dict.fromkeys(_links(text)))
+    for view in _readings(text):
+        for link in _links(view.text):
+            start, end = view.span(link.start, link.end)
+            known = (one for one in found if one.start <= start and end <= one.end)
+            if not any(one.host == link.host for one in known):
                 found.append(Link(start, end, link.host))
     return found
+
+
+def _readings(text: str) -> Iterator[normalise.View]:
+    plain = normalise.plain(text)
+    if plain is not None:
+        yield plain
+    read = _as_markup(text)
+    if read is not None:
+        yield read
+    twice = None if plain is None else _as_markup(plain.text)
+    if plain is not None and twice is not None:
+        places = range(len(twice.text))
+        spans = [plain.span(twice.starts[at], twice.ends[at]) for at in places]
+        yield twice.__class__(
+            "markup", twice.text, [first for first, _ in spans], [last for _, last in spans]
+        )
+
+
+def _as_markup(text: str) -> normalise.View | None:
+    """Return a text as Markdown and HTML read it; None where that is no other."""
+    broken = "<" in text and any(_DROPPED.search(tag.group()) for tag in _TAG.finditer(text))
+    if not broken and _ESCAPE.search(text) is None:
+        return None
+    letters: list[tuple[str, int, int]] = []
+    done = 0
+    for escape in _ESCAPE.finditer(text):
+        letters += ((text[at], at, at + 1) for at in range(done, escape.start()))
+        raw = escape.group()
+        decoded = raw[1:] if raw[0] == "\\" else _DROPPED.sub("", html.unescape(raw))
+        letters += ((letter, *escape.span()) for letter in decoded)
+        done = escape.end()
+    letters += ((text[at], at, at + 1) for at in range(done, len(text)))
+    read = "".join(letter for letter, _, _ in letters)
+    gone = {
+        tag.start() + found.start()
+        for tag in _TAG.finditer(read)
+        for found in _DROPPED.finditer(tag.group())
+    }
+    kept = [letter for at, letter in enumerate(letters) if at not in gone]
+    return normalise.View(
+        "markup",
+        "".join(letter for letter, _, _ in kept),
+        [start for _, start, _ in kept],
+        [end for _, _, end in kept],
+    )
 
 
 def findings(texts: list[str]) -> list[Finding]:
@@ -61,21 +126,47 @@ def hosts(texts: list[str]) -> tuple[str, ...]:
 
     Beyond the most that are told stands "other", so that a list of allowed hosts is not met.
     """
-    found = sorted({link.host for text in texts for link in find(text) if link.host})
+    return told(link.host for text in texts for link in find(text))
+
+
+def told(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Return hosts as facts tell them; the empty one is none."""
+    found = sorted({host for host in hosts if host})
     return tuple(found[:HOSTS_MAX]) + (("other",) if len(found) > HOSTS_MAX else ())
 
 
 def _links(text: str) -> Iterator[Link]:
     for match in _LINK.finditer(text):
         address = match.group().rstrip(_TRAILING)
-        yield Link(match.start(), match.start() + len(address), _host(address))
+        start = match.start()
+        yield Link(start, start + len(address), _host(address))
+        if _HOSTLESS.match(address):
+            continue
+        prefix = cast("re.Match[str]", _PREFIX.match(address)).end()  # nothing is needed
+        wider = cast("re.Match[str]", _WIDER.match(text, start + prefix))
+        at = wider.group().rfind("@") + wider.start()
+        if at >= start + len(address):  # what a renderer takes into the name of a user
+            yield Link(start, wider.end(), _host_of(wider.group()))
 
 
 def _host(address: str) -> str:
-    if re.match(r"(?:mailto|tel|data|javascript):", address, re.IGNORECASE):
+    if _HOSTLESS.match(address):
         return ""
-    authority = cast("re.Match[str]", _AUTHORITY.match(address))["authority"]  # nothing is needed
-    host = authority.rpartition("@")[2].lower()
+    prefix = cast("re.Match[str]", _PREFIX.match(address)).end()
+    return _host_of(cast("re.Match[str]", _AUTHORITY.match(address, prefix)).group())
+
+
+def _host_of(authority: str) -> str:
+    """Return the host of an authority, as a browser reads it."""
+    host = unquote(authority.rpartition("@")[2])
     name, _, port = host.rpartition(":")
-    host = name if name and port.isdigit() else host
-    return "".join(char for char in host if char.isprintable())[:253].rstrip(".")
+    host = name if name and port.isdigit() and not name.endswith(":") else host
+    host = normalize("NFKC", host).lower().translate(_DOTS)
+    host = "".join(char for char in host if char.isprintable())[:253].rstrip(".")
+    return ".".join(map(_label, host.split(".")))
+
+
+def _label(label: str) -> str:
+    if label.isascii():
+        return label
+    return "xn--" + label.encode("punycode", errors="replace").decode()

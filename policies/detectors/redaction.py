@@ -5,12 +5,15 @@ nothing of a weaker one is left standing at the edge of a stronger one.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from policies.detectors.finding import Finding
 
-Method = Literal["drop", "mask", "hash"]
+Method = Literal["drop", "mask", "hash", "placeholder"]
+
+Mint = Callable[[str, str], str]
+"""Returns the placeholder of a value of a kind."""
 
 _TAG_LENGTH: Final = 8
 # No tag begins with a digit: after a letter, no run of digits is taken for a number.
@@ -28,21 +31,29 @@ def redact(text: str, findings: Sequence[Finding], *, method: Method, key: bytes
 
 
 def edits(
-    text: str, findings: Sequence[Finding], *, method: Method, key: bytes
+    text: str,
+    findings: Sequence[Finding],
+    *,
+    method: Method,
+    key: bytes,
+    mint: Mint | None = None,
 ) -> list[tuple[int, int, str]]:
     """Return what to put in place of which characters, in order: start, end, replacement.
 
     `drop` leaves nothing, `mask` leaves `<KIND>`, `hash` leaves `<KIND_tag>`, the same tag for the
-    same value under the same key (up to 64 bytes; `ValueError` without one).
+    same value under the same key (up to 64 bytes; `ValueError` without one); `placeholder` leaves
+    what `mint` makes of all that is taken out there (`ValueError` without it).
     """
-    if method == "hash" and not key:
-        raise ValueError("a hash takes a key")
+    if (method == "hash" and not key) or (method == "placeholder" and mint is None):
+        raise ValueError("a hash takes a key, and a placeholder is made by somebody")
     found: list[tuple[int, int, str]] = []
     for start, end, strongest in _places(findings):
         if method == "drop":
             replacement = _seam(text, start, end)
         elif method == "mask":
             replacement = f"<{strongest.kind}>"
+        elif mint is not None and method == "placeholder":
+            replacement = mint(strongest.kind, text[start:end])
         else:
             value = text[strongest.start : strongest.end]
             replacement = f"<{strongest.kind}_{_tag(strongest.kind, value, key)}>"

@@ -109,6 +109,18 @@ def _to_pem_end(text: str, end: int) -> int:
     return body.end() if body else end
 
 
+OPEN_ENDED: Final = "private_key"
+"""The kind of credential whose end is not seen at its beginning."""
+
+OPEN_MOST: Final = _PEM_MOST + 160
+"""Characters after which one is over at the latest."""
+
+
+def is_over(value: str) -> bool:
+    """Tell whether a private key is there with its last line: nothing more belongs to it."""
+    return "-----END " in value and value.endswith("-----")
+
+
 RULES: Final = (
     Rule("anthropic_key", ("sk-ant-",), r"\b(sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{40,200})"),
     Rule(

@@ -60,6 +60,9 @@ PROMPT_LENGTH_MAX = 2000
 PROMPTS_LENGTH_MAX = 8000
 """What all enforced rules of an effective policy may add to the system prompt together."""
 
+_TELLING = ("hash", "placeholder")
+"""The methods whose result tells equal values from others."""
+
 KIND = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 SECRET_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -125,7 +128,7 @@ def _redact(phase: Phase, known: frozenset[str] | None) -> Read[Redact]:
         redact = Redact(
             kinds=keys.optional("kinds", read_kinds(known), every),
             min_score=keys.optional("min_score", fields.decimal(0.0, 1.0), MIN_SCORE_DEFAULT),
-            method=keys.optional("method", fields.choice(REDACT_METHODS, ("placeholder",)), "mask"),
+            method=keys.optional("method", fields.choice(REDACT_METHODS), "mask"),
             secrets=secrets,
             links=links,
         )
@@ -137,13 +140,17 @@ def _redact(phase: Phase, known: frozenset[str] | None) -> Read[Redact]:
 
 
 def _check_redact(redact: Redact, keys: Fields, phase: Phase) -> None:
-    if "secrets" in keys and redact.method == "hash":
+    if "secrets" in keys and redact.method in _TELLING:
         hint = "write drop or mask, or another rule for the secrets"
-        keys.note(keys.key_at("method"), "a secret leaves no hash behind", hint)
+        keys.note(keys.key_at("method"), f"a secret leaves no {redact.method} behind", hint)
+    if phase == "answer" and redact.method == "placeholder":
+        hint = "write drop, mask or hash; a rule of the request is restored in answers by itself"
+        keys.note(keys.key_at("method"), "nobody restores what is taken out of an answer", hint)
     if "links" in keys and phase == "request":
         keys.note(keys.key_at("links"), "links are redacted in answers", "add phase: answer")
-    if "links" in keys and redact.method == "hash":
-        keys.note(keys.key_at("method"), "a link leaves no hash behind", "write drop or mask")
+    if "links" in keys and redact.method in _TELLING:
+        message = f"a link leaves no {redact.method} behind"
+        keys.note(keys.key_at("method"), message, "write drop or mask")
     if "min_score" in keys and not redact.detectors and "secrets" not in keys:
         keys.note(keys.key_at("min_score"), "a link has no score", "leave the key out")
 

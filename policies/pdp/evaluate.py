@@ -15,6 +15,7 @@ from policies.pdp.effects import PROMPTS_LENGTH_MAX
 from policies.pdp.engine import ENGINE_VERSION
 from policies.pdp.exemption import Exempt, Exemption, exempt
 from policies.pdp.expression.tree import texts
+from policies.pdp.locality import gathering
 from policies.pdp.obligations import AddSystemPrompt, Require
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
@@ -165,6 +166,16 @@ class EffectivePolicy:
         return any(rule.phase == "answer" for rule in self._active())
 
     @cached_property
+    def gathers(self) -> tuple[str, ...]:
+        """Why a stream must be gathered whole before any of it may leave; () where it need not."""
+        return gathering(bind(self.layered, "answer"))
+
+    @cached_property
+    def holds(self) -> bool:
+        """True where an enforced rule judges answers, so that a stream is looked through."""
+        return any(rule.phase == "answer" and rule.mode == "enforce" for rule in self._active())
+
+    @cached_property
     def headers(self) -> frozenset[str]:
         """The names of the headers, in lower case, that rules require or ask for."""
         named: set[str] = set()
@@ -179,6 +190,11 @@ class EffectivePolicy:
     def reads_links(self) -> bool:
         """True where a rule reads where the links of an answer lead to."""
         return any("answer.links" in (*rule.reads, *rule.shows) for rule in self._active())
+
+    @cached_property
+    def redacts_links(self) -> bool:
+        """True where a rule takes the links out of answers."""
+        return any(rule.redact is not None and rule.redact.links for rule in self._active())
 
     def _detectors(self, phase: Phase) -> frozenset[str]:
         needed: frozenset[str] = frozenset()

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal, TypeVar, get_args
 
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 
-RedactMethod = Literal["drop", "mask", "hash"]
+RedactMethod = Literal["drop", "mask", "hash", "placeholder"]
 
-REDACT_METHODS: tuple[RedactMethod, ...] = ("drop", "mask", "hash")
+REDACT_METHODS: tuple[RedactMethod, ...] = ("drop", "mask", "hash", "placeholder")
 """The methods, strictest first."""
 
 Carrier = Literal["unicode_tags", "zero_width", "bidi", "html_comments"]
@@ -37,7 +37,8 @@ class Redact:
     """Take out what was found from `min_score` (0-1) on.
 
     `kinds` are of personal data, `secrets` of credentials: empty means every kind, None means none.
-    `links` are those of answers. A rule that redacts secrets names no `hash`.
+    `links` are those of answers. A rule that redacts secrets names neither `hash` nor
+    `placeholder`, and one of the answer phase no `placeholder`: nobody would restore it.
     """
 
     key: ClassVar[str] = "redact"

@@ -56,9 +56,11 @@ _NOTES: Mapping[str, str] = {
     "permit": "What a policy without `default: permit` needs from one of its rules. It does not"
     " override a denial of another rule.",
     "redact": f"Methods, strictest first: {', '.join(REDACT_METHODS)}. `kinds` are of personal"
-    " data; without `kinds`, `secrets` and `links` it is all personal data. A secret leaves no"
-    " hash: two rules are needed where personal data shall be hashed. `links: true` is for answers,"
-    " and takes out every link of an answer.",
+    " data; without `kinds`, `secrets` and `links` it is all personal data. What `placeholder`"
+    " leaves (`[EMAIL_ADDRESS_1_8c65]`) is the value again in the answer to the same request, so"
+    " only a rule of the request may name it. A secret leaves neither a hash nor a placeholder: two"
+    " rules are needed where personal data shall leave one. `links: true` is for answers, and takes"
+    " out every link of an answer.",
     "sanitise": f"Carriers: {', '.join(CARRIERS)}. A single joiner between letters beyond ASCII and"
     " the flags written in tags stay; `unicode_tags` takes runs of variation selectors, too. The"
     " record says how many characters of each carrier went.",
@@ -159,6 +161,7 @@ def reference() -> str:
             *_conditions(),
             *_effects(),
             *_facts(),
+            *_streams(),
             *_files(),
         ]
     )
@@ -251,6 +254,32 @@ def _facts() -> Iterable[str]:
         *_table(head, answers),
         "",
         f"A finding has {fields}.",
+        "",
+    )
+
+
+def _streams() -> Iterable[str]:
+    yield from (
+        "## Streams",
+        "",
+        "A stream leaves as it comes where the first finding decides each enforced rule of the"
+        " answer phase, and is gathered whole where one of them needs more; `policy check` names"
+        " that rule and the reason. Nothing forbidden leaves either way (`streams.md`). These"
+        " conditions, under `||`, or beside facts of the request under `&&`, let a rule deny in"
+        " mid-stream:",
+        "",
+        "- a condition that reads facts of the request alone, and not `risk`;",
+        "- `answer.pii.count > 0`, `answer.secret.count > 0`, `size(list) > 0` of kinds, links or"
+        " tools;",
+        '- `answer.pii.max_score >= 0.8`; `"CREDIT_CARD" in answer.pii.kinds`;',
+        "- `exists` over kinds, links or tools, and over `answer.findings` where `f.category` is"
+        " `pii` or `secret` (or `f.kind` a kind of personal data) and `f.score` is bounded from"
+        " below.",
+        "",
+        "A redaction leaves as it comes where, besides, each finding that it takes out makes its"
+        " condition hold: `when: true` always does. Where more than one rule redacts and one of"
+        " them waits for a finding, all must have one method and one `min_score`. `sanitise`"
+        " gathers; `tag`, `notify` and rules in shadow never do.",
         "",
     )
 

@@ -109,3 +109,24 @@ def test_a_file_that_cannot_be_read_is_a_wrong_call(policy, tmp_path):
 def test_schema_and_reference_are_printed(policy):
     assert json.loads(policy("schema").stdout) == policy_schema()
     assert policy("reference").stdout == (ROOT / "docs" / "policy-language.md").read_text("utf-8")
+
+
+COUNTING = """
+policy: house
+default: permit
+rules:
+  - id: many
+    phase: answer
+    when: answer.pii.count > 2
+    deny: {message: Too much.}
+"""
+
+
+def test_why_streams_wait_is_told(policy, file):
+    path = file(COUNTING)
+    done = policy("check", path)
+    assert done.returncode == 0
+    reason = "house/many: its first finding does not decide answer.pii.count > 2"
+    assert done.stdout.splitlines()[1] == f"{path}: streams wait for their end: {reason}"
+    (found,) = json.loads(policy("check", "--json", path).stdout)["files"]
+    assert found["gathers"] == [reason]

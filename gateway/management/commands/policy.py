@@ -37,6 +37,7 @@ class Checked:
     document: Document | None
     error: PolicyError | None
     tests: tuple[CaseResult, ...]
+    gathers: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -136,6 +137,8 @@ class Command(BaseCommand):
                 rules, tests = len(one.document.rules), len(one.document.tests)
                 ran = f"{len(one.tests)} of {tests} tests passed" if one.tests else f"{tests} tests"
                 self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
+                for reason in one.gathers:
+                    self.stdout.write(f"{one.path}: streams wait for their end: {reason}")
 
 
 def _text(path: Path) -> str:
@@ -151,10 +154,10 @@ def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
     text = _text(path)
     try:
         found = parse_document(text, kinds)
-        EffectivePolicy([Layered("tenant", found.name, 0, found)])
+        policy = EffectivePolicy([Layered("tenant", found.name, 0, found)])
     except PolicyError as error:
         return Checked(path, None, error, ())
-    return Checked(path, found, None, run_cases(found) if test else ())
+    return Checked(path, found, None, run_cases(found) if test else (), policy.gathers)
 
 
 def _all(done: Iterable[Checked]) -> bool:
@@ -174,6 +177,7 @@ def _json(one: Checked) -> dict[str, object]:
             "policy": one.document.name,
             "hash": one.document.hash,
             "rules": len(one.document.rules),
+            "gathers": list(one.gathers),
         }
     problems = one.error.problems if one.error is not None else ()
     found["problems"] = [asdict(problem) for problem in problems]

@@ -41,7 +41,9 @@ class AnthropicNative:
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
-        return stream.MessageStream(collect=passing.collect, limit=passing.limit)
+        return stream.MessageStream(
+            collect=passing.collect, limit=passing.limit, silent=passing.silent
+        )
 
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
         """Return a whole message as a stream."""

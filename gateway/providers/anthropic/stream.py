@@ -27,12 +27,14 @@ class MessageStream:
     Passing (`collect` false), `feed` returns the provider's own events; gathering, it returns
     nothing, and `assemble` makes the message. `limit` bounds the bytes of one event and, gathering,
     of the whole stream (TooLarge). After an error nothing more passes.
+    With `silent` false a stream that is gathered passes too.
     """
 
-    def __init__(self, *, collect: bool, limit: int) -> None:
+    def __init__(self, *, collect: bool, limit: int, silent: bool | None = None) -> None:
         self.done = False
         self.failed: str | None = None
         self._collect = collect
+        self._silent = collect if silent is None else silent
         self._limit = limit
         self._parser = sse.Parser(limit)
         self._bytes = 0
@@ -91,7 +93,7 @@ class MessageStream:
     def _pass(self, event: sse.Event) -> bytes:
         over = self.done
         shown = self._read(event)
-        if over or not shown or self._collect or self.failed is not None:
+        if over or not shown or self._silent or self.failed is not None:
             return b""
         return event.raw
 

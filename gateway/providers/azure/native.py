@@ -23,7 +23,10 @@ class AzureNative(OpenAiNative):
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
         return AzureStream(
-            keep_usage=passing.keep_usage, collect=passing.collect, limit=passing.limit
+            keep_usage=passing.keep_usage,
+            collect=passing.collect,
+            limit=passing.limit,
+            silent=passing.silent,
         )
 
 

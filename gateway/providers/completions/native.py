@@ -21,7 +21,10 @@ class CompletionsNative:
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
         return CompletionStream(
-            keep_usage=passing.keep_usage, collect=passing.collect, limit=passing.limit
+            keep_usage=passing.keep_usage,
+            collect=passing.collect,
+            limit=passing.limit,
+            silent=passing.silent,
         )
 
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:

@@ -25,15 +25,19 @@ class ChatStream:
     returns nothing, and `assemble` makes the answer. `limit` bounds the bytes of one event and,
     gathering, of the whole stream (TooLarge). After an error of the provider, or an event that is
     none of a chat, `failed` says what happened and nothing more passes; usage is read to the end.
+    With `silent` false a stream that is gathered passes too.
     """
 
-    def __init__(self, *, keep_usage: bool, collect: bool, limit: int) -> None:
+    def __init__(
+        self, *, keep_usage: bool, collect: bool, limit: int, silent: bool | None = None
+    ) -> None:
         self.done = False
         self.failed: str | None = None
         self.output_bytes = 0
         self.head: Body = {}
         self._keep_usage = keep_usage
         self._collect = collect
+        self._silent = collect if silent is None else silent
         self._limit = limit
         self._parser = sse.Parser(limit)
         self._gathered = Gathered()
@@ -89,7 +93,7 @@ class ChatStream:
     def _pass(self, event: sse.Event) -> bytes:
         over = self.done
         shown = self._read(event)
-        if over or not shown or self._collect or self.failed is not None:
+        if over or not shown or self._silent or self.failed is not None:
             return b""
         return event.raw
 

@@ -87,11 +87,12 @@ def render(response: Body) -> bytes:
     begun = {**response, "status": "in_progress", "output": [], "usage": None}
     told = events.begin({**begun, "incomplete_details": None})
     for index, item in enumerate(response["output"]):
-        told += _item(events, index, item)
+        told += item_events(events, index, item)
     return b"".join([*told, events.end(response)])
 
 
-def _item(events: Events, index: int, item: Body) -> list[bytes]:
+def item_events(events: Events, index: int, item: Body) -> list[bytes]:
+    """Return the events of one whole item, from its begin to its end."""
     at = {"item_id": item.get("id", ""), "output_index": index}
     field, event = _CALLS.get(inside.kind(item), ("", ""))
     empty: Body = {name: [] for name in ("content", "summary") if item.get(name)}

@@ -39,7 +39,7 @@ class ResponsesNative:
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
-        return ResponseStream(collect=passing.collect, limit=passing.limit)
+        return ResponseStream(collect=passing.collect, limit=passing.limit, silent=passing.silent)
 
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
         """Return a whole response as a stream."""

@@ -16,13 +16,14 @@ class ResponseStream:
     Passing (`collect` false), `feed` returns the provider's own events; gathering, it returns
     nothing, and `assemble` returns the response that the last event holds whole. `limit` bounds the
     bytes of one event and, gathering, of the whole stream (TooLarge). After an error nothing more
-    passes.
+    passes. With `silent` false a stream that is gathered passes too.
     """
 
-    def __init__(self, *, collect: bool, limit: int) -> None:
+    def __init__(self, *, collect: bool, limit: int, silent: bool | None = None) -> None:
         self.done = False
         self.failed: str | None = None
         self._collect = collect
+        self._silent = collect if silent is None else silent
         self._limit = limit
         self._parser = sse.Parser(limit)
         self._bytes = 0
@@ -62,7 +63,7 @@ class ResponseStream:
         over = self.done
         if event.data is not None and not over and self.failed is None:
             self._read(event.data)
-        if over or self._collect or self.failed is not None:
+        if over or self._silent or self.failed is not None:
             return b""
         return event.raw
 

@@ -224,7 +224,7 @@ def test_what_is_masked_on_the_way_back_is_never_seen_whole_or_streamed(sdk, moc
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_that_is_forbidden_is_not_shown(sdk, mock, model, stream):
     home = home_of(mock, model, DENY_ANSWERS)
-    with pytest.raises(openai.PermissionDeniedError) as caught:
+    with pytest.raises(openai.APIError) as caught:
         ask(sdk, home, f"Write to {MAIL}.", stream=stream)
     assert caught.value.code == "policy_denied"
     assert not leaks(str(caught.value))

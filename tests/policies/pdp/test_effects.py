@@ -60,6 +60,14 @@ def test_an_effect_is_read(text, obligation):
     ("text", "line", "column", "words", "hint"),
     [
         ("redact: {secrets: all, method: hash}", 3, 24, "a secret leaves no hash", "drop or mask"),
+        (
+            "redact: {secrets: all, method: placeholder}",
+            3,
+            24,
+            "a secret leaves no placeholder",
+            "",
+        ),
+        ("phase: answer\nredact: {method: placeholder}", 4, 10, "nobody restores", "drop, mask"),
         ("phase: answer\nredact: {links: true, method: hash}", 4, 23, "a link leaves no hash", ""),
         ("redact: {links: true}", 3, 10, "links are redacted in answers", "phase: answer"),
         ("phase: answer\nredact: {links: true, min_score: 1}", 4, 23, "a link has no score", ""),

@@ -168,14 +168,6 @@ def test_effects_of_the_wider_language_are_refused_with_the_reason(key):
         assert effect in caught.value.hint
 
 
-def test_parts_of_the_wider_language_are_refused_as_not_available():
-    with pytest.raises(PolicyError) as caught:
-        _rule(_HEAD + "redact: {method: placeholder}")
-    assert (caught.value.line, caught.value.column) == (3, 18)
-    assert caught.value.message == "placeholder is not available in this version"
-    assert caught.value.hint == "available: drop, mask, hash"
-
-
 def test_kinds_may_be_all_or_listed():
     def kinds(text: str) -> frozenset[str]:
         redact = _rule(_HEAD + f"redact: {{kinds: {text}}}").rule.redact

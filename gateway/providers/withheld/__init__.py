@@ -1,0 +1,1 @@
+"""Streams in the client's dialect of which only what is certain leaves."""

@@ -1,0 +1,200 @@
+"""An answer as it comes, judged piece by piece: what nobody may see is taken out before it leaves.
+
+Every rule that judges here is decided by its first finding (`policies.pdp.locality`); the decision
+that is recorded is made at the end, over the whole answer, as for one that was not streamed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gateway.exchange import Answer, Body, Judgement, Permitted, Segment, View
+from gateway.providers.edits import apply
+from gateway.providers.walk import shown
+from gateway.providers.withheld.dialects import WITHHELD
+from gateway.providers.withheld.inspector import Show
+from gateway.proxy import facts, metrics
+from gateway.proxy.attempt import MOST_ANSWER_BYTES
+from gateway.proxy.directory import Principal
+from gateway.proxy.obligations import changes, denied, restored
+from policies.detectors import links, placeholders
+from policies.detectors.finding import Finding, Leaf, Scan
+from policies.detectors.holding import Change, Manner
+from policies.detectors.normalise import RAW
+from policies.detectors.scanner import INLINE_LIMIT, MAX_TEXT, PII, SECRETS
+from policies.pdp.decision import Decision, Effect
+from policies.pdp.obligations import Redact
+
+_HELD = frozenset({PII, SECRETS})
+_ROLE = "assistant"
+_LEAVES = (Leaf("", _ROLE, ""),)
+_NOTHING = Answer({}, None, "", (), View(_LEAVES, ((),), ()))
+_COUNTED = ("pii", "secret")
+
+
+class Judge:
+    """Judges one stream as it comes; see `gateway.providers.withheld.inspector.Inspector`.
+
+    What is denied is raised as Forbidden; `decision` and `facts` say why then.
+    """
+
+    def __init__(
+        self, judgement: Judgement, permitted: Permitted, principal: Principal, request_scan: Scan
+    ) -> None:
+        policy = principal.app.policy
+        self._policy = policy
+        self._judgement = judgement
+        self._values = permitted.placeholders
+        self._hash_key = principal.tenant.hash_key
+        self._scanner = principal.tenant.scanner
+        self._needs = policy.answer_needs & _HELD if policy.holds else frozenset[str]()
+        self._links = policy.holds and (policy.reads_links or policy.redacts_links)
+        self._failed = request_scan.failed
+        self._size = 0
+        self._found: dict[tuple[str, str, float], Finding] = {}
+        self._hosts: set[str] = set()
+        self._tools: list[str] = []
+        self.facts: list[Any] | None = None
+        self.decision: Decision | None = None
+        self.manner = Manner(
+            entities=bool(self._needs), links=self._links, placeholders=bool(self._values)
+        )
+
+    def begin(self) -> None:
+        """Judge what is known before anything is said."""
+        self._judge()
+
+    def weigh(self, size: int) -> None:
+        """Take in that so much text has come; what is too much to be scanned has not been."""
+        self._size += size
+        if self._size > MAX_TEXT and self._needs:
+            self._fail(self._needs)
+            self._needs = frozenset()
+
+    def called(self, name: str) -> None:
+        """Take in that a tool is called."""
+        self._tools.append(name)
+        self._judge()
+
+    def find(self, text: str) -> list[Finding]:
+        """Return what is found in a text of which more may come."""
+        return self._look((Leaf(text, _ROLE, ""),))
+
+    def changes(self, text: str, found: Sequence[Finding]) -> list[Change]:
+        """Return what becomes of findings that are certain."""
+        view = View((Leaf(text, _ROLE, ""),), ((Segment(0, len(text), ()),),), ())
+        edits = self._edits(view, found)
+        certain = {(one.start, one.end) for one in found if one.category == "placeholder"}
+        return [
+            (edit.start, edit.end, edit.text)
+            for edit in restored(view, edits, self._values)
+            if edit in edits or (edit.start, edit.end) in certain
+        ]
+
+    def seen(self, body: Body, show: Show) -> Body:
+        """Return what may be seen of a part that is whole."""
+        view = shown(show, body, viewed=True)
+        edits = restored(view, self._edits(view, self._look(view.leaves)), self._values)
+        return apply(body, view, edits) if edits else body
+
+    def _look(self, leaves: Sequence[Leaf]) -> list[Finding]:
+        found: list[Finding] = []
+        if self._needs and leaves:
+            scan = self._scanner.scan(leaves, self._needs)
+            found += scan.findings
+            if scan.failed:
+                self._fail(scan.failed)
+        if self._links:
+            found += links.findings([leaf.text for leaf in leaves])
+        for index, leaf in enumerate(leaves):
+            for one in placeholders.find(leaf.text, self._values):
+                place = one.start, one.end
+                found.append(Finding("PLACEHOLDER", "placeholder", 1.0, index, *place, RAW))
+        return found
+
+    def _edits(self, view: View, found: Sequence[Finding]) -> list[Any]:
+        """Judge with these findings added, and return what is taken out."""
+        self._add(view, found)
+        redact = self.decision.demand(Redact) if self.decision is not None else None
+        return changes(view, found, self._hash_key, redact, None).edits
+
+    def _add(self, view: View, found: Sequence[Finding]) -> None:
+        new = False
+        for one in found:
+            name = one.kind, one.category, one.score
+            if one.category in _COUNTED and name not in self._found:
+                self._found[name] = one._replace(leaf=0)
+                new = True
+            elif one.category == "link":
+                hosts = links.hosts([view.leaves[one.leaf].text[one.start : one.end]])
+                new = new or not self._hosts.issuperset(hosts)
+                self._hosts.update(hosts)
+        if new:
+            self._judge()
+
+    def _fail(self, detectors: frozenset[str]) -> None:
+        for detector in detectors:
+            metrics.DETECTOR_FAILURES.labels(detector).inc()
+        self._failed |= detectors
+        self._judge()
+
+    def _judge(self) -> None:
+        """Decide on all that is known by now; raise Forbidden where that is enough to deny."""
+        if not self._policy.holds:
+            return
+        answer = replace(_NOTHING, tool_calls=tuple(self._tools))
+        scan = Scan(tuple(self._found.values()), frozenset())
+        self.facts = facts.of_answer(self._judgement, answer, 0, scan)
+        facts.add_hosts(self.facts, self._hosts)
+        self.decision = self._policy.decide(
+            "answer", self.facts, self._failed, self._judgement.at_s
+        )
+        if self.decision.effect is not Effect.PERMIT:
+            raise denied(self.decision)
+
+
+class Withholder:
+    """Lets a stream in the client's dialect go as it becomes certain."""
+
+    def __init__(
+        self, judgement: Judgement, permitted: Permitted, principal: Principal, request_scan: Scan
+    ) -> None:
+        self._judge = Judge(judgement, permitted, principal, request_scan)
+        self._stream = WITHHELD[permitted.call.endpoint](self._judge, MOST_ANSWER_BYTES)
+        self._begun = False
+        self._early = b""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The last decision on what has come so far."""
+        return self._judge.decision
+
+    @property
+    def facts(self) -> list[Any] | None:
+        """The facts of that decision."""
+        return self._judge.facts
+
+    async def feed(self, data: bytes) -> bytes:
+        """Return what may leave; raise Forbidden where nothing more may.
+
+        Nothing leaves before the first word: until then a refusal can be one with its own status.
+        """
+        self._early += await self._run(self._stream.feed, data)
+        if not self._stream.spoke:
+            return b""
+        early, self._early = self._early, b""
+        return early
+
+    async def close(self, data: bytes) -> bytes:
+        """Take in the last bytes; return all that is left."""
+        return self._early + await self._run(self._stream.close, data)
+
+    async def _run(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
+        """Do it at once, or off the loop that others use where it is much."""
+        if not self._begun:
+            self._begun = True
+            self._judge.begin()
+        if len(data) + self._stream.held <= INLINE_LIMIT:
+            return work(data)
+        return await asyncio.to_thread(work, data)

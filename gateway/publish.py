@@ -18,7 +18,7 @@ from gateway import bundle, credentials
 from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
-from gateway.selectors import prices
+from gateway.selectors import prices, purges
 from policies.models import PolicyVersion
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
@@ -100,6 +100,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},
         platform_policies=held.platform,
         tenant_policies=held.tenant,
+        purges=purges(tenant),
     )
 
 
@@ -172,6 +173,11 @@ def _plan(row: Route) -> bundle.Plan:
         hedge_after_ms=row.hedge_after_ms,
         context_tokens=row.context_tokens,
         fallbacks=tuple(row.fallbacks),
+        cache_ttl_s=row.cache_ttl_s,
+        cache_stale_s=row.cache_stale_s,
+        cache_entry_bytes=row.cache_entry_bytes,
+        cache_hit_percent=row.cache_hit_percent,
+        cache_vary=tuple(row.cache_vary),
     )
 
 
@@ -227,6 +233,7 @@ def _app(app: App, held: Attached) -> bundle.App:
         active=app.state == App.State.ACTIVE,
         models=tuple(app.models),
         policies=held.apps.get(app.id, ()),
+        cache=app.cache,
     )
 
 

@@ -80,6 +80,7 @@ _CONFIGURATION = frozenset(
         "budget.create",
         "budget.remove",
         "budget.update",
+        "cache.purge",
         "membership.grant",
         "membership.revoke",
         "oauth_application.create",

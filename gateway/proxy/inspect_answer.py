@@ -68,15 +68,15 @@ def _named(permitted: Permitted, trail: Trail) -> Interpreter:
     found = interpreter(permitted)
     if not isinstance(found, Translation):
         return found
-    name = f"{trail.request_id}-{trail.attempt}"
-    return found.named(Source(name, permitted.deployment.model, int(trail.at.timestamp())))
+    answer = trail.answer
+    return found.named(Source(answer.name, permitted.deployment.model, answer.created_s))
 
 
 def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) -> Answer:
     """Read a provider's whole answer; an answer that cannot be read cannot be inspected."""
     try:
         return _named(permitted, trail).answer(
-            raw, viewed=principal.app.policy.answer_rules, created_s=int(trail.at.timestamp())
+            raw, viewed=principal.app.policy.answer_rules, created_s=trail.answer.created_s
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -89,7 +89,7 @@ def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> Answe
             collect=principal.app.policy.answer_rules,
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
-            created_s=int(trail.at.timestamp()),
+            created_s=trail.answer.created_s,
         )
     )
 

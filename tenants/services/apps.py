@@ -16,10 +16,12 @@ from tenants.services.keys import keys_revoke_all
 
 
 class AppFields(TypedDict, total=False):
-    """What can be said of an app besides its name and state: public model names, and its tier."""
+    """What can be said of an app besides its name and state: public model names, its tier, and
+    whether it takes kept answers."""
 
     models: Sequence[str]
     tier: str
+    cache: bool
 
 
 @transaction.atomic

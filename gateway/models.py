@@ -20,10 +20,8 @@ MODEL_NAME = RegexValidator(
 )
 
 
-CACHE_VARY = RegexValidator(
-    r"\A(?:app|key|user|tag:[a-z0-9][a-z0-9._-]{0,62})\Z",
-    "answers vary by app, key, user or tag:NAME",
-)
+CACHE_VARY_PATTERN = r"\A(?:app|key|user|tag:[a-z0-9][a-z0-9._-]{0,62})\Z"
+CACHE_VARY = RegexValidator(CACHE_VARY_PATTERN, "answers vary by app, key, user or tag:NAME")
 CACHE_MAX_S, CACHE_ENTRY_BYTES_MAX = 30 * 86_400, 16 * 1024 * 1024
 
 LABEL = RegexValidator(

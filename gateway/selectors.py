@@ -211,6 +211,13 @@ def purges(tenant: Tenant) -> dict[str, int]:
     return dict(rows.order_by("scope").values_list("scope", "revision"))
 
 
+def purges_visible(actor: Actor) -> QuerySet[CachePurge]:
+    """Return the purges of the tenants whose apps the actor may read."""
+    rows = CachePurge.objects.order_by("-id")
+    ids = tenants_where(actor, "app.read")
+    return rows if ids is None else rows.filter(tenant_id__in=ids)
+
+
 def prices(deployments: Sequence[Deployment]) -> dict[UUID, tuple[bundle.Price, ...]]:
     """Return by id what deployments cost: their own price, else their route's, else the book's."""
     ids = [deployment.id for deployment in deployments]

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from gateway.declaration import budgets, limits, policies, values
 from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.limits import LimitEntry
-from gateway.declaration.session import Session, Values
+from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, spot_of
 from policies.pdp import fields
 from policies.pdp.fields import Fields
@@ -16,7 +16,7 @@ from policies.pdp.nodes import Node
 from tenants.models import App, Tenant
 from tenants.services.apps import app_create, app_remove, app_update
 
-KEYS = ("name", "models", "tier", "policies", "budgets", "limits")
+KEYS = ("name", "models", "tier", "cache", "policies", "budgets", "limits")
 TIER_MAX = 63
 
 
@@ -31,10 +31,12 @@ class AppEntry:
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
     spot: Spot
+    cache: bool = False
 
     def values(self) -> Values:
         """Return what the file says, as a stored app would be written, without what it owns."""
-        return {"models": [model.text for model in self.models], "tier": self.tier or None}
+        models: list[Plain] = [model.text for model in self.models]
+        return {"models": models, "tier": self.tier or None, "cache": self.cache}
 
 
 def read(node: Node) -> AppEntry:
@@ -48,6 +50,7 @@ def read(node: Node) -> AppEntry:
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
         spot=spot_of(keys, KEYS),
+        cache=keys.optional("cache", fields.flag, default=False),
     )
     note_twice(keys, [one.name for one in entry.budgets], "budget")
     note_twice(keys, [one.name for one in entry.limits], "limit")
@@ -68,9 +71,12 @@ def apply(session: Session, tenant: Tenant, entry: AppEntry) -> None:
                 name=entry.name.text,
                 models=models,
                 tier=entry.tier,
+                cache=entry.cache,
             )
         else:
-            app_update(actor=session.actor, app=row, models=models, tier=entry.tier)
+            app_update(
+                actor=session.actor, app=row, models=models, tier=entry.tier, cache=entry.cache
+            )
     held, holding = policies.attach(session, entry.policies, tenant, row)
     label = f"{tenant.name}/{row.name}"
     after = {**entry.values(), **holding}
@@ -114,4 +120,4 @@ def _stored(tenant: Tenant) -> QuerySet[App]:
 
 
 def _describe(row: App) -> Values:
-    return {"models": list(row.models), "tier": row.tier or None}
+    return {"models": list(row.models), "tier": row.tier or None, "cache": row.cache}

@@ -1,10 +1,12 @@
+from typing import Any
+
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
 
-def _whole(most: int) -> models.PositiveIntegerField:
+def _whole(most: int) -> Any:
     return models.PositiveIntegerField(
         default=0, validators=[django.core.validators.MaxValueValidator(most)]
     )

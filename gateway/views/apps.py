@@ -59,6 +59,12 @@ class AppForm(ReasonForm):
     tier = forms.CharField(
         required=False, max_length=63, help_text="A word that policies can read as app.tier."
     )
+    cache = forms.BooleanField(
+        label="Takes kept answers",
+        required=False,
+        help_text="An identical call may get the answer of an earlier one of this tenant, where "
+        "the model keeps answers.",
+    )
 
     def __init__(self, data: Any, models: Sequence[str], **options: Any) -> None:
         super().__init__(data, **options)
@@ -78,7 +84,7 @@ class NewAppForm(AppForm):
 
     tenant = forms.ModelChoiceField(Tenant.objects.none(), empty_label=None)
     name = forms.CharField(max_length=63, help_text=ANOTHER_NAME)
-    field_order = ("tenant", "name", "models", "tier", "reason")
+    field_order = ("tenant", "name", "models", "tier", "cache", "reason")
 
     def __init__(
         self, data: Any, models: Sequence[str], tenants: Sequence[Tenant], chosen: str
@@ -148,6 +154,7 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
             name=asked["name"],
             models=asked["models"],
             tier=asked["tier"],
+            cache=asked["cache"],
             reason=asked["reason"],
         )
         return Done(f"The app {app.name} is there. Issue a key for it.", _address(app))
@@ -161,7 +168,7 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
     """Show the form, or change what the app may call."""
     app = _app(actor, app_id)
     check(actor, "app.update", app)
-    initial = {"models": app.models, "tier": app.tier}
+    initial = {"models": app.models, "tier": app.tier, "cache": app.cache}
     form = AppForm(given(request), models_offered(actor), initial=initial)
     page = FormPage(f"Edit {app.name}", "Save", _address(app), _crumbs(app))
 
@@ -172,6 +179,7 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
             reason=asked["reason"],
             models=asked["models"],
             tier=asked["tier"],
+            cache=asked["cache"],
         )
         return Done("Saved." if changed else "Nothing differed.", _address(app))
 

@@ -8,4 +8,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("app", "cache", models.BooleanField(default=False)),
+        *(
+            migrations.AddField(table, measure, models.BigIntegerField(default=0))
+            for table in ("usagerollup", "usagetotal")
+            for measure in ("cache_hits", "cache_misses", "saved_micros")
+        ),
     ]

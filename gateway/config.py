@@ -128,7 +128,7 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         queue=read.whole("GATEHOUSE_QUEUE", 1024, 0, 100_000),
         queue_s=read.seconds("GATEHOUSE_QUEUE_S", 2, 0, 60),
         usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
-        cache_tenant_bytes=read.whole("GATEHOUSE_CACHE_TENANT_BYTES", 64 * MIB, 0, 2**40),
+        cache_tenant_bytes=read.whole("GATEHOUSE_CACHE_TENANT_BYTES", 64 * MIB, 4096, 2**40),
         idempotency_s=read.whole("GATEHOUSE_IDEMPOTENCY_S", 86_400, 60, 30 * 86_400),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):

@@ -7,6 +7,8 @@ at by every rule on answers once more. A request that failed leaves its key free
 
 import re
 
+import orjson
+
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Recalled
 from gateway.proxy.caching import Found, Keeper
@@ -17,6 +19,9 @@ from gateway.proxy.trail import Decided
 
 KEY = re.compile(rb"\A[!-~]{1,200}\Z")
 MOST_BYTES = 4 * 1024 * 1024
+BESIDE_BYTES = 2048
+"""What an answer takes besides its bytes."""
+
 RETRY_AFTER_S = 1.0
 DIGEST_CHARS = 48
 UNDER_WAY, DONE = b"L", b"A"
@@ -35,7 +40,9 @@ class Once:
         self._decided = decided
         self._keep_s = keep_s
         self._key = key
-        self._digest = sealer.name(b"request", trail.raw).encode()
+        # Of the body as it was read: a form that is sent again may part its fields otherwise.
+        body = orjson.dumps(case.call.body, option=orjson.OPT_SORT_KEYS)
+        self._digest = sealer.name(b"request", body, case.call.file).encode()
         self._name = sealer.name(
             b"once", principal.row.public_id.encode(), user.encode(),
             case.call.endpoint.value.encode(), key,
@@ -76,7 +83,8 @@ class Once:
         self._taken = False
         principal = self._decided.principal
         sealed = b""
-        if kept is not None and len(kept.raw) <= MOST_BYTES:
+        most = min(MOST_BYTES, self._keeper.answers.most_bytes - BESIDE_BYTES)
+        if kept is not None and len(kept.raw) <= most:
             sealed = principal.tenant.sealer.seal(self._name, kept, self._keeper.noise())
         self._keeper.answers.keep_soon(
             principal.row.tenant_id, "once", self._name, DONE + self._digest + sealed,

@@ -23,7 +23,7 @@ class Answers:
 
     def __init__(self, connection: Connection, most_bytes: int) -> None:
         self.connection = connection
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
 
     async def get(self, tenant_id: str, name: str) -> bytes | None:
         """Return the sealed answer of this name."""
@@ -34,7 +34,7 @@ class Answers:
         """Keep a sealed answer for some time; nobody waits, and what fails is logged."""
         prefix = _key(tenant_id, kind, "")
         keys = [prefix + name, f"{prefix}ends", f"{prefix}sizes"]
-        self.connection.run_soon(KEEP, keys, [name, name, data, keep_ms, self._most_bytes, prefix])
+        self.connection.run_soon(KEEP, keys, [name, name, data, keep_ms, self.most_bytes, prefix])
 
     async def claim(self, tenant_id: str, name: str, mark: bytes, lease_ms: int) -> bytes | None:
         """Take a name for a request under way; return what stands there if it is taken."""

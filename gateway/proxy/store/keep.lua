@@ -21,7 +21,7 @@ forget(name)
 local size = #data + 300
 if size > most then
   redis.call('UNLINK', KEYS[1])
-  redis.call('HSET', KEYS[3], 'sum', string.format('%.0f', sum))
+  if sum > 0 then redis.call('HSET', KEYS[3], 'sum', string.format('%.0f', sum)) end
   return {ARGV[1], 0}
 end
 while sum + size > most do

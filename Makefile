@@ -8,7 +8,7 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload bench-streams bench-control lock \
+.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload bench-cached bench-streams bench-control lock \
 	clean
 
 run:
@@ -66,6 +66,11 @@ bench-overload:
 bench-streams:
 	@.ci/install requirements/dev.txt
 	@$(BIN)/python -m tests.bench.streams $(BENCH_ARGS)
+
+# Kept answers beside calls that are sent.
+bench-cached:
+	@.ci/install requirements/dev.txt
+	@$(BIN)/python -m tests.bench.cached
 
 # Rollup, exports and pages with a million calls; --data=FOLDER keeps them for the next time.
 bench-control:

@@ -22,9 +22,10 @@ admitted           provider, deployment, upstream_model, route, region, cap, bou
                    redacted, sanitised {carrier: characters}, left_out (fields that the provider
                    could not honour)
 completed          status, finish, usage [input, output, cached, written to the cache, reasoning],
-                   charge ("usage", "bound", "not_billed" or "not_sent"), cost_pico, decision,
-                   failed, sanitised, rollout, facts and findings of the answer, its digest,
-                   timings_us
+                   charge ("usage", "bound", "not_billed", "not_sent" or "kept"), cost_pico,
+                   decision, failed, sanitised, rollout, facts and findings of the answer, its
+                   digest, timings_us; cache {outcome, age_s, stale, saved_pico, currency, first},
+                   where kept answers had to do with it
 """
 
 from collections.abc import Mapping

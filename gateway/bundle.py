@@ -66,6 +66,11 @@ class Plan:
     beyond the first attempt at each deployment; `hedge_after_ms`, if not 0, is when a second
     attempt is sent beside a silent first. `fallbacks` are public model names; a call that would not
     fit into `context_tokens` (0: not known) does not fall back to this route.
+
+    Answers are kept for apps that take them: for `cache_ttl_s` (0: not at all), and `cache_stale_s`
+    longer for while the provider is left alone; none that is larger than `cache_entry_bytes` (0: as
+    large as usual). What differs in one of `cache_vary` shares none: app, key, user, tag:NAME. One
+    that is given again costs `cache_hit_percent` of what it cost first.
     """
 
     strategy: str = "weighted"
@@ -76,6 +81,11 @@ class Plan:
     hedge_after_ms: int = 0
     context_tokens: int = 0
     fallbacks: tuple[str, ...] = ()
+    cache_ttl_s: int = 0
+    cache_stale_s: int = 0
+    cache_entry_bytes: int = 0
+    cache_hit_percent: int = 0
+    cache_vary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +222,7 @@ class Exempting:
 @dataclass(frozen=True, slots=True)
 class App:
     """A program of the tenant: the models and services it may call and the policies attached to it,
-    by name."""
+    by name. With `cache`, it takes kept answers of the models that keep them."""
 
     id: str
     name: str
@@ -221,11 +231,16 @@ class App:
     models: tuple[str, ...]
     policies: tuple[str, ...]
     services: tuple[str, ...] = ()
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One revision of everything that holds for one tenant."""
+    """One revision of everything that holds for one tenant.
+
+    `purges` says from which revision on answers are kept: of the whole tenant (""), of a route
+    ("route:NAME"), of an app ("app:ID").
+    """
 
     format: int
     revision: int
@@ -248,6 +263,7 @@ class Bundle:
     exemptions: tuple[Exempting, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     services: Mapping[str, Service] = field(default_factory=dict)
+    purges: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

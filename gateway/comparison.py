@@ -11,7 +11,7 @@ from tenants.usage.reading import Breakdown, Figures
 
 COUNTS = (
     "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
-    "cached_tokens", "p50_ms", "p95_ms",
+    "cached_tokens", "cache_hits", "cache_misses", "p50_ms", "p95_ms",
 )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def as_csv(by: str, table: Table) -> str:
     currencies = sorted(table.total.figures.cost_micros)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    costs = [f"cost {currency}" for currency in currencies]
+    costs = [f"{what} {currency}" for what in ("cost", "saved") for currency in currencies]
     writer.writerow([cell(name) for name in (by, "label", *COUNTS, *costs)])
     for row in (*table.rows, table.total):
         writer.writerow(_cells(row, currencies))
@@ -98,7 +98,11 @@ def as_csv(by: str, table: Table) -> str:
 def _cells(row: Row, currencies: Sequence[str]) -> list[str]:
     figures = row.figures
     counts = [getattr(figures, name) for name in COUNTS]
-    costs = [text_from_micros(figures.cost_micros.get(currency, 0)) for currency in currencies]
+    costs = [
+        text_from_micros(money.get(currency, 0))
+        for money in (figures.cost_micros, figures.saved_micros)
+        for currency in currencies
+    ]
     return [cell(each) for each in (row.value, row.label, *counts)] + costs
 
 

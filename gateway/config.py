@@ -77,6 +77,8 @@ class Config:
     queue: int
     queue_s: float
     usage_hours_days: int
+    cache_tenant_bytes: int
+    idempotency_s: int
 
     @property
     def base_url(self) -> str:
@@ -126,6 +128,8 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         queue=read.whole("GATEHOUSE_QUEUE", 1024, 0, 100_000),
         queue_s=read.seconds("GATEHOUSE_QUEUE_S", 2, 0, 60),
         usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
+        cache_tenant_bytes=read.whole("GATEHOUSE_CACHE_TENANT_BYTES", 64 * MIB, 4096, 2**40),
+        idempotency_s=read.whole("GATEHOUSE_IDEMPOTENCY_S", 86_400, 60, 30 * 86_400),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")

@@ -1,6 +1,7 @@
 """What somebody did, in words: what an audit event says to a reader. Pure."""
 
 DONE = {
+    "cache.purge": "made the answers kept until then be given no more",
     "call.explain": "read why the call was decided so",
     "export.download": "read a file of the export",
     "export.expire": "deleted the files, whose time was over",

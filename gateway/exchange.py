@@ -284,19 +284,22 @@ class BudgetLine(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt at serving a call: its operation id, its number, and the instant of its begin."""
+    """One attempt at serving a call: its operation id, its number, and the instant of its begin.
+    `fixed_pico` is what it costs, whatever comes of it: nothing is sent, a kept answer is given."""
 
     operation: str
     number: int
     now_s: float
     lease_s: float
+    fixed_pico: int | None = None
 
 
 class Reservation(NamedTuple):
     """What one attempt holds: `micros` in each budget, `tokens` in each token limit.
 
     `epoch` and `seq` are None where no budget applies. `levels` is what each limit is filled to.
-    `bounded` says that the attempt cannot cost more than what is held.
+    `bounded` says that the attempt cannot cost more than what is held; `fixed_pico`, that it costs
+    just that.
     """
 
     operation: str
@@ -312,13 +315,39 @@ class Reservation(NamedTuple):
     levels: tuple[int, ...]
     counted: bool
     bounded: bool = True
+    fixed_pico: int | None = None
 
 
 class Charge(NamedTuple):
     """What an attempt cost: by the provider's `usage`, or the whole `bound` where that is unknown,
-    or nothing because it was `not_sent` or `not_billed`."""
+    or nothing because it was `not_sent` or `not_billed`, or what an answer that was `kept` costs.
+    """
 
     pico: int
     micros: int
     basis: str
     usage: Usage | None
+
+
+class Origin(NamedTuple):
+    """What an answer is called by those who speak for a provider that gives it no name, and when
+    it was made."""
+
+    name: str
+    created_s: int
+
+
+class Recalled(NamedTuple):
+    """What kept answers had to do with a call, as its records say.
+
+    `outcome` is "hit", "miss", "bypass" (neither looked for nor, mostly, kept) or "replayed" (a
+    request that was sent again). `saved_pico` is what the answer cost first, less what it costs
+    now; `first` is the call that it was made for.
+    """
+
+    outcome: str
+    age_s: int = 0
+    stale: bool = False
+    saved_pico: int = 0
+    currency: str = ""
+    first: str = ""

@@ -20,6 +20,10 @@ MODEL_NAME = RegexValidator(
 )
 
 
+CACHE_VARY_PATTERN = r"\A(?:app|key|user|tag:[a-z0-9][a-z0-9._-]{0,62})\Z"
+CACHE_VARY = RegexValidator(CACHE_VARY_PATTERN, "answers vary by app, key, user or tag:NAME")
+CACHE_MAX_S, CACHE_ENTRY_BYTES_MAX = 30 * 86_400, 16 * 1024 * 1024
+
 LABEL = RegexValidator(
     r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "a label is 1 to 63 of a-z, 0-9 and - (not first)"
 )
@@ -108,6 +112,22 @@ class Route(models.Model):
     hedge_after_ms = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(60_000)])
     context_tokens = models.PositiveIntegerField(default=0)
     fallbacks = ArrayField(models.CharField(max_length=120), size=5, default=list, blank=True)
+    cache_ttl_s = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(CACHE_MAX_S)]
+    )
+    cache_stale_s = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(CACHE_MAX_S)]
+    )
+    cache_entry_bytes = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(CACHE_ENTRY_BYTES_MAX)]
+    )
+    cache_hit_percent = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(100)]
+    )
+    cache_vary = ArrayField(
+        models.CharField(max_length=67, validators=[CACHE_VARY]),
+        size=8, default=list, blank=True,
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -285,6 +305,28 @@ class OAuthApplication(AbstractApplication):  # type: ignore[misc]  # untyped
     def is_usable(self, request: Any) -> bool:
         """Return whether its tenant is still there; asked before every grant."""
         return self.tenant is None or self.tenant.state != Tenant.State.REMOVED
+
+
+class CachePurge(models.Model):
+    """Since which revision a tenant's answers are kept: all of them, a route's or an app's.
+
+    `scope` is "", "route:NAME" or "app:ID": what was kept under an earlier revision is given to
+    nobody any more.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+    scope = models.CharField(max_length=130, blank=True)
+    revision = models.PositiveBigIntegerField()
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["tenant", "scope"], name="cache_purge_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.scope or 'all'} before {self.revision}"
 
 
 class StoredAnswer(models.Model):

@@ -49,7 +49,7 @@ class Risk:
 def tiles(of: Reach, series: Series) -> list[Tile]:
     """Return the figures of the range, each with the list behind it."""
     total, tile = series.totals, partial(_tile, series)
-    return [
+    found = [
         tile("Calls", (f"{total.calls:,}",), _calls(of), attrgetter("calls")),
         tile("Denied", (f"{total.denied:,}",), _calls(of, "denied"), attrgetter("denied")),
         tile("Redacted", (f"{total.redacted:,}",), _usage(of, "app"), attrgetter("redacted")),
@@ -58,6 +58,10 @@ def tiles(of: Reach, series: Series) -> list[Tile]:
         tile("Tokens", _tokens(total), _usage(of, "model"), _all_tokens),
         tile("Duration", _times(total), _usage(of, "model"), lambda one: one.p95_ms or 0),
     ]
+    if total.cache_hits or total.cache_misses:
+        hits = attrgetter("cache_hits")
+        found.append(tile("Kept answers given", _given(total), _usage(of, "model"), hits))
+    return found
 
 
 def found_causes(of: Reach, total: Figures) -> Causes | None:
@@ -104,6 +108,17 @@ def _tile(
 def _costs(total: Figures) -> tuple[str, ...]:
     found = (f"{text_from_micros(micros)} {code}" for code, micros in total.cost_micros.items())
     return tuple(found) or ("0.00",)
+
+
+def _given(total: Figures) -> tuple[str, ...]:
+    """Return the share of calls that got a kept answer, of those that could, and the saving."""
+    share = total.cache_hits * 100 // (total.cache_hits + total.cache_misses)
+    saved = (
+        f"{text_from_micros(micros)} {code} saved"
+        for code, micros in total.saved_micros.items()
+        if micros
+    )
+    return _whole(f"{total.cache_hits:,} ({share} %)"), *map(_whole, saved)
 
 
 def _tokens(total: Figures) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from gateway import bundle, credentials, published_services
 from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
-from gateway.selectors import prices
+from gateway.selectors import prices, purges
 from policies.models import PolicyVersion, Rollout
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
@@ -109,6 +109,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         tenant_policies=held.tenant,
         exemptions=_exemptions(tenant, held, now),
         candidates=tuple(_candidate(rollout) for rollout in held.rollouts),
+        purges=purges(tenant),
     )
 
 
@@ -183,6 +184,11 @@ def _plan(row: Route) -> bundle.Plan:
         hedge_after_ms=row.hedge_after_ms,
         context_tokens=row.context_tokens,
         fallbacks=tuple(row.fallbacks),
+        cache_ttl_s=row.cache_ttl_s,
+        cache_stale_s=row.cache_stale_s,
+        cache_entry_bytes=row.cache_entry_bytes,
+        cache_hit_percent=row.cache_hit_percent,
+        cache_vary=tuple(row.cache_vary),
     )
 
 
@@ -239,6 +245,7 @@ def _app(app: App, held: Attached) -> bundle.App:
         models=tuple(app.models),
         policies=held.apps.get(app.id, ()),
         services=tuple(app.services),
+        cache=app.cache,
     )
 
 

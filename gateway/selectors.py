@@ -20,6 +20,7 @@ from gateway import bundle, pricebook, tariff
 from gateway.data_folder import DataFolder
 from gateway.models import (
     BundleRevision,
+    CachePurge,
     Deployment,
     Job,
     OAuthApplication,
@@ -222,6 +223,19 @@ def own_line(of: Route | Deployment) -> tuple[tariff.Entry, ...]:
 def book_line(deployment: Deployment) -> tuple[tariff.Entry, ...]:
     """Return the price book's prices of a deployment, from which instant on."""
     return _line(_rows(deployment).filter(source__startswith=pricebook.SOURCE))
+
+
+def purges(tenant: Tenant) -> dict[str, int]:
+    """Return since which revision a tenant's answers are kept, by scope: see CachePurge."""
+    rows = CachePurge.objects.filter(tenant=tenant)
+    return dict(rows.order_by("scope").values_list("scope", "revision"))
+
+
+def purges_visible(actor: Actor) -> QuerySet[CachePurge]:
+    """Return the purges of the tenants whose apps the actor may read."""
+    rows = CachePurge.objects.order_by("-id")
+    ids = tenants_where(actor, "app.read")
+    return rows if ids is None else rows.filter(tenant_id__in=ids)
 
 
 def prices(deployments: Sequence[Deployment]) -> dict[UUID, tuple[bundle.Price, ...]]:

@@ -163,7 +163,8 @@ class Membership(models.Model):
 
 
 class App(models.Model):
-    """A program of a tenant. `models` lists the public model names that it may call.
+    """A program of a tenant. `models` lists the public model names that it may call; with `cache`
+    it takes kept answers of those that keep them.
 
     A removed app keeps its row, because records name it, and gives its name free.
     """
@@ -178,6 +179,7 @@ class App(models.Model):
     name = models.CharField(max_length=63, validators=[SLUG])
     tier = models.CharField(max_length=63, blank=True, default="")
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
+    cache = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     services = ArrayField(models.CharField(max_length=63), default=list, blank=True)
     # Last of the fields: from here on `models` is no longer the module in this class.

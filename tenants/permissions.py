@@ -116,6 +116,7 @@ _CONFIGURATION = frozenset(
         "budget.create",
         "budget.remove",
         "budget.update",
+        "cache.purge",
         "membership.grant",
         "membership.revoke",
         "oauth_application.create",

@@ -44,8 +44,9 @@ class Calls:
 
     def call(self, at, *, model="m", user="", tags=(), code="", cost_pico=1_500_000,
              bound_pico=9_000_000, currency="USD", usage=(10, 5, 2), took_ms=900,
-             redacted=False, attempts=1, lost=False):  # fmt: skip
-        """One call that left: all but its last attempt failed at no cost."""
+             redacted=False, attempts=1, lost=False, cache=None):  # fmt: skip
+        """One call that left: all but its last attempt failed at no cost. `cache` is what its last
+        record says of kept answers."""
         call = call_id(int(at.timestamp() * 1000), secrets.token_bytes(10))
         for attempt in range(1, attempts + 1):
             self.seq += 1
@@ -83,12 +84,15 @@ class Calls:
                         cost_pico=cost_pico,
                         usage=usage,
                         took_ms=took_ms,
+                        cache=cache,
                     )
                 )
         return call
 
-    def _end(self, call, attempt, at, model, *, code, cost_pico, usage, took_ms):
-        body = {"charge": "usage", "cost_pico": str(cost_pico)}
+    def _end(self, call, attempt, at, model, *, code, cost_pico, usage, took_ms, cache=None):
+        body = {"charge": "usage", "cost_pico": str(cost_pico)} | (
+            {"cache": cache} if cache else {}
+        )
         if usage:
             body["usage"] = list(usage)
         ended = at + datetime.timedelta(milliseconds=took_ms)

@@ -111,10 +111,13 @@ def set_price(of, currency, input_per_million, output_per_million, request_micro
     )
 
 
-def estate(*routes, policy=OPEN, budgets=(), limits=(), tags=(), countries=(), regions=()):
+def estate(
+    *routes, policy=OPEN, budgets=(), limits=(), tags=(), countries=(), regions=(), cache=False
+):
     """Make a tenant whose app may call these routes, under one policy, and publish it.
 
-    `budgets` and `limits` are keyword arguments of their services, without actor, tenant and name.
+    With `cache`, the app takes kept answers. `budgets` and `limits` are keyword arguments of their
+    services, without actor, tenant and name.
     """
     tenant = tenant_create(
         actor=ACTOR,
@@ -124,7 +127,11 @@ def estate(*routes, policy=OPEN, budgets=(), limits=(), tags=(), countries=(), r
         pii_phone_regions=list(regions),
     )
     app = app_create(
-        actor=ACTOR, tenant=tenant, name=name("app"), models=[made.name for made in routes]
+        actor=ACTOR,
+        tenant=tenant,
+        name=name("app"),
+        models=[made.name for made in routes],
+        cache=cache,
     )
     if policy is not None:
         attach(policy, tenant=tenant)

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.rest.access import Access
-from audit.rest.fields import Change, Identity, Text, Texts
+from audit.rest.fields import Change, Flag, Identity, Text, Texts
 from audit.rest.filters import Word, one_of
 from gateway.selectors import unknown_models, unknown_services
 from tenants.api.belonging import OfTenant, TenantFilters
@@ -23,16 +23,27 @@ class AppShown(serializers.ModelSerializer[App]):
 
     class Meta:
         model = App
-        fields = ("id", "tenant", "name", "models", "services", "tier", "state", "created_at")
+        fields = (
+            "id",
+            "tenant",
+            "name",
+            "models",
+            "services",
+            "tier",
+            "cache",
+            "state",
+            "created_at",
+        )
         read_only_fields = fields
 
 
 class AppUpdate(Change):
-    """What may be said of an app."""
+    """What may be said of an app; with `cache` it takes kept answers of models that keep them."""
 
     models = Texts(required=False)
     services = Texts(required=False, each_max=63)
     tier = Text(required=False, allow_blank=True, max_length=63)
+    cache = Flag(required=False)
 
     def validate_models(self, names: Sequence[str]) -> Sequence[str]:
         """Refuse names that no route has."""

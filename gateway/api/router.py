@@ -11,6 +11,7 @@ from audit.rest.resource import Resource
 from gateway.access import ATTRIBUTE, Permission
 from gateway.api.applications import Applications
 from gateway.api.apps import Apps
+from gateway.api.cache import Purges
 from gateway.api.calls import Calls
 from gateway.api.exports import Exports
 from gateway.api.jobs import Jobs
@@ -38,6 +39,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "apps": Apps,
     "attachments": Attachments,
     "budgets": Budgets,
+    "cache-purges": Purges,
     "calls": Calls,
     "deployments": Deployments,
     "drafts": Drafts,

@@ -12,7 +12,7 @@ from audit.rest.access import Access
 from audit.rest.fields import Change, Choice, Flag, Identity, Text, Texts, Whole
 from audit.rest.filters import Filters, Uuid, Word
 from gateway.circuits import Circuit, circuits_of
-from gateway.models import Deployment, Route
+from gateway.models import CACHE_ENTRY_BYTES_MAX, CACHE_MAX_S, Deployment, Route
 from gateway.selectors import deployments_visible, providers_visible, routes_visible
 from gateway.services.routes import (
     deployment_create,
@@ -46,13 +46,19 @@ class RouteShown(serializers.ModelSerializer[Route]):
             "hedge_after_ms",
             "context_tokens",
             "fallbacks",
+            "cache_ttl_s",
+            "cache_stale_s",
+            "cache_entry_bytes",
+            "cache_hit_percent",
+            "cache_vary",
             "created_at",
         )
         read_only_fields = fields
 
 
 class RouteUpdate(Change):
-    """The caps of a route, and how its deployments are chosen and stood in for."""
+    """The caps of a route, how its deployments are chosen and stood in for, and for how long its
+    answers are kept for apps that take them."""
 
     max_output_tokens = Whole(required=False, max_value=CAP_MAX)
     default_max_output_tokens = Whole(required=False, min_value=1, max_value=CAP_MAX)
@@ -64,6 +70,11 @@ class RouteUpdate(Change):
     hedge_after_ms = Whole(required=False, max_value=60_000)
     context_tokens = Whole(required=False, max_value=CAP_MAX)
     fallbacks = Texts(required=False, max_length=5)
+    cache_ttl_s = Whole(required=False, max_value=CACHE_MAX_S)
+    cache_stale_s = Whole(required=False, max_value=CACHE_MAX_S)
+    cache_entry_bytes = Whole(required=False, max_value=CACHE_ENTRY_BYTES_MAX)
+    cache_hit_percent = Whole(required=False, max_value=100)
+    cache_vary = Texts(required=False, max_length=8)
 
 
 class RouteCreate(RouteUpdate):

@@ -121,6 +121,8 @@ def _provider(attempt: Attempt | None) -> str:
     where = f"{attempt.provider}, {attempt.upstream_model}"
     if attempt.region:
         where += f" in {attempt.region}"
+    if attempt.kept_from:
+        return f"{where}: not asked, its answer was kept"
     if attempt.outcome in ("failed", "lost"):
         return f"{where}: {wording.of_code(attempt.code)}"
     return where

@@ -24,7 +24,9 @@ class Money:
 class Attempt:
     """One try at one deployment. `charged` is None while the answer is awaited.
 
-    `basis` says what was charged: "usage", "bound" (the whole hold), "not_sent" or "not_billed".
+    `basis` says what was charged: "usage", "bound" (the whole hold), "not_sent", "not_billed" or
+    "kept" (what a kept answer costs). `cache` is what kept answers had to do with it, `kept_from`
+    the call that the answer was made for.
     """
 
     number: int
@@ -44,6 +46,8 @@ class Attempt:
     cap: int | None
     redacted: bool
     answer_digest: str
+    cache: str = ""
+    kept_from: str = ""
 
     @property
     def duration_ms(self) -> int | None:
@@ -158,7 +162,14 @@ def _attempt(admitted: Record, records: Sequence[Record]) -> Attempt:
         cap=body.get("cap"),
         redacted=bool(body.get("redacted")),
         answer_digest=rest.get("digest", ""),
+        cache=_cache(rest.get("cache", {})),
+        kept_from=rest.get("cache", {}).get("first", ""),
     )
+
+
+def _cache(body: Mapping[str, Any]) -> str:
+    outcome = str(body.get("outcome", ""))
+    return "stale" if body.get("stale") else outcome
 
 
 def _sums(amounts: Iterable[Money]) -> tuple[Money, ...]:

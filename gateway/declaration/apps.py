@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from gateway.declaration import budgets, limits, policies, values
 from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.limits import LimitEntry
-from gateway.declaration.session import Session, Values
+from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, spot_of
 from policies.pdp import fields
 from policies.pdp.fields import Fields
@@ -16,7 +16,7 @@ from policies.pdp.nodes import Node
 from tenants.models import App, Tenant
 from tenants.services.apps import AppFields, app_create, app_remove, app_update
 
-KEYS = ("name", "models", "services", "tier", "policies", "budgets", "limits")
+KEYS = ("name", "models", "services", "tier", "cache", "policies", "budgets", "limits")
 TIER_MAX = 63
 
 
@@ -32,13 +32,17 @@ class AppEntry:
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
     spot: Spot
+    cache: bool = False
 
     def values(self) -> Values:
         """Return what the file says, as a stored app would be written, without what it owns."""
+        models: list[Plain] = [model.text for model in self.models]
+        services: list[Plain] = [service.text for service in self.services]
         return {
-            "models": [model.text for model in self.models],
-            "services": [service.text for service in self.services],
+            "models": models,
+            "services": services,
             "tier": self.tier or None,
+            "cache": self.cache,
         }
 
 
@@ -54,6 +58,7 @@ def read(node: Node) -> AppEntry:
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
         spot=spot_of(keys, KEYS),
+        cache=keys.optional("cache", fields.flag, default=False),
     )
     note_twice(keys, [one.name for one in entry.budgets], "budget")
     note_twice(keys, [one.name for one in entry.limits], "limit")
@@ -69,6 +74,7 @@ def apply(session: Session, tenant: Tenant, entry: AppEntry) -> None:
         "models": [model.text for model in entry.models],
         "services": [service.text for service in entry.services],
         "tier": entry.tier,
+        "cache": entry.cache,
     }
     with session.at(entry.spot):
         if row is None:
@@ -123,4 +129,5 @@ def _describe(row: App) -> Values:
         "models": list(row.models),
         "services": list(row.services),
         "tier": row.tier or None,
+        "cache": row.cache,
     }

@@ -6,7 +6,7 @@ from typing import cast
 from gateway.declaration import values
 from gateway.declaration.session import Session, Values
 from gateway.declaration.values import Named, Spot
-from gateway.models import Deployment, Route
+from gateway.models import CACHE_ENTRY_BYTES_MAX, CACHE_MAX_S, Deployment, Route
 from gateway.services.routes import DeploymentFields, RouteFields, route_update
 from policies.pdp import fields
 from policies.pdp.fields import Fields
@@ -20,10 +20,15 @@ KEYS = (
     "hedge_after_ms",
     "context_tokens",
     "fallbacks",
+    "cache_ttl_s",
+    "cache_stale_s",
+    "cache_entry_bytes",
+    "cache_hit_percent",
+    "cache_vary",
 )
 TIMEOUT_KEYS = ("connect_s", "first_byte_s", "idle_s", "total_s")
 RETRIES_MAX, HEDGE_MAX, CONTEXT_MAX, FALLBACKS_MAX = 5, 60_000, 2**31 - 1, 5
-SECONDS_MAX = 32_767
+SECONDS_MAX, VARY_MAX = 32_767, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class PlanEntry:
     hedge_after_ms: int
     context_tokens: int
     fallbacks: tuple[Named, ...]
+    cache: RouteFields
 
     def fields(self) -> RouteFields:
         """Return the fields of a route, without its fallbacks: those may not be there yet."""
@@ -49,6 +55,7 @@ class PlanEntry:
             "retries": self.retries,
             "hedge_after_ms": self.hedge_after_ms,
             "context_tokens": self.context_tokens,
+            **self.cache,
         }
 
     def values(self) -> Values:
@@ -69,7 +76,25 @@ def read(keys: Fields) -> PlanEntry:
         hedge_after_ms=keys.optional("hedge_after_ms", fields.whole(0, HEDGE_MAX), 0),
         context_tokens=keys.optional("context_tokens", fields.whole(0, CONTEXT_MAX), 0),
         fallbacks=keys.optional("fallbacks", read_names, nothing),
+        cache=_read_cache(keys),
     )
+
+
+def _read_cache(keys: Fields) -> RouteFields:
+    """Read for how long answers are kept, and what they differ by."""
+    nothing: tuple[str, ...] = ()
+    seconds = fields.whole(0, CACHE_MAX_S)
+    return {
+        "cache_ttl_s": keys.optional("cache_ttl_s", seconds, 0),
+        "cache_stale_s": keys.optional("cache_stale_s", seconds, 0),
+        "cache_entry_bytes": keys.optional(
+            "cache_entry_bytes", fields.whole(0, CACHE_ENTRY_BYTES_MAX), 0
+        ),
+        "cache_hit_percent": keys.optional("cache_hit_percent", fields.whole(0, 100), 0),
+        "cache_vary": list(
+            keys.optional("cache_vary", values.distinct(values.cache_vary, VARY_MAX), nothing)
+        ),
+    }
 
 
 def apply_fallbacks(session: Session, name: str, entry: PlanEntry, spot: Spot) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from gateway.models import MODEL_NAME_PATTERN
+from gateway.models import CACHE_VARY_PATTERN, MODEL_NAME_PATTERN
 from policies.pdp import fields
 from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, Place, Scalar
@@ -31,6 +31,9 @@ model_name = fields.word(
 )
 origin = fields.word(
     re.compile(ORIGIN_PATTERN), "an origin of browsers, as in https://app.example, or *"
+)
+cache_vary = fields.word(
+    re.compile(CACHE_VARY_PATTERN), "what answers differ by: app, key, user or tag:NAME"
 )
 currency = fields.word(re.compile(r"[A-Z]{3}"), "a currency: three capital letters, as in USD")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d))?")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0008_clouds"),
+        ("gateway", "0010_cache"),
     ]
 
     operations = [

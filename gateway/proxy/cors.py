@@ -12,7 +12,8 @@ ALL = "*"
 SHOWN = (
     b"x-request-id, x-client-request-id, x-gatehouse-decision-id, x-gatehouse-policy, "
     b"x-gatehouse-model, x-gatehouse-cache, x-gatehouse-cost-micros, x-gatehouse-overhead-us, "
-    b"x-gatehouse-left-out, x-should-retry, retry-after, x-ratelimit-limit-requests, "
+    b"x-gatehouse-left-out, age, idempotent-replayed, x-should-retry, retry-after, "
+    b"x-ratelimit-limit-requests, "
     b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )

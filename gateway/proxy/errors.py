@@ -12,6 +12,7 @@ Refusal
                               tenant_suspended, detector_failed, obligation_unenforceable,
                               region_not_served, service_not_allowed
   NotFound 404                model_not_found, not_found
+  Conflict 409                idempotency_conflict, idempotency_in_progress
   OverLimit 429               rate_limit_exceeded, tokens_limit_exceeded,
                               concurrency_limit_exceeded, upstream_rate_limited
     BeyondLimit 429           tokens_limit_exceeded
@@ -21,7 +22,7 @@ Refusal
     UpstreamTimeout 504       upstream_timeout
   Unavailable 503             evidence_unavailable, budget_unavailable,
                               authentication_unavailable, policy_unavailable, overloaded,
-                              upstream_unavailable
+                              upstream_unavailable, idempotency_unavailable
 
 A refusal says what happened, which rule, and what would make it pass. It is safe to show: its texts
 are ours, or a provider's after our secrets were taken out.
@@ -132,6 +133,17 @@ class NotFound(Refusal):
 
     status = 404
     type = "not_found_error"
+
+
+class Conflict(Refusal):
+    """The Idempotency-Key stands for another request, or for one that is under way."""
+
+    status = 409
+    type = "invalid_request_error"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Tell the SDKs when to retry, or not to."""
+        return Refusal.headers(self) or [DO_NOT_RETRY]
 
 
 class OverLimit(Refusal):

@@ -1,6 +1,6 @@
 """The headers that tell a caller what was decided, served, limited and charged."""
 
-from gateway.exchange import Permitted, Reservation
+from gateway.exchange import Permitted, Recalled, Reservation
 from gateway.proxy import limit
 from gateway.proxy.facts import plain_name
 from gateway.proxy.passage import Passage
@@ -15,7 +15,7 @@ def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) 
         (b"cache-control", b"no-store"),
         (b"x-gatehouse-policy", passage.principal.app.labels),
         (b"x-gatehouse-model", permitted.route.name.encode()),
-        (b"x-gatehouse-cache", b"bypass"),
+        *_of_recalled(passage.trail.recalled),
         (b"x-gatehouse-overhead-us", b"%d" % int(overhead_s * 1e6)),
         *of_call(
             passage.trail.request_id, passage.trail.decision_id, passage.head.client_request_id
@@ -23,6 +23,16 @@ def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) 
         *limit.headers(reservation),
         *([(b"x-gatehouse-left-out", left_out.encode())] if left_out else ()),
     ]
+
+
+def _of_recalled(recalled: Recalled | None) -> Headers:
+    """Return whether the answer is one that was kept, and for how long."""
+    if recalled is None or recalled.outcome in ("miss", "bypass"):
+        return [(b"x-gatehouse-cache", recalled.outcome.encode() if recalled else b"bypass")]
+    age = (b"age", b"%d" % recalled.age_s)
+    if recalled.outcome == "replayed":
+        return [(b"x-gatehouse-cache", b"bypass"), (b"idempotent-replayed", b"true"), age]
+    return [(b"x-gatehouse-cache", recalled.outcome.encode()), age]
 
 
 def of_call(request_id: str, decision_id: str | None, client_request_id: str) -> Headers:

@@ -78,9 +78,11 @@ def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Inter
     found = interpreter(permitted)
     if not isinstance(found, Translation | EmbeddingTranslation):
         return found
-    name = f"{trail.request_id}-{trail.attempt}"
-    created_s = int(trail.at.timestamp())
-    return found.named(Source(name, permitted.deployment.model, created_s, _asked(permitted), told))
+    answer = trail.answer
+    source = Source(
+        answer.name, permitted.deployment.model, answer.created_s, _asked(permitted), told
+    )
+    return found.named(source)
 
 
 def _asked(permitted: Permitted) -> Body:
@@ -104,7 +106,7 @@ def parse(
     cannot be read cannot be inspected."""
     try:
         return _named(permitted, trail, told).answer(
-            raw, viewed=looked_at(permitted, principal), created_s=int(trail.at.timestamp())
+            raw, viewed=looked_at(permitted, principal), created_s=trail.answer.created_s
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -120,7 +122,7 @@ def stream_of(
             collect=looked_at(permitted, principal),
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
-            created_s=int(trail.at.timestamp()),
+            created_s=trail.answer.created_s,
             passes=passes,
         )
     )

@@ -85,7 +85,8 @@ def demand(
 ) -> tuple[Reservation, list[tuple[Budget, str]]]:
     """Return what an attempt asks for, and the budgets that would pay with their groups; no I/O."""
     price = price_at(permitted.deployment.prices, int(attempt.now_s))
-    budgets = _payable(permitted, principal, price)
+    # What costs nothing is refused by no budget; the rates of requests hold all the same.
+    budgets = _payable(permitted, principal, price) if attempt.fixed_pico != 0 else ()
     paying = [(budget, _group(budget, head, permitted, principal)) for budget in budgets]
     return _wanted(permitted, principal, price, attempt), paying
 
@@ -182,7 +183,10 @@ def _wanted(
     call, size = permitted.call, _size(permitted)
     output = call.n * permitted.cap if call.endpoint in GENERATING else 0
     bound = 0
-    if price is not None:
+    tokens = 0 if call.service else (size - len(call.file)) // BYTES_PER_TOKEN + output
+    if attempt.fixed_pico is not None:
+        bound, tokens = attempt.fixed_pico, 0
+    elif price is not None:
         bound = bound_pico(input_bound(size, call), output, price)
         if micros_from_pico(bound) > MAX_MICROS:
             raise BadRequest("invalid_request", "The call could cost more than can be counted.")
@@ -191,7 +195,7 @@ def _wanted(
         attempt=attempt.number,
         limits=principal.lines.limits,
         budgets=(),
-        tokens=0 if call.service else (size - len(call.file)) // BYTES_PER_TOKEN + output,
+        tokens=tokens,
         micros=micros_from_pico(bound),
         bound_pico=bound,
         price=price,
@@ -200,6 +204,7 @@ def _wanted(
         levels=(),
         counted=False,
         bounded=call.endpoint not in UNBOUNDED,
+        fixed_pico=attempt.fixed_pico,
     )
 
 

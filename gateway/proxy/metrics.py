@@ -12,7 +12,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from gateway.exchange import Charge, Reservation
+from gateway.exchange import Charge, Recalled, Reservation
 from policies.pdp.rollout import Verdict
 
 CALLS = Counter("gatehouse_calls", "Calls by endpoint and outcome.", ["endpoint", "outcome"])
@@ -62,6 +62,17 @@ CIRCUIT_OPENED = Counter("gatehouse_circuit_opened", "Circuits that opened.", ["
 CREDENTIALS_REFUSED = Counter(
     "gatehouse_credentials_refused", "Credentials that a provider refused.", ["provider"]
 )
+CACHE = Counter(
+    "gatehouse_cache",
+    "Calls whose answers may be kept: hit, stale, miss, bypass (asked for by the client, or Redis "
+    "being away); and requests that were sent again: replayed.",
+    ["model", "outcome"],
+)
+SAVED = Counter(
+    "gatehouse_cache_saved_micros",
+    "What answers that were given again cost first, less what they cost then, in micros.",
+    ["currency"],
+)
 REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from PostgreSQL.")
 OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
 
@@ -71,6 +82,7 @@ _calls = lru_cache(256)(CALLS.labels)
 _latency = lru_cache(16)(LATENCY.labels)
 _overhead = lru_cache(16)(OVERHEAD.labels)
 _micros = lru_cache(256)(MICROS.labels)
+_cache = lru_cache(1024)(CACHE.labels)
 _input_tokens, _output_tokens = TOKENS.labels("input"), TOKENS.labels("output")
 
 
@@ -100,6 +112,18 @@ def attempt(reservation: Reservation, spent: Charge, code: str) -> None:
         _micros(reservation.price.currency, spent.basis).inc(spent.micros)
     if code:
         FAILED_ATTEMPTS.labels(code).inc()
+
+
+def cache(model: str, outcome: str) -> None:
+    """Count what kept answers had to do with a call."""
+    _cache(model, outcome).inc()
+
+
+def recalled(model: str, what: Recalled) -> None:
+    """Count an answer that was given again, and what that saved."""
+    cache(model, "stale" if what.stale else what.outcome)
+    if what.saved_pico:
+        SAVED.labels(what.currency).inc(what.saved_pico / 1_000_000)
 
 
 def render() -> bytes:

@@ -16,6 +16,7 @@ from gateway.exchange import (
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Refusal
+from gateway.proxy.keeping import Keeping
 from gateway.proxy.runtime import Worker
 from gateway.proxy.trail import Decided, Trail
 from gateway.proxy.wire import Reply
@@ -26,12 +27,13 @@ from policies.pdp.rollout import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A decided call on its way through its attempts."""
+    """A decided call on its way through its attempts; `keeping` is what is kept of answers."""
 
     worker: Worker
     reply: Reply
     head: Head
     decided: Decided
+    keeping: Keeping
 
     @property
     def trail(self) -> Trail:

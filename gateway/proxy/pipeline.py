@@ -1,18 +1,20 @@
 """The path of one call, step by step. Read this file first.
 
  1 parse.head          2 authenticate        3 limit.admit
- 4 parse.call          5 decide              6 transform.enforce
+ 4 parse.call          5 decide              6 transform.enforce, then what is kept of answers
    once per attempt:   7 limit.reserve       8 record.admitted     9 forward
 10 inspect_answer     11 record.completed   12 settle
 
 Steps do not know each other; only this file knows their order. Whatever happens after step 8, steps
 11 and 12 happen too, whether the client still listens or not: who hangs up pays all the same.
+A kept answer goes the same way: it stands for the provider's at step 9.
 """
 
 import asyncio
 from functools import partial
 from typing import cast
 
+from gateway.bundle import Deployment, Route
 from gateway.exchange import Attempt, Endpoint, Head, Judgement, Permitted
 from gateway.proxy import (
     authenticate,
@@ -20,6 +22,7 @@ from gateway.proxy import (
     decide,
     deliver,
     forward,
+    giving,
     limit,
     metrics,
     models,
@@ -36,6 +39,7 @@ from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.hedge import Race
+from gateway.proxy.keeping import Keeping
 from gateway.proxy.obligations import announce
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage, Trial
@@ -86,7 +90,10 @@ async def _decided(
     case = trail.case = await decide.decide(head, call, principal, trail.at, choosing)  # 5
     announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")
-    return Passage(worker, reply, head, Decided(trail, principal, case))
+    decided = Decided(trail, principal, case)
+    return Passage(
+        worker, reply, head, decided, Keeping(worker.keeper, decided, config.idempotency_s)
+    )
 
 
 async def _governed(passage: Passage) -> None:
@@ -96,7 +103,7 @@ async def _governed(passage: Passage) -> None:
     try:
         # The body may have taken its time: from here on a revocation ends this call by itself.
         await authenticate.confirm(principal, worker.directory, worker.now_s())
-        await _serve(passage, open_call)
+        await _recall(passage, open_call)
     except Refusal as refusal:
         refusal.decision_id = trail.decision_id
         if not trail.admitted:
@@ -104,11 +111,20 @@ async def _governed(passage: Passage) -> None:
         raise
     finally:
         worker.open_calls.leave(open_call)
+        passage.keeping.end()
+
+
+async def _recall(passage: Passage, open_call: OpenCall) -> None:
+    """Answer a call with what is kept for it; else send it, and keep what may be kept."""
+    found = await giving.find(AROUND, passage, open_call)
+    if found is None or not await giving.give(AROUND, passage, found, open_call):
+        await _serve(passage, open_call)
 
 
 async def _serve(passage: Passage, open_call: OpenCall) -> None:
     """Try one target after the other until one has answered, or nobody may be tried any more."""
     succession = Succession(passage, passage.worker.draw)
+    stale = passage.keeping.stale
     failure: Refusal | None = None
     outcome: Outcome | None = None
     while True:
@@ -125,6 +141,13 @@ async def _serve(passage: Passage, open_call: OpenCall) -> None:
         failure = (failure or outcome.failure) if outcome.denied else outcome.failure
         if outcome.last or passage.reply.begun:
             break
+    # Nobody was asked, because whoever serves this is left alone: an old answer may do.
+    if (
+        stale is not None
+        and outcome is None
+        and await giving.give(AROUND, passage, stale, open_call)
+    ):
+        return
     raise failure or succession.refusal or fault()
 
 
@@ -134,7 +157,7 @@ async def _try(
     """Judge, reserve and attempt one target; its slot is free again afterwards."""
     try:
         try:
-            permitted = _permitted(passage, target)
+            permitted = _permitted(passage, target.route, target.deployment)
         except (Forbidden, BadRequest) as denial:
             return Outcome(denied=True, failure=denial)
         try:
@@ -188,27 +211,36 @@ async def _beside(passage: Passage, target: Target) -> Trial | None:
     try:
         if not target.station.take_retry():
             return None
-        return await _admit(passage, *_permitted(passage, target))
+        return await _admit(passage, *_permitted(passage, target.route, target.deployment))
     except Refusal:
         return None
 
 
-def _permitted(passage: Passage, target: Target) -> tuple[Judgement, Permitted]:
+def _permitted(
+    passage: Passage, route: Route, deployment: Deployment
+) -> tuple[Judgement, Permitted]:
     """Judge one target by its own facts, and keep every obligation: a fallback's no less."""
-    case, principal = passage.case, passage.principal
-    judgement = decide.judgement(case, principal, target.route, target.deployment)
-    return judgement, transform.enforce(case, judgement, principal.tenant.hash_key)  # 6
+    case, principal, known = passage.case, passage.principal, passage.keeping.judged
+    if known is not None and known[0].deployment is deployment:
+        return known
+    judgement = decide.judgement(case, principal, route, deployment)
+    permitted = transform.enforce(case, judgement, principal.tenant.hash_key)  # 6
+    passage.keeping.judged = judgement, permitted
+    return judgement, permitted
 
 
-async def _admit(passage: Passage, judgement: Judgement, permitted: Permitted) -> Trial:
+async def _admit(
+    passage: Passage, judgement: Judgement, permitted: Permitted, fixed_pico: int | None = None
+) -> Trial:
     """Reserve for one attempt and make its admission durable: nothing leaves before that."""
     worker, trail, principal = passage.worker, passage.trail, passage.principal
     worker.evidence.check()
     for _ in range(EPOCH_TRIES):
         trail.attempt += 1
         attempt = Attempt(
-            f"{trail.request_id}-{trail.attempt}", trail.attempt, worker.now_s(), worker.lease_s
-        )
+            f"{trail.request_id}-{trail.attempt}", trail.attempt, worker.now_s(), worker.lease_s,
+            fixed_pico,
+        )  # fmt: skip
         reservation = await limit.reserve(  # 7
             worker.counting, permitted, passage.head, principal, attempt
         )
@@ -254,7 +286,9 @@ async def _attempt(
             worker.stations.answered(deployment, secret, response.headers, latency_s)
             if race is not None:
                 race.win()
-            await send(passage, judgement, permitted, reservation, response, outcome)  # 10
+            await send(  # 10
+                passage, judgement, permitted, reservation, passage.keeping.heard(response), outcome
+            )
     except AttemptFailed as failed:
         outcome.fail(failed)
     except Forbidden as denial:  # of the answer, which was produced and is paid for
@@ -300,3 +334,9 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
         partial(settle.settle, worker.counters, tenant_id, reservation, spent),  # 12
     )
     metrics.attempt(reservation, spent, code)
+    passage.keeping.answered(
+        trial.permitted, reservation, spent, failure=outcome.failure, finish=outcome.finish
+    )
+
+
+AROUND = giving.Around(_permitted, _admit, _close)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit.record import Kind, Record
-from gateway.exchange import Answer, Charge, Judgement, Permitted, Reservation, Usage
+from gateway.exchange import Answer, Charge, Judgement, Permitted, Recalled, Reservation, Usage
 from gateway.proxy import facts
 from gateway.proxy.errors import Refusal
 from gateway.proxy.evidence.writer import Claim
@@ -89,6 +89,8 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     }
     if usage is not None:
         body["usage"] = _usage(usage)
+    if decided.trail.recalled is not None:
+        body["cache"] = _recalled(decided.trail.recalled)
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
@@ -114,6 +116,20 @@ def _judged(decided: Decided, end: "Ending", decision: Decision) -> dict[str, An
     if end.verdict is not None:
         found["rollout"] = _compared(decided.principal.app, end.verdict)
     return found
+
+
+def _recalled(recalled: Recalled) -> dict[str, Any]:
+    """Return what kept answers had to do with the call; of none, nothing but that."""
+    if not recalled.first:
+        return {"outcome": recalled.outcome}
+    return {
+        "outcome": recalled.outcome,
+        "age_s": recalled.age_s,
+        "stale": recalled.stale,
+        "saved_pico": str(recalled.saved_pico),
+        "currency": recalled.currency,
+        "first": recalled.first,
+    }
 
 
 def _usage(usage: Usage) -> list[int]:

@@ -12,9 +12,11 @@ from audit.record import call_id
 from gateway import envelope
 from gateway.config import Config
 from gateway.proxy import metrics
+from gateway.proxy.caching import Keeper
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence.writer import Evidence
+from gateway.proxy.flights import Flights
 from gateway.proxy.gate import Gate
 from gateway.proxy.keyring import Keyring
 from gateway.proxy.loader import Loader
@@ -23,7 +25,7 @@ from gateway.proxy.probes import Probes
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.sharing import Sharing
 from gateway.proxy.stations import Stations
-from gateway.proxy.store import feed, roster
+from gateway.proxy.store import answers, feed, roster
 from gateway.proxy.store.connection import Connection
 from gateway.proxy.store.counters import SCRIPTS, Counters
 from gateway.proxy.tenant import scanner
@@ -50,6 +52,14 @@ class Worker:
         self.evidence = Evidence(config.database_url)
         self.redis = Connection(config.redis_url, config.redis_timeout_ms / 1000, SCRIPTS)
         self.counters = Counters(self.redis)
+        # A connection of its own: a large answer delays no counter.
+        self.cache = Connection(config.cache_url, config.redis_timeout_ms / 1000, answers.SCRIPTS)
+        self.keeper = Keeper(
+            answers.Answers(self.cache, config.cache_tenant_bytes),
+            Flights(),
+            time.time,
+            lambda: os.urandom(envelope.NONCE_BYTES),
+        )
         self.directory = Directory(
             self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
         )
@@ -89,6 +99,7 @@ class Worker:
         spawn = asyncio.get_running_loop().create_task
         self._tasks = [
             spawn(self.redis.keep(), name="redis"),
+            spawn(self.cache.keep(), name="cache"),
             spawn(self.evidence.run(), name="evidence"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),

@@ -12,13 +12,16 @@ log = logging.getLogger(__name__)
 
 
 def charge(reservation: Reservation, usage: Usage | None, basis: str) -> Charge:
-    """Return what an attempt cost. `basis` is "usage", "bound", "not_sent" or "not_billed".
+    """Return what an attempt cost. `basis` is "usage", "bound", "not_sent" or "not_billed"; what
+    gives a kept answer costs what was said before.
 
     Where usage should be known and is not, the whole bound is charged: what reached us does not
     bound what was billed.
     """
     if basis in ("not_sent", "not_billed"):
         return Charge(0, 0, basis, usage)
+    if reservation.fixed_pico is not None:
+        return Charge(reservation.fixed_pico, reservation.micros, "kept", None)
     if usage is None or basis == "bound":
         return Charge(reservation.bound_pico, reservation.micros, "bound", usage)
     pico = 0 if reservation.price is None else cost_pico(usage, reservation.price)

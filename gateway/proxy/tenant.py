@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway import envelope
 from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
+from gateway.proxy.kept import Sealer
 from gateway.proxy.keyring import NONE, Secret
 from gateway.proxy.store.counters import limit_line
 from gateway.proxy.versions import Versions
@@ -102,6 +103,7 @@ class LoadedTenant:
     secrets: Mapping[str, tuple[Secret, ...]]
     allowed: frozenset[str]
     limits: tuple[LimitLine, ...]
+    sealer: Sealer
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -159,6 +161,7 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         secrets=_secrets(bundle, masters),
         allowed=frozenset(name for app in bundle.apps.values() for name in app.models),
         limits=tuple(limit_line(bundle.tenant_id, limit) for limit in bundle.limits),
+        sealer=Sealer(masters[0], bundle.tenant_id),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from gateway.exchange import Case, Head
+from gateway.exchange import Case, Head, Origin, Recalled
 from gateway.proxy.directory import Principal
 
 
@@ -13,8 +13,8 @@ class Trail:
     """One call on its way: its identity, what is known of it, and how long each step took."""
 
     __slots__ = (
-        "admitted", "at", "attempt", "call_id", "case", "clock", "head", "marks", "principal",
-        "raw", "request_id", "started_s", "upstream_s", "upstream_since_s",
+        "admitted", "at", "attempt", "call_id", "case", "clock", "head", "marks", "origin",
+        "principal", "raw", "recalled", "request_id", "started_s", "upstream_s", "upstream_since_s",
     )  # fmt: skip
 
     def __init__(
@@ -34,11 +34,19 @@ class Trail:
         self.principal: Principal | None = None
         self.raw = b""
         self.case: Case | None = None
+        self.recalled: Recalled | None = None
+        self.origin: Origin | None = None
 
     @property
     def decision_id(self) -> str | None:
         """The id that names the decision, once there is one."""
         return self.request_id if self.case is not None else None
+
+    @property
+    def answer(self) -> Origin:
+        """How the answer is named where its provider gives none: as it was when it was kept."""
+        name = f"{self.request_id}-{self.attempt}"
+        return self.origin or Origin(name, int(self.at.timestamp()))
 
     @property
     def elapsed_s(self) -> float:

@@ -28,6 +28,11 @@ class RouteFields(TypedDict, total=False):
     hedge_after_ms: int
     context_tokens: int
     fallbacks: list[str]
+    cache_ttl_s: int
+    cache_stale_s: int
+    cache_entry_bytes: int
+    cache_hit_percent: int
+    cache_vary: list[str]
 
 
 class DeploymentFields(TypedDict, total=False):

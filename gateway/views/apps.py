@@ -66,7 +66,14 @@ class AppForm(ReasonForm):
     tier = forms.CharField(
         required=False, max_length=63, help_text="A word that policies can read as app.tier."
     )
-    field_order: Sequence[str] = ("models", "services", "tier", "reason")
+    cache = forms.BooleanField(
+        label="Takes kept answers",
+        required=False,
+        help_text="An identical call may get the answer of an earlier one of this tenant, where "
+        "the model keeps answers.",
+    )
+
+    field_order: Sequence[str] = ("models", "services", "tier", "cache", "reason")
 
     services = forms.MultipleChoiceField(
         required=False,
@@ -106,7 +113,7 @@ class NewAppForm(AppForm):
 
     tenant = forms.ModelChoiceField(Tenant.objects.none(), empty_label=None)
     name = forms.CharField(max_length=63, help_text=ANOTHER_NAME)
-    field_order = ("tenant", "name", "models", "services", "tier", "reason")
+    field_order = ("tenant", "name", "models", "services", "tier", "cache", "reason")
 
     def __init__(self, data: Any, offered: Offered, tenants: Sequence[Tenant], chosen: str) -> None:
         found = Tenant.objects.filter(id__in=[tenant.id for tenant in tenants])
@@ -175,6 +182,7 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
             models=asked["models"],
             services=asked.get("services", []),
             tier=asked["tier"],
+            cache=asked["cache"],
             reason=asked["reason"],
         )
         return Done(f"The app {app.name} is there. Issue a key for it.", _address(app))
@@ -188,7 +196,12 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
     """Show the form, or change what the app may call."""
     app = _app(actor, app_id)
     check(actor, "app.update", app)
-    initial = {"models": app.models, "services": app.services, "tier": app.tier}
+    initial = {
+        "models": app.models,
+        "services": app.services,
+        "tier": app.tier,
+        "cache": app.cache,
+    }
     form = AppForm(given(request), _offered(actor), initial=initial)
     page = FormPage(f"Edit {app.name}", "Save", _address(app), _crumbs(app))
 
@@ -200,6 +213,7 @@ def edit(request: HttpRequest, actor: Actor, app_id: uuid.UUID) -> HttpResponse:
             models=asked["models"],
             services=asked.get("services", []),
             tier=asked["tier"],
+            cache=asked["cache"],
         )
         return Done("Saved." if changed else "Nothing differed.", _address(app))
 

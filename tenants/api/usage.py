@@ -31,9 +31,11 @@ Shown = serializers.Serializer[Any]
 
 
 class FiguresShown(Shown):
-    """What was used; costs by currency in its millionths, latencies of permitted calls."""
+    """What was used; costs by currency in its millionths, and what kept answers saved; latencies of
+    permitted calls."""
 
     cost_micros = serializers.DictField(child=serializers.IntegerField())
+    saved_micros = serializers.DictField(child=serializers.IntegerField())
     p50_ms = serializers.IntegerField(allow_null=True)
     p95_ms = serializers.IntegerField(allow_null=True)
 

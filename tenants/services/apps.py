@@ -17,11 +17,12 @@ from tenants.services.keys import keys_revoke_all
 
 class AppFields(TypedDict, total=False):
     """What can be said of an app besides its name and state: public model names, names of services,
-    and its tier."""
+    its tier, and whether it takes kept answers."""
 
     models: Sequence[str]
     services: Sequence[str]
     tier: str
+    cache: bool
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ import uuid
 import zoneinfo
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from django.contrib.postgres.fields import ArrayField
@@ -28,8 +28,9 @@ DIMENSIONS = ("app", "key", "model", "user", "currency", "tenant")
 
 COUNTS = (
     "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
-    "cached_tokens",
+    "cached_tokens", "cache_hits", "cache_misses",
 )  # fmt: skip
+MONEY = ("cost_micros", "saved_micros")
 _HALVES = {"hour": datetime.timedelta(minutes=30), "day": datetime.timedelta(hours=12)}
 _FIELDS = {"app": "app_id", "key": "key_id", "tenant": "tenant_id"}
 _TAG = "coalesce((SELECT substr(tag, %s) FROM unnest(tags) AS tag WHERE starts_with(tag, %s)), %s)"
@@ -56,7 +57,8 @@ class UsageWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was used. `cost_micros` is by currency, each attempt rounded up as budgets count it.
+    """What was used. `cost_micros` is by currency, each attempt rounded up as budgets count it;
+    `saved_micros`, what kept answers cost less than they did first.
 
     The latencies are those of permitted calls, from arrival to the end of the answer; None where
     there was none.
@@ -74,6 +76,9 @@ class Figures:
     cost_micros: Mapping[str, int]
     p50_ms: int | None
     p95_ms: int | None
+    cache_hits: int = 0
+    cache_misses: int = 0
+    saved_micros: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +257,7 @@ def _value_of(dimension: str) -> Combinable:
 
 def _grouped(rows: Rows, value: Combinable) -> dict[Any, list[dict[str, Any]]]:
     """Return for each value its sums, a line for each currency."""
-    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "cost_micros")}
+    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, *MONEY)}
     lines = (
         rows.annotate(value=value)
         .values("value", "currency")
@@ -266,17 +271,22 @@ def _grouped(rows: Rows, value: Combinable) -> dict[Any, list[dict[str, Any]]]:
 
 
 def _figures(lines: Sequence[Mapping[str, Any]]) -> Figures:
-    costs: dict[str, int] = {}
-    for line in lines:
-        if line["currency"]:
-            costs[line["currency"]] = costs.get(line["currency"], 0) + int(line["sum_cost_micros"])
     histogram = added([line["histogram"] for line in lines])
     return Figures(
         **{name: int(sum(line[f"sum_{name}"] for line in lines)) for name in COUNTS},
-        cost_micros=dict(sorted(costs.items())),
+        cost_micros=_by_currency(lines, "cost_micros"),
+        saved_micros=_by_currency(lines, "saved_micros"),
         p50_ms=percentile_ms(histogram, 0.5),
         p95_ms=percentile_ms(histogram, 0.95),
     )
+
+
+def _by_currency(lines: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for line in lines:
+        if line["currency"]:
+            sums[line["currency"]] = sums.get(line["currency"], 0) + int(line[f"sum_{name}"])
+    return dict(sorted(sums.items()))
 
 
 def _all(found: Mapping[Any, list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ which there are only as many as were configured.
 
 _MEASURES = (
     "calls", "refused", "denied", "redacted", "failed", "lost", "input_tokens", "output_tokens",
-    "cached_tokens", "cost_pico", "cost_micros", "latency_ms",
+    "cached_tokens", "cost_pico", "cost_micros", "latency_ms", "cache_hits", "cache_misses",
+    "saved_micros",
 )  # fmt: skip
 _NAMES = ", ".join(_MEASURES)
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in _MEASURES)
@@ -65,9 +66,15 @@ WITH told AS (
     bool_or(told.redacted = 'true') AS is_redacted,
     sum((told.usage ->> 0)::bigint) AS input_tokens,
     sum((told.usage ->> 1)::bigint) AS output_tokens,
-    sum((told.usage ->> 2)::bigint) AS cached_tokens
+    sum((told.usage ->> 2)::bigint) AS cached_tokens,
+    bool_or(told.cache ->> 'outcome' = 'hit' AND code = '') AS is_hit,
+    bool_or(told.cache ->> 'outcome' = 'miss') AS is_miss,
+    max(told.cache ->> 'currency') FILTER (WHERE told.cache ->> 'outcome' = 'hit') AS saved_in,
+    sum((told.cache ->> 'saved_pico')::numeric)
+      FILTER (WHERE told.cache ->> 'outcome' = 'hit' AND code = '') AS saved_pico
   FROM audit_record,
-    json_to_record(body) AS told ("user" text, facts json, redacted text, usage json)
+    json_to_record(body) AS told ("user" text, facts json, redacted text, usage json,
+      cache json)
   WHERE day BETWEEN %(first_day)s AND %(last_day)s
     AND call_id >= %(low)s AND call_id < %(high)s AND tenant_id = ANY(%(tenants)s)
   GROUP BY 1, 2, 3, 4, 5
@@ -96,7 +103,7 @@ WITH told AS (
     left(coalesce("user", ''), 200) AS "user",
     ARRAY(SELECT left(tag, 300) FROM json_array_elements_text(coalesce(tags, '[]')::json) AS tag
     ) AS tags,
-    coalesce(currency, '') AS currency,
+    coalesce(currency, saved_in, '') AS currency,
     count(*) FILTER (WHERE counts) AS calls,
     count(*) FILTER (WHERE counts AND kind = 'refused') AS refused,
     count(*) FILTER (WHERE counts AND (kind = 'refused' AND code <> ALL(%(outages)s)
@@ -110,6 +117,9 @@ WITH told AS (
     coalesce(sum(cached_tokens) FILTER (WHERE counts), 0) AS cached_tokens,
     coalesce(sum(pico), 0) AS cost_pico, coalesce(sum(micros), 0) AS cost_micros,
     coalesce(sum(took_ms) FILTER (WHERE counts AND is_permitted), 0) AS latency_ms,
+    count(*) FILTER (WHERE counts AND is_hit) AS cache_hits,
+    count(*) FILTER (WHERE counts AND is_miss AND is_hit IS NOT TRUE) AS cache_misses,
+    coalesce(sum(floor(saved_pico / 1000000)) FILTER (WHERE counts), 0) AS saved_micros,
     ARRAY[{buckets}] AS latency
   FROM line GROUP BY 1, 2, 3, 4, 5, 6, line.tags, 8
 )

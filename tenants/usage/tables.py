@@ -50,9 +50,10 @@ class UsageFigures(models.Model):
     """What was used in an hour or a day of the tenant's calendar, and in which money.
 
     Written by tenants/usage alone, whole windows at a time. A call is counted once, in the row of
-    the currency that it was charged in (empty: nothing was charged); `denied`, `failed` and `lost`
+    the currency that it was charged in, or saved in (empty: neither); `denied`, `failed` and `lost`
     are outcomes (audit/outcome.py), `refused` are calls that never left, `redacted` those that left
-    changed. `latency` is a histogram (latency.py) of permitted calls.
+    changed. `cache_hits` got kept answers, which cost `saved_micros` less than they did first,
+    `cache_misses` were sent to get some. `latency` is a histogram (latency.py) of permitted calls.
     """
 
     class Granularity(models.TextChoices):
@@ -79,6 +80,9 @@ class UsageFigures(models.Model):
     cost_pico = models.DecimalField(max_digits=30, decimal_places=0)
     cost_micros = models.BigIntegerField()
     latency_ms = models.BigIntegerField()
+    cache_hits = models.BigIntegerField(default=0)
+    cache_misses = models.BigIntegerField(default=0)
+    saved_micros = models.BigIntegerField(default=0)
     latency = ArrayField(models.BigIntegerField())
 
     class Meta:

@@ -279,6 +279,7 @@ CASES = {
     },
     "budget_remove": lambda: {"budget": budget()},
     "budget_update": lambda: {"budget": budget(), "limit_micros": 6},
+    "cache_purge": lambda: {"tenant": tenant()},
     "call_explain": lambda: {"tenant": tenant(), "call_id": uuid.uuid4()},
     "credential_remove": lambda: {"provider": credentialed()},
     "credential_set": lambda: {"provider": provider(), "secret": SECRET},

@@ -339,7 +339,9 @@ ROUTING = (
         "models:\n  - name: small-X",
         "models:\n  - {name: aside-X, fallbacks: [small-X]}\n  - name: small-X\n"
         "    strategy: latency\n    sticky: true\n    retries: 2\n    hedge_after_ms: 900\n"
-        "    context_tokens: 8000\n    fallbacks: [aside-X]",
+        "    context_tokens: 8000\n    fallbacks: [aside-X]\n    cache_ttl_s: 60\n"
+        "    cache_stale_s: 30\n    cache_entry_bytes: 5000\n    cache_hit_percent: 10\n"
+        '    cache_vary: [user, "tag:team"]',
     ),
 )
 
@@ -356,6 +358,8 @@ def test_how_a_model_is_routed_is_declared_stable_exported_and_undone(site):
         2,
     )
     assert (route.hedge_after_ms, route.context_tokens) == (900, 8000)
+    assert (route.cache_ttl_s, route.cache_stale_s, route.cache_entry_bytes) == (60, 30, 5000)
+    assert (route.cache_hit_percent, route.cache_vary) == (10, ["user", "tag:team"])
     assert route.fallbacks == [site.name("aside")]
     labels = Credential.objects.filter(provider__name=site.name("vendor")).values_list("label")
     assert sorted(labels) == [("",), ("b",)]

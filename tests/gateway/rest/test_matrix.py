@@ -20,7 +20,16 @@ from audit.models import Event, Export
 from gateway import urls
 from gateway.access import permission_of
 from gateway.api.router import RESOURCES, Router
-from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route, Service
+from gateway.models import (
+    CachePurge,
+    Deployment,
+    Job,
+    OAuthApplication,
+    Price,
+    Provider,
+    Route,
+    Service,
+)
 from gateway.scopes import SCOPES
 from policies.models import Attachment
 from policies.services.activations import policy_version_freeze
@@ -125,6 +134,7 @@ class Acme:
             "budgets": Budget.objects.create(
                 tenant=tenant, name="month", limit_micros=5, currency="USD", window="month"
             ),
+            "cache-purges": CachePurge.objects.create(tenant=tenant, revision=1),
             "calls": world.call().with_cards().refused(),
             "deployments": deployment,
             "events": event,

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit.causes import Cause, causes
-from tenants.models import Budget, VirtualKey
+from tenants.models import Budget, UsageTotal, VirtualKey
 from tests.gateway.call_records import World
 from tests.gateway.views.insight import used
 from tests.gateway.views.reading import body, links, listed, signed_in, text
@@ -36,6 +36,21 @@ def test_the_figures_of_a_range_lead_to_their_lists(world, admin):
     denied = next(link for link in found if link.endswith("&outcome=denied"))
     assert len(listed(admin.get(denied))) == 1
     assert any(link.startswith("/usage?by=model&range=7d") for link in links(answer))
+
+
+def test_kept_answers_are_told_of_where_there_are_any(world, admin):
+    used(world)
+    assert "Kept answers" not in text(admin.get("/overview?range=7d"))
+    UsageTotal.objects.filter(tenant_id=world.tenant.id, granularity="day", currency="USD").update(
+        cache_hits=3, cache_misses=1, saved_micros=1_200_000
+    )
+    days = UsageTotal.objects.filter(
+        tenant_id=world.tenant.id, granularity="day", currency="USD",
+        start__gte=timezone.now() - datetime.timedelta(days=7),
+    ).count()  # fmt: skip
+    told = text(admin.get("/overview?range=7d"))
+    assert f"Kept answers given {3 * days} (75 %)" in told.replace("\xa0", " ")
+    assert f"{1.2 * days:.2f} USD saved" in told.replace("\xa0", " ")
 
 
 def test_hours_and_months_are_ranges_too(world, admin):

@@ -123,6 +123,36 @@ def test_each_outcome_is_counted_where_the_console_counts_it(calls):
     assert (of_ann.start, of_ann.calls, sum(of_ann.latency)) == (at, 1, 1)
 
 
+def hit(saved_pico, currency="USD", **more):
+    """Return what the record of a hit says of it."""
+    return {
+        "outcome": "hit", "age_s": 3, "stale": False, "saved_pico": str(saved_pico),
+        "currency": currency, "first": "x", **more,
+    }  # fmt: skip
+
+
+def test_hits_and_what_they_saved_are_counted_in_the_money_that_they_saved(calls):
+    at = hours_of(YESTERDAY) + 9 * HOUR
+    calls.call(at, cache={"outcome": "miss"})
+    calls.call(at, cache={"outcome": "miss"}, attempts=2)
+    calls.call(at, cache={"outcome": "bypass"})
+    calls.call(at, cache=hit(2_500_000), cost_pico=0, usage=None)
+    calls.call(at, cache=hit(1_500_000, stale=True), cost_pico=500_000, usage=None)
+    calls.call(at, cache=hit(7_000_000, "EUR"), cost_pico=0, usage=None)
+    calls.call(at, cache=hit(9_000_000), code="policy_denied", cost_pico=0, usage=None)
+    calls.call(at, cache=hit(0, outcome="replayed"), cost_pico=0, usage=None)
+    calls.book()
+    usage_roll()
+    for granularity in ("hour", "day"):
+        found = (
+            rows(calls, granularity)
+            .values_list("currency")
+            .annotate(Sum("cache_hits"), Sum("cache_misses"), Sum("saved_micros"))
+        )
+        assert sorted(found) == [("", 0, 0, 0), ("EUR", 1, 0, 7), ("USD", 2, 2, 3)]
+    assert sums(rows(calls))["calls"] == 8
+
+
 def test_running_again_changes_nothing(calls):
     calls.at_random(hours_of(YESTERDAY), hours_of(YESTERDAY) + 24 * HOUR, 60)
     calls.book()

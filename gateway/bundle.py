@@ -7,7 +7,7 @@ UTC epoch seconds, money is micros, prices are pico-units per token.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -102,13 +102,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it."""
+    """A public model name and the deployments that serve it; `transformation` is canonical JSON."""
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
     plan: Plan = Plan()
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class PolicyText:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A program of the tenant: the models it may call and the policies attached to it by name."""
+    """A program of the tenant: the models it may call and the policies attached to it by name;
+    `transformation` is canonical JSON."""
 
     id: str
     name: str
@@ -166,11 +168,16 @@ class App:
     active: bool
     models: tuple[str, ...]
     policies: tuple[str, ...]
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One revision of everything that holds for one tenant."""
+    """One revision of everything that holds for one tenant.
+
+    A call that names no model asks for the one of its app's tier in `tier_models`, else for
+    `default_model`, if there is one.
+    """
 
     format: int
     revision: int
@@ -190,6 +197,8 @@ class Bundle:
     platform_policies: tuple[str, ...]
     tenant_policies: tuple[str, ...]
     cors_origins: tuple[str, ...] = ()
+    default_model: str = ""
+    tier_models: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

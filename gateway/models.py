@@ -108,6 +108,7 @@ class Route(models.Model):
     hedge_after_ms = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(60_000)])
     context_tokens = models.PositiveIntegerField(default=0)
     fallbacks = ArrayField(models.CharField(max_length=120), size=5, default=list, blank=True)
+    transformation = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

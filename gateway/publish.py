@@ -14,11 +14,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from gateway import bundle, credentials
+from gateway import bundle, credentials, transforming
 from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices
+from gateway.transformation.fault import UnfitTransformation
 from policies.models import PolicyVersion
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
@@ -51,7 +52,7 @@ def publish(tenant_id: uuid.UUID) -> int | None:
     now = timezone.now()
     try:
         compiled = _snapshot(tenant_id, now)
-    except (CannotCompileError, PolicyError, BundleError) as error:
+    except (CannotCompileError, PolicyError, BundleError, UnfitTransformation) as error:
         _note_failure(tenant_id, str(error))
         return None
     body, checksum = bundle.encode(compiled)
@@ -100,6 +101,8 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},
         platform_policies=held.platform,
         tenant_policies=held.tenant,
+        default_model=tenant.default_model,
+        tier_models=dict(tenant.tier_models),
     )
 
 
@@ -157,6 +160,7 @@ def _routes(names: set[str], documents: Mapping[str, Document]) -> dict[str, bun
             default_max_output_tokens=row.default_max_output_tokens,
             deployments=tuple(served[row.id]),
             plan=_plan(row),
+            transformation=transforming.canonical(row.transformation, of_route=True),
         )
         for row in rows
     }
@@ -227,6 +231,7 @@ def _app(app: App, held: Attached) -> bundle.App:
         active=app.state == App.State.ACTIVE,
         models=tuple(app.models),
         policies=held.apps.get(app.id, ()),
+        transformation=transforming.canonical(app.transformation, of_route=False),
     )
 
 

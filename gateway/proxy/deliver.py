@@ -37,6 +37,8 @@ async def whole(
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, answer, outcome)
+    if trail.reshaping is not None:
+        visible = trail.reshaping.cut(visible)
     trail.mark("answer")
     content_type, content = _content(visible, response.content_type)
     await passage.reply.whole(
@@ -94,7 +96,7 @@ async def stream(
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, answer, outcome)
-        tail = inspect_answer.rendered(permitted, visible)
+        tail = inspect_answer.rendered(permitted, visible, trail)
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)

@@ -84,7 +84,7 @@ def parse(permitted: Permitted, raw: bytes, trail: Trail, principal: Principal) 
 
 def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers where an answer rule is in effect."""
-    return _named(permitted, trail).stream(
+    found = _named(permitted, trail).stream(
         Passing(
             collect=principal.app.policy.answer_rules,
             limit=MOST_ANSWER_BYTES,
@@ -92,6 +92,7 @@ def stream_of(permitted: Permitted, trail: Trail, principal: Principal) -> Answe
             created_s=int(trail.at.timestamp()),
         )
     )
+    return found if trail.reshaping is None else trail.reshaping.cut_stream(found)
 
 
 def gathered(stream: AnswerStream) -> Answer:
@@ -102,9 +103,10 @@ def gathered(stream: AnswerStream) -> Answer:
         raise unreadable(f"could not be read: {fault}") from None
 
 
-def rendered(permitted: Permitted, answer: Answer) -> bytes:
+def rendered(permitted: Permitted, answer: Answer, trail: Trail) -> bytes:
     """Return an inspected answer as the stream that the client waits for."""
-    return interpreter(permitted).render(answer, keep_usage=permitted.call.include_usage)
+    told = interpreter(permitted).render(answer, keep_usage=permitted.call.include_usage)
+    return told if trail.reshaping is None else trail.reshaping.cut_events(told)
 
 
 async def inspect(

@@ -159,6 +159,8 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
     }
     if case.scan.failed:
         body["failed"] = sorted(case.scan.failed)
+    if trail.reshaping is not None and trail.reshaping.applied:
+        body["transformations"] = trail.reshaping.applied
     if head is not None:
         body["source"] = head.source
         body["user"] = principal.row.user or head.user or call.user

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 from gateway import envelope
 from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
+from gateway.proxy import shapes
 from gateway.proxy.keyring import NONE, Secret
+from gateway.proxy.shapes import Shapes
 from gateway.proxy.store.counters import limit_line
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.pdp.decision import Layer
@@ -39,6 +41,7 @@ class LoadedApp:
     app: App
     policy: EffectivePolicy
     labels: bytes
+    shapes: Shapes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def scanner(config: DetectorConfig) -> Scanner:
 
 
 def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
-    """Make a bundle ready; after a PolicyError or EnvelopeError the last good one stays."""
+    """Make a bundle ready; after an error of its parts the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
     return LoadedTenant(
         bundle=bundle,
@@ -109,6 +112,7 @@ def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
         name: load_canonical(text.canonical.encode()) for name, text in bundle.policies.items()
     }
     compiled: dict[tuple[str, ...], EffectivePolicy] = {}
+    transformations = shapes.of_routes(bundle)
     apps = {}
     for identity, app in bundle.apps.items():
         if app.policies not in compiled:
@@ -125,7 +129,8 @@ def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
                 ]
             )
         policy = compiled[app.policies]
-        apps[identity] = LoadedApp(app, policy, ", ".join(policy.labels).encode())
+        declared = shapes.of_app(bundle, app, transformations)
+        apps[identity] = LoadedApp(app, policy, ", ".join(policy.labels).encode(), declared)
     return apps
 
 

@@ -1,12 +1,13 @@
 """Writes to routes, the public model names, and to the deployments that serve them."""
 
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit.actor import Actor
 from audit.services import alter, delete, insert
+from gateway import transforming
 from gateway.models import Deployment, Provider, Route
 from gateway.services.prices import book_enter
 from tenants.changes import platform_change
@@ -28,6 +29,7 @@ class RouteFields(TypedDict, total=False):
     hedge_after_ms: int
     context_tokens: int
     fallbacks: list[str]
+    transformation: list[Any]
 
 
 class DeploymentFields(TypedDict, total=False):
@@ -50,6 +52,7 @@ def route_create(
     change = platform_change(actor, "route.create", reason)
     route = Route(name=name, **fields)
     _check_fallbacks(name, fields.get("fallbacks", []))
+    transforming.check(fields.get("transformation", []), of_route=True)
     insert(change, route)
     platform_changed()
     return route
@@ -62,6 +65,7 @@ def route_update(
     """Change a route's caps or plan; False where nothing differed."""
     change = platform_change(actor, "route.update", reason)
     _check_fallbacks(route.name, fields.get("fallbacks", []))
+    transforming.check(fields.get("transformation", []), of_route=True)
     changed = alter(change, route, fields)
     if changed:
         platform_changed()

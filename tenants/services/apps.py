@@ -1,7 +1,7 @@
 """Writes to apps, the programs of a tenant."""
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -16,10 +16,12 @@ from tenants.services.keys import keys_revoke_all
 
 
 class AppFields(TypedDict, total=False):
-    """What can be said of an app besides its name and state: public model names, and its tier."""
+    """What can be said of an app besides its name and state: public model names, its tier, and what
+    becomes of its requests, which the caller has read: this room does not."""
 
     models: Sequence[str]
     tier: str
+    transformation: Sequence[Any]
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Identity, Text, Texts
 from audit.rest.filters import Word, one_of
+from gateway.api.transformation import Transformation
 from gateway.selectors import unknown_models
 from tenants.api.belonging import OfTenant, TenantFilters
 from tenants.models import App
@@ -23,7 +24,16 @@ class AppShown(serializers.ModelSerializer[App]):
 
     class Meta:
         model = App
-        fields = ("id", "tenant", "name", "models", "tier", "state", "created_at")
+        fields = (
+            "id",
+            "tenant",
+            "name",
+            "models",
+            "tier",
+            "transformation",
+            "state",
+            "created_at",
+        )
         read_only_fields = fields
 
 
@@ -32,6 +42,7 @@ class AppUpdate(Change):
 
     models = Texts(required=False)
     tier = Text(required=False, allow_blank=True, max_length=63)
+    transformation = Transformation(of_route=False, required=False)
 
     def validate_models(self, names: Sequence[str]) -> Sequence[str]:
         """Refuse names that no route has."""

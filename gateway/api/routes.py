@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Choice, Flag, Identity, Text, Texts, Whole
 from audit.rest.filters import Filters, Uuid, Word
+from gateway.api.transformation import Transformation
 from gateway.circuits import Circuit, circuits_of
 from gateway.models import Deployment, Route
 from gateway.selectors import deployments_visible, providers_visible, routes_visible
@@ -46,6 +47,7 @@ class RouteShown(serializers.ModelSerializer[Route]):
             "hedge_after_ms",
             "context_tokens",
             "fallbacks",
+            "transformation",
             "created_at",
         )
         read_only_fields = fields
@@ -64,6 +66,7 @@ class RouteUpdate(Change):
     hedge_after_ms = Whole(required=False, max_value=60_000)
     context_tokens = Whole(required=False, max_value=CAP_MAX)
     fallbacks = Texts(required=False, max_length=5)
+    transformation = Transformation(of_route=True, required=False)
 
 
 class RouteCreate(RouteUpdate):

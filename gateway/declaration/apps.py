@@ -10,13 +10,15 @@ from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.limits import LimitEntry
 from gateway.declaration.session import Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, spot_of
+from gateway.transformation.document import Transformation
+from gateway.transformation.reading import NOTHING, reader
 from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 from tenants.models import App, Tenant
-from tenants.services.apps import app_create, app_remove, app_update
+from tenants.services.apps import AppFields, app_create, app_remove, app_update
 
-KEYS = ("name", "models", "tier", "policies", "budgets", "limits")
+KEYS = ("name", "models", "tier", "transformation", "policies", "budgets", "limits")
 TIER_MAX = 63
 
 
@@ -27,6 +29,7 @@ class AppEntry:
     name: Named
     models: tuple[Named, ...]
     tier: str
+    transformation: Transformation
     policies: tuple[Named, ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
@@ -34,7 +37,11 @@ class AppEntry:
 
     def values(self) -> Values:
         """Return what the file says, as a stored app would be written, without what it owns."""
-        return {"models": [model.text for model in self.models], "tier": self.tier or None}
+        return {
+            "models": [model.text for model in self.models],
+            "tier": self.tier or None,
+            "transformation": list(self.transformation.plain),
+        }
 
 
 def read(node: Node) -> AppEntry:
@@ -44,6 +51,7 @@ def read(node: Node) -> AppEntry:
         name=keys.required("name", named(values.name), Named("", keys.at)),
         models=keys.optional("models", distinct(named(values.model_name)), ()),
         tier=keys.optional("tier", values.optional_text(TIER_MAX), ""),
+        transformation=keys.optional("transformation", reader(of_route=False), NOTHING),
         policies=keys.optional("policies", policies.read_names, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
@@ -59,18 +67,17 @@ def apply(session: Session, tenant: Tenant, entry: AppEntry) -> None:
     """Create or change an app, and what it owns, as the file says."""
     row = _stored(tenant).filter(name=entry.name.text).first()
     before = {} if row is None else _describe(row)
-    models = [model.text for model in entry.models]
+    wanted: AppFields = {
+        "models": [model.text for model in entry.models],
+        "tier": entry.tier,
+        "transformation": list(entry.transformation.plain),
+    }
     with session.at(entry.spot):
         if row is None:
-            row = app_create(
-                actor=session.actor,
-                tenant=tenant,
-                name=entry.name.text,
-                models=models,
-                tier=entry.tier,
-            )
+            name = entry.name.text
+            row = app_create(actor=session.actor, tenant=tenant, name=name, **wanted)
         else:
-            app_update(actor=session.actor, app=row, models=models, tier=entry.tier)
+            app_update(actor=session.actor, app=row, **wanted)
     held, holding = policies.attach(session, entry.policies, tenant, row)
     label = f"{tenant.name}/{row.name}"
     after = {**entry.values(), **holding}
@@ -92,6 +99,8 @@ def export(tenant: Tenant) -> list[Values]:
     exported: list[Values] = []
     for row in _stored(tenant):
         said: Values = {"name": row.name, **_describe(row)}
+        if not row.transformation:
+            del said["transformation"]
         said["policies"] = list(policies.names_of(tenant, row))
         said["budgets"] = list(budgets.export(tenant, row))
         said["limits"] = list(limits.export(tenant, row))
@@ -114,4 +123,8 @@ def _stored(tenant: Tenant) -> QuerySet[App]:
 
 
 def _describe(row: App) -> Values:
-    return {"models": list(row.models), "tier": row.tier or None}
+    return {
+        "models": list(row.models),
+        "tier": row.tier or None,
+        "transformation": list(row.transformation),
+    }

@@ -11,7 +11,7 @@ from gateway import transforming
 from gateway.models import Deployment, Provider, Route
 from gateway.services.prices import book_enter
 from tenants.changes import platform_change
-from tenants.models import App
+from tenants.models import App, Tenant
 from tenants.revisions import platform_changed
 
 
@@ -83,6 +83,7 @@ def route_remove(*, actor: Actor, route: Route, reason: str = "") -> None:
     other = Route.objects.filter(fallbacks__contains=[route.name]).order_by("name").first()
     if other is not None:
         raise ValidationError({"route": f"{route.name} is a fallback of {other.name}"})
+    _check_no_default(route.name)
     delete(change, route)
     platform_changed()
 
@@ -97,6 +98,13 @@ def _check_fallbacks(name: str, fallbacks: list[str]) -> None:
             raise ValidationError({"fallbacks": f"there is no model {fallback}"})
     if len(known) < len(fallbacks):
         raise ValidationError({"fallbacks": "a model stands there twice"})
+
+
+def _check_no_default(name: str) -> None:
+    """Refuse to end a model that calls ask for where they name none."""
+    for tenant in Tenant.objects.exclude(state=Tenant.State.REMOVED).order_by("name"):
+        if name in (tenant.default_model, *tenant.tier_models.values()):
+            raise ValidationError({"route": f"{name} is a default model of {tenant.name}"})
 
 
 @transaction.atomic

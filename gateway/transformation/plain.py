@@ -7,16 +7,21 @@ from gateway.transformation.pointer import written
 from policies.pdp.nodes import Listing, Mapping, Node, Place, Scalar, fault
 from policies.pdp.yaml_text import UNSTORABLE
 
+DEEPEST = 40
 INTEGER_MAX = 2**63 - 1
-DEPTH_MAX = 32
+DEPTH_MAX = 11
+"""How deep a transformation may be: in a file it stands five levels down, and all of it has 16."""
 
 
-def value_of(node: Node) -> Any:
-    """Return the JSON value of a node; PolicyError for a number that JSON cannot write."""
+def value_of(node: Node, depth: int = 0) -> Any:
+    """Return the JSON value of a node; PolicyError for a number that JSON cannot write, and for
+    what is nested too deep to stand in a file."""
+    if depth > DEPTH_MAX:
+        raise fault(node.at, f"values are nested more than {DEPTH_MAX} deep")
     if isinstance(node, Mapping):
-        return {key.text: value_of(item) for key, item in node.entries}
+        return {key.text: value_of(item, depth + 1) for key, item in node.entries}
     if isinstance(node, Listing):
-        return [value_of(item) for item in node.items]
+        return [value_of(item, depth + 1) for item in node.items]
     value = node.value
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(node.at, "JSON has no such number")
@@ -53,8 +58,8 @@ class Tree:
     def _node(self, value: Any, path: tuple[str | int, ...]) -> Node:
         self._pointers.append(written(path))
         at = (0, len(self._pointers))
-        if len(path) > DEPTH_MAX:
-            raise fault(at, f"values are nested more than {DEPTH_MAX} deep")
+        if len(path) > DEEPEST:
+            raise fault(at, f"values are nested more than {DEEPEST} deep")
         if isinstance(value, dict):
             return Mapping(
                 tuple(

@@ -88,7 +88,7 @@ class Reshaping:
         steps = declared.at(self._head.endpoint)
         if not steps:
             return body
-        known = self._known()
+        known = self._known() if any(step.user or step.inject for step in steps) else {}
         try:
             for step in steps:
                 body = step.applied(self._head.endpoint, body, known)

@@ -23,6 +23,7 @@ from policies.pdp.nodes import Node, Place, Scalar, fault
 
 LENGTH_MAX = 1_000
 BYTES_MAX = 64 * 1024
+MADE_MAX = 256 * 1024
 VISITS_MAX = 20_000
 GROWTH_MAX = 64
 DEPTH_MAX = 40
@@ -76,11 +77,16 @@ class Mapping:
 
     def _made(self, body: Body) -> Body:
         interpreter = _Bounded()
-        made = {}
+        made: Body = {}
+        left = MADE_MAX
         for name, expression in self.to:
             try:
+                text = orjson.dumps(interpreter.visit(expression, body))
+                left -= len(text)
+                if left < 0:
+                    raise ValueError("it makes too much")
                 # Written and read: no part of it stands there twice, and all of it is JSON.
-                made[name] = orjson.loads(orjson.dumps(interpreter.visit(expression, body)))
+                made[name] = orjson.loads(text)
             except (JMESPathError, TypeError, ValueError, ArithmeticError, AttributeError):
                 message = f"the field {name} cannot be made from this body"
                 raise UnfitBody([Fault("", message)]) from None

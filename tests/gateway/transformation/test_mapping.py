@@ -114,3 +114,11 @@ def test_no_body_keeps_a_worker_busy():
     with pytest.raises(UnfitBody, match="cannot be made"):
         slow.applied(Endpoint.CHAT, {"q": [1] * 15_000})
     assert time.perf_counter() - began < 1
+
+
+def test_what_is_made_is_bounded_in_size():
+    literal = "x" * 900
+    long = made({"input": f"q[*].[@, '{literal}']"})
+    with pytest.raises(UnfitBody, match="cannot be made"):
+        long.applied(Endpoint.CHAT, {"q": [1] * 1_000})
+    assert len(long.applied(Endpoint.CHAT, {"q": [1] * 200})["input"]) == 200

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from gateway.transformation.fault import Fault, UnfitTransformation
+from gateway.transformation.fault import FAULTS_MAX, Fault, UnfitTransformation
 from gateway.transformation.reading import of_plain
-from gateway.transformation.schema import FAULTS_MAX, Schema
+from gateway.transformation.schema import Schema
 
 
 def read(schema):

@@ -16,7 +16,8 @@ refused, admitted  source, user, conversation, stream, endpoint, app, key_name, 
                    active one: its name, percent, active and candidate (hashes), served, change,
                    other_policies, and other: what the version that was not served decided),
                    revision (of the bundle), digest and digests (keyed, of the body and of each
-                   leaf), timings_us
+                   leaf), transformations (what was declared and done to the body before it was
+                   judged: app@HASH, model:NAME@HASH, default_model:NAME), timings_us
 refused            status, message, rule
 admitted           provider, deployment, upstream_model, route, region, cap, bound_micros, currency,
                    redacted, sanitised {carrier: characters}, left_out (fields that the provider

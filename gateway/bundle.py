@@ -112,13 +112,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and the deployments that serve it."""
+    """A public model name and the deployments that serve it; `transformation` is canonical JSON."""
 
     name: str
     max_output_tokens: int
     default_max_output_tokens: int
     deployments: tuple[Deployment, ...]
     plan: Plan = Plan()
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ class Exempting:
 @dataclass(frozen=True, slots=True)
 class App:
     """A program of the tenant: the models and services it may call and the policies attached to it,
-    by name. With `cache`, it takes kept answers of the models that keep them."""
+    by name. With `cache`, it takes kept answers of the models that keep them; `transformation` is
+    canonical JSON."""
 
     id: str
     name: str
@@ -232,6 +234,7 @@ class App:
     policies: tuple[str, ...]
     services: tuple[str, ...] = ()
     cache: bool = False
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +242,8 @@ class Bundle:
     """One revision of everything that holds for one tenant.
 
     `purges` says from which revision on answers are kept: of the whole tenant (""), of a route
-    ("route:NAME"), of an app ("app:ID").
+    ("route:NAME"), of an app ("app:ID"). A call that names no model asks for the one of its app's
+    tier in `tier_models`, else for `default_model`, if there is one.
     """
 
     format: int
@@ -264,6 +268,8 @@ class Bundle:
     candidates: tuple[Candidate, ...] = ()
     services: Mapping[str, Service] = field(default_factory=dict)
     purges: Mapping[str, int] = field(default_factory=dict)
+    default_model: str = ""
+    tier_models: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -28,6 +28,19 @@ class WordsField(forms.CharField):
         return super().clean(value).replace(",", " ").split()
 
 
+class TiersField(WordsField):
+    """Tiers with the name of a model each, as gold=large, divided by commas or spaces."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the models by tier."""
+        pairs = [word.partition("=") for word in super().clean(value)]
+        if any(not tier or not model for tier, _, model in pairs):
+            raise ValidationError("Each is a tier and a model, such as gold=large.")
+        if len({tier for tier, _, _ in pairs}) < len(pairs):
+            raise ValidationError("A tier stands there twice.")
+        return {tier: model for tier, _, model in pairs}
+
+
 class SharesField(WordsField):
     """Shares of one, divided by commas or spaces."""
 

@@ -128,6 +128,7 @@ class Route(models.Model):
         models.CharField(max_length=67, validators=[CACHE_VARY]),
         size=8, default=list, blank=True,
     )  # fmt: skip
+    transformation = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

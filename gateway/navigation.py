@@ -64,7 +64,15 @@ PLACES = (
         "key",
         "issue rotate revoke revoke_several",
     ),
-    Place("apps", "Apps", "app", "Access", "app.read", "app", "create edit suspend resume remove"),
+    Place(
+        "apps",
+        "Apps",
+        "app",
+        "Access",
+        "app.read",
+        "app",
+        "create edit transform suspend resume remove",
+    ),
     Place(
         "members",
         "Members",
@@ -112,7 +120,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "model",
-        "create edit plan remove price deploy rank retire reprice price_deployment "
+        "create edit transform plan remove price deploy rank retire reprice price_deployment "
         "reprice_deployment",
         keeps_tenant=False,
     ),

@@ -14,11 +14,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from gateway import bundle, credentials, published_services
+from gateway import bundle, credentials, published_services, transforming
 from gateway.bundle import Bundle, BundleError
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices, purges
+from gateway.transformation.fault import UnfitTransformation
 from policies.models import PolicyVersion, Rollout
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
@@ -57,7 +58,13 @@ def publish(tenant_id: uuid.UUID) -> int | None:
     now = timezone.now()
     try:
         compiled = _snapshot(tenant_id, now)
-    except (CannotCompileError, TwoRolloutsError, PolicyError, BundleError) as error:
+    except (
+        CannotCompileError,
+        TwoRolloutsError,
+        PolicyError,
+        BundleError,
+        UnfitTransformation,
+    ) as error:
         _note_failure(tenant_id, str(error))
         return None
     body, checksum = bundle.encode(compiled)
@@ -110,6 +117,8 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         exemptions=_exemptions(tenant, held, now),
         candidates=tuple(_candidate(rollout) for rollout in held.rollouts),
         purges=purges(tenant),
+        default_model=tenant.default_model,
+        tier_models=dict(tenant.tier_models),
     )
 
 
@@ -169,6 +178,7 @@ def _routes(names: set[str], documents: Iterable[Document]) -> dict[str, bundle.
             default_max_output_tokens=row.default_max_output_tokens,
             deployments=tuple(served[row.id]),
             plan=_plan(row),
+            transformation=transforming.canonical(row.transformation, of_route=True),
         )
         for row in rows
     }
@@ -246,6 +256,7 @@ def _app(app: App, held: Attached) -> bundle.App:
         policies=held.apps.get(app.id, ()),
         services=tuple(app.services),
         cache=app.cache,
+        transformation=transforming.canonical(app.transformation, of_route=False),
     )
 
 

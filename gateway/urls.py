@@ -34,6 +34,7 @@ from gateway.views import (
     system,
     tenants,
     theme,
+    transformations,
     usage,
 )
 
@@ -61,6 +62,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("apps/<uuid:app_id>", apps.show, name="app"),
     path("apps/<uuid:app_id>/edit", apps.edit, name="app_edit"),
     path("apps/<uuid:app_id>/purge", cache.of_app, name="app_purge"),
+    path("apps/<uuid:app_id>/transformation", transformations.of_app, name="app_transform"),
     path("apps/<uuid:app_id>/suspend", apps.suspend, name="app_suspend"),
     path("apps/<uuid:app_id>/resume", apps.resume, name="app_resume"),
     path("apps/<uuid:app_id>/remove", apps.remove, name="app_remove"),
@@ -129,6 +131,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/<uuid:route_id>/edit", models.edit, name="model_edit"),
     path("models/<uuid:route_id>/cache", cache.of_model, name="model_cache"),
     path("models/<uuid:route_id>/routing", models.plan, name="model_plan"),
+    path("models/<uuid:route_id>/transformation", transformations.of_model, name="model_transform"),
     path("models/<uuid:route_id>/remove", models.remove, name="model_remove"),
     path("models/<uuid:route_id>/deploy", models.deploy, name="model_deploy"),
     path("models/<uuid:route_id>/price", prices.of_route, name="model_price"),

@@ -90,6 +90,8 @@ class Tenant(models.Model):
     the change. `published_revision` is the one its newest bundle was compiled from; `publish_error`
     says why a later one could not be compiled (then the last good bundle stays in force). A removed
     tenant keeps its rows, because records and ledger name them, and gives its name free.
+
+    A call without a model asks for that of its app's tier in `tier_models`, else `default_model`.
     """
 
     class State(models.TextChoices):
@@ -113,6 +115,8 @@ class Tenant(models.Model):
     cors_origins = ArrayField(
         models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
     )
+    default_model = models.CharField(max_length=120, blank=True, default="")
+    tier_models = models.JSONField(default=dict, blank=True)
     revision = models.PositiveBigIntegerField(default=1)
     published_revision = models.PositiveBigIntegerField(default=0)
     publish_error = models.TextField(blank=True, default="")
@@ -164,7 +168,8 @@ class Membership(models.Model):
 
 class App(models.Model):
     """A program of a tenant. `models` lists the public model names that it may call; with `cache`
-    it takes kept answers of those that keep them.
+    it takes kept answers of those that keep them; `transformation` is what becomes of its requests
+    and their answers, which the gateway reads.
 
     A removed app keeps its row, because records name it, and gives its name free.
     """
@@ -180,6 +185,7 @@ class App(models.Model):
     tier = models.CharField(max_length=63, blank=True, default="")
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     cache = models.BooleanField(default=False)
+    transformation = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     services = ArrayField(models.CharField(max_length=63), default=list, blank=True)
     # Last of the fields: from here on `models` is no longer the module in this class.

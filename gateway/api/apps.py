@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Flag, Identity, Text, Texts
 from audit.rest.filters import Word, one_of
+from gateway.api.transformation import Transformation
 from gateway.selectors import unknown_models, unknown_services
 from tenants.api.belonging import OfTenant, TenantFilters
 from tenants.models import App
@@ -31,6 +32,7 @@ class AppShown(serializers.ModelSerializer[App]):
             "services",
             "tier",
             "cache",
+            "transformation",
             "state",
             "created_at",
         )
@@ -44,6 +46,7 @@ class AppUpdate(Change):
     services = Texts(required=False, each_max=63)
     tier = Text(required=False, allow_blank=True, max_length=63)
     cache = Flag(required=False)
+    transformation = Transformation(of_route=False, required=False)
 
     def validate_models(self, names: Sequence[str]) -> Sequence[str]:
         """Refuse names that no route has."""

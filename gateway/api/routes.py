@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Choice, Flag, Identity, Text, Texts, Whole
 from audit.rest.filters import Filters, Uuid, Word
+from gateway.api.transformation import Transformation
 from gateway.circuits import Circuit, circuits_of
 from gateway.models import CACHE_ENTRY_BYTES_MAX, CACHE_MAX_S, Deployment, Route
 from gateway.selectors import deployments_visible, providers_visible, routes_visible
@@ -51,6 +52,7 @@ class RouteShown(serializers.ModelSerializer[Route]):
             "cache_entry_bytes",
             "cache_hit_percent",
             "cache_vary",
+            "transformation",
             "created_at",
         )
         read_only_fields = fields
@@ -75,6 +77,7 @@ class RouteUpdate(Change):
     cache_entry_bytes = Whole(required=False, max_value=CACHE_ENTRY_BYTES_MAX)
     cache_hit_percent = Whole(required=False, max_value=100)
     cache_vary = Texts(required=False, max_length=8)
+    transformation = Transformation(of_route=True, required=False)
 
 
 class RouteCreate(RouteUpdate):

@@ -10,13 +10,25 @@ from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.limits import LimitEntry
 from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, spot_of
+from gateway.transformation.document import Transformation
+from gateway.transformation.reading import NOTHING, reader
 from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 from tenants.models import App, Tenant
 from tenants.services.apps import AppFields, app_create, app_remove, app_update
 
-KEYS = ("name", "models", "services", "tier", "cache", "policies", "budgets", "limits")
+KEYS = (
+    "name",
+    "models",
+    "services",
+    "tier",
+    "cache",
+    "transformation",
+    "policies",
+    "budgets",
+    "limits",
+)
 TIER_MAX = 63
 
 
@@ -28,6 +40,7 @@ class AppEntry:
     models: tuple[Named, ...]
     services: tuple[Named, ...]
     tier: str
+    transformation: Transformation
     policies: tuple[Named, ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
@@ -43,6 +56,7 @@ class AppEntry:
             "services": services,
             "tier": self.tier or None,
             "cache": self.cache,
+            "transformation": list(self.transformation.plain),
         }
 
 
@@ -54,6 +68,7 @@ def read(node: Node) -> AppEntry:
         models=keys.optional("models", distinct(named(values.model_name)), ()),
         services=keys.optional("services", distinct(named(values.name)), ()),
         tier=keys.optional("tier", values.optional_text(TIER_MAX), ""),
+        transformation=keys.optional("transformation", reader(of_route=False), NOTHING),
         policies=keys.optional("policies", policies.read_names, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
@@ -75,6 +90,7 @@ def apply(session: Session, tenant: Tenant, entry: AppEntry) -> None:
         "services": [service.text for service in entry.services],
         "tier": entry.tier,
         "cache": entry.cache,
+        "transformation": list(entry.transformation.plain),
     }
     with session.at(entry.spot):
         if row is None:
@@ -103,6 +119,8 @@ def export(tenant: Tenant) -> list[Values]:
     exported: list[Values] = []
     for row in _stored(tenant):
         said: Values = {"name": row.name, **_describe(row)}
+        if not row.transformation:
+            del said["transformation"]
         said["policies"] = list(policies.names_of(tenant, row))
         said["budgets"] = list(budgets.export(tenant, row))
         said["limits"] = list(limits.export(tenant, row))
@@ -130,4 +148,5 @@ def _describe(row: App) -> Values:
         "services": list(row.services),
         "tier": row.tier or None,
         "cache": row.cache,
+        "transformation": list(row.transformation),
     }

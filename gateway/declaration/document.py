@@ -110,12 +110,14 @@ def _check_names(declaration: Declaration, beside: Names, *, known_policies: boo
     apps = [app for tenant in declaration.tenants for app in tenant.apps]
     served = [one.provider for model in declaration.models for one in model.deployments]
     fallbacks = [name for model in declaration.models for name in model.plan.fallbacks]
+    defaults = [name for tenant in declaration.tenants for name in tenant.default_models()]
     held = [*(declaration.platform_policies or ())]
     held += [name for tenant in declaration.tenants for name in tenant.policies]
     held += [name for app in apps for name in app.policies]
     problems = [
         *_dangling(served, provider_names, "provider"),
         *_dangling([name for app in apps for name in app.models], model_names, "model"),
+        *_dangling(defaults, model_names, "model"),
         *_dangling(fallbacks, model_names, "model"),
         *_dangling([name for app in apps for name in app.services], service_names, "service"),
         *_dangling(held if known_policies else (), policy_names, "policy"),

@@ -9,6 +9,8 @@ from gateway.declaration.document import VERSION
 from gateway.declaration.session import Plain
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
+_BARE_KEY = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _FLOW_MAX = 100
 
@@ -30,26 +32,38 @@ def policy_texts() -> list[tuple[str, str]]:
     return [(row.name, row.active.source) for row in policies.export() if row.active is not None]
 
 
-def render(whole: Mapping[str, Plain]) -> str:
+def render(whole: Mapping[str, Plain] | list[Plain]) -> str:
     """Return the file as YAML that any reader of the 1.2 core schema reads as it was meant."""
-    return "\n".join(_block(dict(whole), "")) + "\n"
+    value: Plain = whole if isinstance(whole, list) else dict(whole)
+    return "\n".join(_block(value, "")) + "\n"
 
 
 def flow(value: Plain) -> str:
     """Return a value on one line, as the file writes it."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(flow(item) for item in value) + "]"
     if isinstance(value, str) and _BARE.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _ODD.sub(_escaped, json.dumps(value, ensure_ascii=False))
+
+
+def _key(key: str) -> str:
+    """Return a key as the file writes it: those of transformations may be any text."""
+    return (
+        key if _BARE_KEY.fullmatch(key) else _ODD.sub(_escaped, json.dumps(key, ensure_ascii=False))
+    )
+
+
+def _escaped(odd: re.Match[str]) -> str:
+    return f"\\u{ord(odd[0]):04x}"
 
 
 def _block(value: Plain, indent: str) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _entry(f"{indent}{key}:", item, indent + "  ")
+            yield from _entry(f"{indent}{_key(key)}:", item, indent + "  ")
     elif isinstance(value, list):
         for item in value:
             lines = list(_block(item, indent + "  ")) if _is_long(item) else []

@@ -19,12 +19,14 @@ from gateway.services.routes import (
     route_remove,
     route_update,
 )
+from gateway.transformation.document import Transformation
+from gateway.transformation.reading import NOTHING, reader
 from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node
 
 CAP_KEYS = ("max_output_tokens", "default_max_output_tokens")
-KEYS = ("name", "deployments", "price", *CAP_KEYS, *plans.KEYS)
+KEYS = ("name", "deployments", "price", *CAP_KEYS, *plans.KEYS, "transformation")
 DEPLOYMENT_KEYS = (
     "provider",
     "model",
@@ -68,6 +70,7 @@ class ModelEntry:
     max_output_tokens: int
     default_max_output_tokens: int
     plan: PlanEntry
+    transformation: Transformation
     spot: Spot
 
 
@@ -87,6 +90,7 @@ def read(node: Node) -> ModelEntry:
         max_output_tokens=largest,
         default_max_output_tokens=default,
         plan=plans.read(keys),
+        transformation=keys.optional("transformation", reader(of_route=True), NOTHING),
         spot=spot_of(keys, KEYS),
     )
     _note_twice(keys, entry.deployments)
@@ -112,11 +116,13 @@ def apply(session: Session, entry: ModelEntry) -> None:
         "default_max_output_tokens": entry.default_max_output_tokens,
         "price": prices.wanted_values(row, entry.price),
         **entry.plan.values(),
+        "transformation": list(entry.transformation.plain),
     }
     wanted: RouteFields = {
         "max_output_tokens": entry.max_output_tokens,
         "default_max_output_tokens": entry.default_max_output_tokens,
         **entry.plan.fields(),
+        "transformation": list(entry.transformation.plain),
     }
     with session.at(entry.spot):
         if row is None:
@@ -150,6 +156,7 @@ def describe(row: Route) -> Values:
         "default_max_output_tokens": row.default_max_output_tokens,
         "price": prices.describe(row),
         **plans.describe(row),
+        "transformation": list(row.transformation),
     }
 
 
@@ -162,7 +169,9 @@ def export() -> list[Values]:
         said |= {key: getattr(row, key) for key in CAP_KEYS}
         price = prices.describe(row)
         said |= {} if price is None else {"price": price}
-        exported.append(said | plans.exported(row))
+        said |= plans.exported(row)
+        said |= {"transformation": list(row.transformation)} if row.transformation else {}
+        exported.append(said)
     return exported
 
 

@@ -14,7 +14,7 @@ from gateway.declaration.values import Spot
 from policies.pdp.nodes import Place
 from policies.pdp.problem import PolicyError
 
-Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 """A value as JSON and the file write it."""
 
 Values = dict[str, Plain]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from gateway.declaration import apps, budgets, limits, policies, values
-from gateway.declaration.apps import AppEntry, note_twice
+from gateway.declaration.apps import TIER_MAX, AppEntry, note_twice
 from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
 from gateway.declaration.limits import LimitEntry
 from gateway.declaration.session import Session, Values
-from gateway.declaration.values import MOST, Named, Spot, distinct, one_of, origin, spot_of
+from gateway.declaration.values import MOST, Named, Spot, distinct, named, one_of, origin, spot_of
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
@@ -35,6 +35,8 @@ KEYS = (
     "tags",
     "pii",
     "cors_origins",
+    "default_model",
+    "tier_models",
     "budgets",
     "limits",
     "policies",
@@ -62,6 +64,8 @@ class TenantEntry:
     tags: tuple[str, ...]
     pii: PiiEntry
     cors_origins: tuple[str, ...]
+    default_model: Named | None
+    tier_models: tuple[tuple[str, Named], ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
     policies: tuple[Named, ...]
@@ -79,7 +83,14 @@ class TenantEntry:
                 "phone_regions": list(self.pii.phone_regions),
             },
             "cors_origins": list(self.cors_origins),
+            "default_model": self.default_model.text if self.default_model else None,
+            "tier_models": {tier: model.text for tier, model in self.tier_models},
         }
+
+    def default_models(self) -> tuple[Named, ...]:
+        """Return the models that are asked for where a call names none."""
+        every = () if self.default_model is None else (self.default_model,)
+        return (*every, *(model for _, model in self.tier_models))
 
     def fields(self) -> TenantFields:
         """Return the same as the services take it."""
@@ -90,6 +101,8 @@ class TenantEntry:
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
             "cors_origins": self.cors_origins,
+            "default_model": self.default_model.text if self.default_model else "",
+            "tier_models": {tier: model.text for tier, model in self.tier_models},
         }
 
 
@@ -105,14 +118,16 @@ def read(node: Node) -> TenantEntry:
         tags=keys.optional("tags", distinct(values.name), ()),
         pii=keys.optional("pii", _read_pii, PiiEntry()),
         cors_origins=keys.optional("cors_origins", distinct(origin), ()),
+        default_model=keys.optional("default_model", named(values.model_name), None),
+        tier_models=keys.optional("tier_models", _read_tiers, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
         policies=keys.optional("policies", policies.read_names, ()),
         apps=keys.optional("apps", fields.listing(apps.read, MOST), ()),
         spot=spot_of(keys, KEYS),
     )
-    for what, named in (("budget", entry.budgets), ("limit", entry.limits), ("app", entry.apps)):
-        note_twice(keys, [one.name for one in named], what)
+    for what, owned in (("budget", entry.budgets), ("limit", entry.limits), ("app", entry.apps)):
+        note_twice(keys, [one.name for one in owned], what)
     _note_groups(keys, entry)
     keys.finish()
     return entry
@@ -153,6 +168,9 @@ def export() -> list[Values]:
     exported: list[Values] = []
     for row in stored():
         said: Values = {"name": row.name, **_describe(row)}
+        for key in ("default_model", "tier_models"):
+            if not said[key]:
+                del said[key]
         said["budgets"] = list(budgets.export(row, None))
         said["limits"] = list(limits.export(row, None))
         said["policies"] = list(policies.names_of(row, None))
@@ -178,6 +196,14 @@ def _read_pii(node: Node) -> PiiEntry:
     return entry
 
 
+def _read_tiers(node: Node) -> tuple[tuple[str, Named], ...]:
+    read_model = named(values.model_name)
+    return tuple(
+        (fields.text(TIER_MAX)(tier).text, read_model(model))
+        for tier, model in fields.pairs(node, "tier_models")
+    )
+
+
 def _note_groups(keys: Fields, entry: TenantEntry) -> None:
     """Note each group that no budget of this tenant can have: tags must be declared."""
     owned = [*entry.budgets, *(budget for app in entry.apps for budget in app.budgets)]
@@ -198,6 +224,8 @@ def _describe(row: Tenant) -> Values:
             "phone_regions": list(row.pii_phone_regions),
         },
         "cors_origins": list(row.cors_origins),
+        "default_model": row.default_model or None,
+        "tier_models": dict(row.tier_models),
     }
 
 

@@ -43,6 +43,8 @@ async def whole(
     outcome.usage = answer.usage
     outcome.spent = settle.charge(reservation, answer.usage, "usage")
     visible = await _inspected(passage, judgement, permitted, answer, outcome)
+    if trail.reshaping is not None:
+        visible = trail.reshaping.cut(visible)
     trail.mark("answer")
     said = [
         (b"x-gatehouse-cost-micros", str(outcome.spent.micros).encode()),
@@ -116,7 +118,7 @@ async def stream(
         trail.upstream_ended()
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, permitted, answer, outcome)
-        tail = tail if withheld else inspect_answer.rendered(permitted, visible)
+        tail = tail if withheld else inspect_answer.rendered(permitted, visible, trail)
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)

@@ -38,7 +38,10 @@ DO_NOT_RETRY = (b"x-should-retry", b"false")
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """Base of every refusal; `status` and `type` belong to the class, `code` to the instance."""
+    """Base of every refusal; `status` and `type` belong to the class, `code` to the instance.
+
+    `faults` are those of a body, each with its path and what is wrong there.
+    """
 
     code: str
     message: str
@@ -48,6 +51,7 @@ class Refusal(Exception):
     param: str | None = None
     retry_after_s: float | None = None
     decision_id: str | None = None
+    faults: tuple[dict[str, str], ...] = ()
 
     status = 500
     type = "api_error"
@@ -67,6 +71,7 @@ class Refusal(Exception):
                 "rule": self.rule,
                 "policy": self.policy,
                 "remedy": self.remedy or None,
+                **({"faults": list(self.faults)} if self.faults else {}),
             }
         }
 

@@ -43,12 +43,14 @@ GOOD = {SERVICE: frozenset({200, 201, 202, 204})}
 
 class Sending(NamedTuple):
     """What goes along with a call and is none of it: our secret at the provider, our name for the
-    attempt, the instant, and the trace that the client says the call is part of."""
+    attempt, the instant, the trace that the client says the call is part of, and the headers that
+    are declared for providers."""
 
     secret: str | None
     request_id: str
     now_s: float
     traceparent: str = ""
+    headers: Mapping[str, str] | None = None
 
 
 def forward(
@@ -228,6 +230,10 @@ def _request(permitted: Permitted, sending: Sending) -> UpstreamRequest:
         sending.now_s,
     )
     request = wire(deployment.dialect).request(permitted.outgoing, errand)
+    if sending.headers:  # ours win, whatever was declared
+        taken = {name.lower() for name in request.headers}
+        more = {name: text for name, text in sending.headers.items() if name not in taken}
+        request = replace(request, headers={**request.headers, **more})
     if not sending.traceparent:
         return request
     return replace(request, headers={**request.headers, "traceparent": sending.traceparent})

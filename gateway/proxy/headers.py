@@ -22,6 +22,7 @@ def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) 
         ),
         *limit.headers(reservation),
         *([(b"x-gatehouse-left-out", left_out.encode())] if left_out else ()),
+        *(passage.trail.reshaping.answer_headers() if passage.trail.reshaping else ()),
     ]
 
 

@@ -117,7 +117,7 @@ def stream_of(
 ) -> AnswerStream:
     """Return the reader of a provider's stream: it gathers what is looked at, and lets it pass as
     well where something else sees to what leaves of it."""
-    return _named(permitted, trail, {}).stream(
+    found = _named(permitted, trail, {}).stream(
         Passing(
             collect=looked_at(permitted, principal),
             limit=MOST_ANSWER_BYTES,
@@ -126,6 +126,7 @@ def stream_of(
             passes=passes,
         )
     )
+    return found if trail.reshaping is None else trail.reshaping.cut_stream(found)
 
 
 def leaves_whole(permitted: Permitted, principal: Principal) -> bool:
@@ -142,9 +143,10 @@ def gathered(stream: AnswerStream) -> Answer:
         raise unreadable(f"could not be read: {fault}") from None
 
 
-def rendered(permitted: Permitted, answer: Answer) -> bytes:
+def rendered(permitted: Permitted, answer: Answer, trail: Trail) -> bytes:
     """Return an inspected answer as the stream that the client waits for."""
-    return interpreter(permitted).render(answer, keep_usage=permitted.call.include_usage)
+    told = interpreter(permitted).render(answer, keep_usage=permitted.call.include_usage)
+    return told if trail.reshaping is None else trail.reshaping.cut_events(told)
 
 
 async def inspect(

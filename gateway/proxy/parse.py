@@ -2,6 +2,9 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
+
+import orjson
 
 from gateway.environment import Network
 from gateway.exchange import Asked, Body, Call, Endpoint, Head, ServiceCall
@@ -43,14 +46,27 @@ def head(scope: Scope, headers: dict[bytes, bytes], trusted: tuple[Network, ...]
     )
 
 
-def call(head: Head, raw: bytes, headers: dict[bytes, bytes], most_messages: int) -> Call:
-    """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded."""
+def call(
+    head: Head,
+    raw: bytes,
+    headers: dict[bytes, bytes],
+    most_messages: int,
+    *,
+    reshape: Callable[[Body], Body] | None = None,
+) -> Call:
+    """Parse a body in the dialect of its endpoint; what is judged is what will be forwarded.
+
+    `reshape` is what is declared to be done to it first; its size is then that of what it becomes.
+    """
     content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     try:
         if head.service is not None:
             return _service_call(head.service, raw, content_type)
         body, file = _body(head, raw, content_type)
-        parsed = PARSERS[head.endpoint](head.endpoint, _named(head, body), len(raw))
+        named, size = _named(head, body), len(raw)
+        if reshape is not None:
+            named, size = _reshaped(named, size, reshape)
+        parsed = PARSERS[head.endpoint](head.endpoint, named, size)
     except DialectFault as fault:
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if parsed.messages > most_messages:
@@ -128,6 +144,12 @@ def _named(head: Head, body: Body) -> Body:
             param="model",
         )
     return {**body, "model": head.model}
+
+
+def _reshaped(body: Body, size: int, reshape: Callable[[Body], Body]) -> tuple[Body, int]:
+    """Return what a body becomes, and its size."""
+    shaped = reshape(body)
+    return (body, size) if shaped is body else (shaped, len(orjson.dumps(shaped)))
 
 
 def check_tags(head: Head, declared: tuple[str, ...]) -> None:

@@ -29,6 +29,7 @@ from gateway.proxy import (
     parse,
     paths,
     record,
+    reshape,
     services,
     settle,
     transform,
@@ -82,7 +83,10 @@ async def _decided(
     head, principal = cast("Head", trail.head), cast("Principal", trail.principal)  # known by now
     trail.raw = await read_body(receive, headers, config.max_body_bytes)
     trail.mark("body")
-    call = parse.call(head, trail.raw, headers, config.max_messages)  # 4
+    trail.reshaping = reshape.begin(head, principal)
+    call = parse.call(  # 4
+        head, trail.raw, headers, config.max_messages, reshape=trail.reshaping
+    )
     parse.check_tags(head, principal.tenant.bundle.tags)
     worker.evidence.check_room()
     trail.mark("parse")
@@ -276,7 +280,11 @@ async def _attempt(
     try:
         token = await worker.tokens.usable(deployment, secret.text)
         sending = forward.Sending(
-            token, reservation.operation, worker.now_s(), passage.head.traceparent
+            token,
+            reservation.operation,
+            worker.now_s(),
+            passage.head.traceparent,
+            trail.provider_headers(permitted.route.name),
         )
         async with (
             within(deployment.timeouts),

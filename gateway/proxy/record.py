@@ -182,6 +182,8 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         body["exempting"] = [exemption.written() for exemption in policy.exemptions]
     if judgement.verdict is not None:
         body["rollout"] = _compared(principal.app, judgement.verdict)
+    if trail.reshaping is not None and trail.reshaping.applied:
+        body["transformations"] = trail.reshaping.applied
     if head is not None:
         body["source"] = head.source
         body["user"] = principal.row.user or head.user or call.user

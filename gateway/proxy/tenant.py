@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 from gateway import envelope
 from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
+from gateway.proxy import shapes
 from gateway.proxy.kept import Sealer
 from gateway.proxy.keyring import NONE, Secret
+from gateway.proxy.shapes import Shapes
 from gateway.proxy.store.counters import limit_line
 from gateway.proxy.versions import Versions
 from policies.detectors.scanner import DetectorConfig, Scanner
@@ -50,6 +52,7 @@ class LoadedApp:
     rollout: Rollout | None = None
     rollout_name: str = ""
     canary: "LoadedApp | None" = None
+    shapes: Shapes | None = None
 
     @property
     def judges(self) -> EffectivePolicy | Rollout:
@@ -145,7 +148,7 @@ def verdicts(config: DetectorConfig) -> Verdicts:
 
 
 def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
-    """Make a bundle ready; after a PolicyError or EnvelopeError the last good one stays."""
+    """Make a bundle ready; after an error of its parts the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
     return LoadedTenant(
         bundle=bundle,
@@ -166,17 +169,20 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
 
 
 def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
-    versions = Versions(bundle)
-    return {identity: _app(app, versions) for identity, app in bundle.apps.items()}
+    versions, transformations = Versions(bundle), shapes.of_routes(bundle)
+    return {
+        identity: _app(app, versions, shapes.of_app(bundle, app, transformations))
+        for identity, app in bundle.apps.items()
+    }
 
 
-def _app(app: App, versions: Versions) -> LoadedApp:
+def _app(app: App, versions: Versions, declared: Shapes | None) -> LoadedApp:
     active, candidate, rollout = versions.of(app)
     if candidate is None or rollout is None:
-        return LoadedApp(app, active, _labels(active))
+        return LoadedApp(app, active, _labels(active), shapes=declared)
     beside, name = rollout.candidate, candidate.rollout
-    canary = LoadedApp(app, beside, _labels(beside), rollout, name)
-    return LoadedApp(app, active, _labels(active), rollout, name, canary)
+    canary = LoadedApp(app, beside, _labels(beside), rollout, name, shapes=declared)
+    return LoadedApp(app, active, _labels(active), rollout, name, canary, declared)
 
 
 def _labels(policy: EffectivePolicy) -> bytes:

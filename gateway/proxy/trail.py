@@ -1,12 +1,13 @@
 """One call on its way: what is known of it so far, and how long each step took."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from gateway.exchange import Case, Head, Origin, Recalled
 from gateway.proxy.directory import Principal
+from gateway.proxy.reshape import Reshaping
 
 
 class Trail:
@@ -14,7 +15,8 @@ class Trail:
 
     __slots__ = (
         "admitted", "at", "attempt", "call_id", "case", "clock", "head", "marks", "origin",
-        "principal", "raw", "recalled", "request_id", "started_s", "upstream_s", "upstream_since_s",
+        "principal", "raw", "recalled", "request_id", "reshaping", "started_s", "upstream_s",
+        "upstream_since_s",
     )  # fmt: skip
 
     def __init__(
@@ -36,6 +38,7 @@ class Trail:
         self.case: Case | None = None
         self.recalled: Recalled | None = None
         self.origin: Origin | None = None
+        self.reshaping: Reshaping | None = None
 
     @property
     def decision_id(self) -> str | None:
@@ -52,6 +55,10 @@ class Trail:
     def elapsed_s(self) -> float:
         """Seconds since the head arrived."""
         return self.clock() - self.started_s
+
+    def provider_headers(self, route: str) -> Mapping[str, str] | None:
+        """Return the headers that are declared for whoever serves this public model name."""
+        return None if self.reshaping is None else self.reshaping.provider_headers(route)
 
     def mark(self, step: str) -> None:
         """Note how many microseconds after its beginning the call finished a step."""

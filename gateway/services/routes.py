@@ -1,16 +1,17 @@
 """Writes to routes, the public model names, and to the deployments that serve them."""
 
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit.actor import Actor
 from audit.services import alter, delete, insert
+from gateway import transforming
 from gateway.models import Deployment, Provider, Route
 from gateway.services.prices import book_enter
 from tenants.changes import platform_change
-from tenants.models import App
+from tenants.models import App, Tenant
 from tenants.revisions import platform_changed
 
 
@@ -33,6 +34,7 @@ class RouteFields(TypedDict, total=False):
     cache_entry_bytes: int
     cache_hit_percent: int
     cache_vary: list[str]
+    transformation: list[Any]
 
 
 class DeploymentFields(TypedDict, total=False):
@@ -55,6 +57,7 @@ def route_create(
     change = platform_change(actor, "route.create", reason)
     route = Route(name=name, **fields)
     _check_fallbacks(name, fields.get("fallbacks", []))
+    transforming.check(fields.get("transformation", []), of_route=True)
     insert(change, route)
     platform_changed()
     return route
@@ -67,6 +70,7 @@ def route_update(
     """Change a route's caps or plan; False where nothing differed."""
     change = platform_change(actor, "route.update", reason)
     _check_fallbacks(route.name, fields.get("fallbacks", []))
+    transforming.check(fields.get("transformation", []), of_route=True)
     changed = alter(change, route, fields)
     if changed:
         platform_changed()
@@ -84,6 +88,7 @@ def route_remove(*, actor: Actor, route: Route, reason: str = "") -> None:
     other = Route.objects.filter(fallbacks__contains=[route.name]).order_by("name").first()
     if other is not None:
         raise ValidationError({"route": f"{route.name} is a fallback of {other.name}"})
+    _check_no_default(route.name)
     delete(change, route)
     platform_changed()
 
@@ -98,6 +103,13 @@ def _check_fallbacks(name: str, fallbacks: list[str]) -> None:
             raise ValidationError({"fallbacks": f"there is no model {fallback}"})
     if len(known) < len(fallbacks):
         raise ValidationError({"fallbacks": "a model stands there twice"})
+
+
+def _check_no_default(name: str) -> None:
+    """Refuse to end a model that calls ask for where they name none."""
+    for tenant in Tenant.objects.exclude(state=Tenant.State.REMOVED).order_by("name"):
+        if name in (tenant.default_model, *tenant.tier_models.values()):
+            raise ValidationError({"route": f"{name} is a default model of {tenant.name}"})
 
 
 @transaction.atomic

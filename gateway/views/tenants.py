@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.actor import Actor
 from gateway import navigation
 from gateway.access import check, requires
-from gateway.fields import WordsField
+from gateway.fields import TiersField, WordsField
 from gateway.pages import (
     Crumb,
     Done,
@@ -26,6 +26,7 @@ from gateway.pages import (
     listed,
     or_404,
 )
+from gateway.selectors import unknown_models
 from tenants.models import App, Tenant, VirtualKey
 from tenants.permissions import can
 from tenants.selectors import tenants_visible
@@ -62,6 +63,15 @@ class SettingsForm(ReasonForm):
         max_length=2000,
         help_text="Pages that may read answers: https://app.example, or * for all.",
     )
+    default_model = forms.CharField(
+        required=False, max_length=120, help_text="Asked for where a call names no model."
+    )
+    tier_models = TiersField(
+        label="Default models by tier",
+        required=False,
+        max_length=4000,
+        help_text="For apps of a tier, such as gold=large, silver=small.",
+    )
     field_order = (
         "name",
         "timezone",
@@ -69,8 +79,21 @@ class SettingsForm(ReasonForm):
         "pii_countries",
         "pii_phone_regions",
         "cors_origins",
+        "default_model",
+        "tier_models",
         "reason",
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a default that is no model."""
+        asked: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("default_model", "tier_models"):
+            given = asked.get(name) or ""
+            models = list(given.values()) if isinstance(given, dict) else [given] if given else []
+            unknown = unknown_models(models)
+            if unknown:
+                self.add_error(name, f"There is no model {', '.join(unknown)}.")
+        return asked
 
 
 class NewTenantForm(SettingsForm):
@@ -156,6 +179,8 @@ def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpRespon
         "pii_countries": ", ".join(tenant.pii_countries),
         "pii_phone_regions": ", ".join(tenant.pii_phone_regions),
         "cors_origins": ", ".join(tenant.cors_origins),
+        "default_model": tenant.default_model,
+        "tier_models": ", ".join(f"{tier}={name}" for tier, name in tenant.tier_models.items()),
     }
     form = SettingsForm(given(request), initial=initial)
     page = FormPage(f"Settings of {tenant.name}", "Save", _address(tenant), _crumbs(tenant))

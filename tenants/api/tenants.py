@@ -39,6 +39,8 @@ class TenantShown(serializers.ModelSerializer[Tenant]):
             "pii_countries",
             "pii_phone_regions",
             "cors_origins",
+            "default_model",
+            "tier_models",
             "revision",
             "published_revision",
             "publish_error",
@@ -56,6 +58,8 @@ class TenantUpdate(Change):
     pii_countries = Texts(required=False, each_max=2)
     pii_phone_regions = Texts(required=False, each_max=2)
     cors_origins = Texts(required=False, each_max=255)
+    default_model = Text(required=False, allow_blank=True, max_length=120)
+    tier_models = serializers.DictField(child=Text(max_length=120), required=False)
 
 
 class TenantCreate(TenantUpdate):

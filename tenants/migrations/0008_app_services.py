@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0006_cache"),
+        ("tenants", "0007_transformation"),
     ]
 
     operations = [

@@ -1,7 +1,7 @@
 """Writes to apps, the programs of a tenant."""
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -17,12 +17,14 @@ from tenants.services.keys import keys_revoke_all
 
 class AppFields(TypedDict, total=False):
     """What can be said of an app besides its name and state: public model names, names of services,
-    its tier, and whether it takes kept answers."""
+    its tier, whether it takes kept answers, and what becomes of its requests, which the caller has
+    read: this room does not."""
 
     models: Sequence[str]
     services: Sequence[str]
     tier: str
     cache: bool
+    transformation: Sequence[Any]
 
 
 @transaction.atomic

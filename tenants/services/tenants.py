@@ -1,6 +1,6 @@
 """Writes to tenants. Each is one transaction with one event, and is heard by every worker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
@@ -14,6 +14,8 @@ from tenants.revisions import tenant_changed
 from tenants.services.keys import keys_revoke_all
 from tenants.zones import known_zones
 
+TIERS_MAX, TIER_MAX, MODEL_MAX = 50, 63, 120
+
 
 class TenantFields(TypedDict, total=False):
     """What can be said of a tenant besides its name and state."""
@@ -24,6 +26,8 @@ class TenantFields(TypedDict, total=False):
     pii_countries: Sequence[str]
     pii_phone_regions: Sequence[str]
     cors_origins: Sequence[str]
+    default_model: str
+    tier_models: Mapping[str, str]
 
 
 @transaction.atomic
@@ -91,5 +95,26 @@ def _check(tenant: Tenant) -> None:
         raise ValidationError(
             {"evidence": f"{tenant.evidence!r} is not available in this version: only strict is"}
         )
+    _check_tiers(tenant.tier_models)
     if tenant.timezone not in known_zones():
         raise ValidationError({"timezone": f"{tenant.timezone!r} is not an IANA time zone"})
+
+
+def _check_tiers(models: object) -> None:
+    """Refuse what is no short list of tiers with the name of a model each."""
+    if not isinstance(models, dict) or len(models) > TIERS_MAX:
+        raise ValidationError(
+            {"tier_models": f"it is at most {TIERS_MAX} tiers, each with a model"}
+        )
+    for tier, name in models.items():
+        if not (_is_word(tier, TIER_MAX) and _is_word(name, MODEL_MAX)):
+            raise ValidationError(
+                {
+                    "tier_models": f"a tier has 1 to {TIER_MAX} characters,"
+                    f" the name of its model 1 to {MODEL_MAX}"
+                }
+            )
+
+
+def _is_word(text: object, most: int) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= most

@@ -123,6 +123,7 @@ class CallRows:
         self.model = fields.pop("model", "gpt-4o-mini")
         self.app = fields.pop("app", world.app)
         self.failed = frozenset(fields.pop("failed", ()))
+        self.transformations = fields.pop("transformations", None)
         self.slots = list(DEFAULTS)
         self.slots[SLOTS["app.name"]] = self.app.name
         self.slots[SLOTS["model.asked"]] = self.slots[SLOTS["model.routed"]] = self.model
@@ -159,6 +160,7 @@ class CallRows:
             "app": self.app.name,
             "source": "203.0.113.9",
             "user": "",
+            **({"transformations": self.transformations} if self.transformations else {}),
         }
 
     def refused(self, code="", message="", attempt=0, status=403, rule=None):

@@ -130,3 +130,11 @@ def test_what_is_no_json_is_refused():
     body = b"{"
     with pytest.raises(BundleError, match="another shape"):
         decode(body, hashlib.sha256(body).hexdigest())
+
+
+def test_a_bundle_from_before_transformations_still_loads():
+    value = msgspec.json.decode(encode(BUNDLE)[0])
+    for one in (*value["apps"].values(), *value["routes"].values()):
+        del one["transformation"]
+    del value["default_model"], value["tier_models"]
+    assert decode(*stored(value)) == BUNDLE

@@ -24,3 +24,24 @@ def test_the_life_of_an_app(unique):
     assert alice.delete(address).status_code == 204
     assert alice.get(address).status_code == 404
     assert alice.post("apps/", body).status_code == 201
+
+
+def test_what_becomes_of_an_apps_requests_is_set_seen_and_faulted(unique):
+    world = World(unique)
+    alice = Api(world.person("owner"))
+    address = f"apps/{world.app.id}/"
+    steps = [{"endpoints": ["chat.completions"], "defaults": {"/temperature": 0.5}}]
+    assert alice.patch(address, {"transformation": steps}).json()["transformation"] == steps
+    assert alice.get(address).json()["transformation"] == steps
+    wrong = [{"endpoints": ["chat.completions"], "schema": {"tpye": 1}, "force": {"a": 1}}]
+    for body in (wrong, [3], {"a": 1}, "x", [{}] * 11):
+        answer = alice.patch(address, {"transformation": body})
+        assert answer.status_code == 400, answer.content
+    errors = alice.patch(address, {"transformation": wrong}).json()["errors"]
+    assert {error["field"] for error in errors} == {"transformation"}
+    assert [error["message"].partition(":")[0] for error in errors] == [
+        "/0/schema/tpye",
+        "/0/force/a",
+    ]
+    assert alice.get(address).json()["transformation"] == steps
+    assert alice.patch(address, {"transformation": []}).json()["transformation"] == []

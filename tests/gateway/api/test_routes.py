@@ -133,3 +133,13 @@ def test_a_price_is_of_one_thing_that_is_there(root, unique):
 def test_what_a_route_cannot_be(root, unique, changes):
     answer = root.post("routes/", {"name": unique("model"), **changes})
     assert answer.status_code == 400, answer.content
+
+
+def test_what_becomes_of_the_requests_for_a_model_is_set_and_faulted(root, unique):
+    steps = [{"endpoints": ["responses"], "clamp": {"/temperature": {"max": 1}}}]
+    made = root.post("routes/", {"name": unique("model"), "transformation": steps})
+    assert (made.status_code, made.json()["transformation"]) == (201, steps)
+    wrong = [{"endpoints": ["responses"], "force": {"/model": "x"}}]
+    answer = root.patch(f"routes/{made.json()['id']}/", {"transformation": wrong})
+    assert answer.status_code == 400
+    assert "cannot change /model" in answer.json()["errors"][0]["message"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from audit.actor import command
 from audit.models import Event
 from gateway import credentials
+from gateway.bundle import decode
 from gateway.declaration.apply import apply_file, bring_about
 from gateway.declaration.export import exported, policy_texts, render
 from gateway.declaration.faults import DeclarationError
@@ -552,6 +553,60 @@ def alone_with(site):
     with undone():
         bring_about(site.path, ENVIRON, actor=OPERATOR, prune=True)
         yield
+
+
+TRANSFORMING = """\
+        tier: null
+        transformation:
+          - endpoints: [chat.completions]
+            mapping:
+              format: {required: [message], properties: {"on: off": {pattern: "^a, b$"}}}
+              to: {messages: "[{role: 'user', content: message}]"}
+            defaults: {/temperature: 0.5, "/metadata/a, b": "line\\nline\\u2028"}
+            headers: {answer: {x-notice: "yes"}}
+"""
+
+
+def test_what_becomes_of_requests_is_declared_stable_exported_and_undone(site):
+    shaped = (
+        (
+            "    max_output_tokens: 16384\n",
+            "    max_output_tokens: 16384\n    transformation:\n"
+            "      - {endpoints: [responses], clamp: {/temperature: {max: 1}}}\n",
+        ),
+        ("    evidence: strict\n", "    evidence: strict\n    default_model: small-X\n"),
+        ("        tier: null\n", TRANSFORMING),
+        ("    tags:", "    tier_models: {gold: small-X}\n    tags:"),
+    )
+    site.write(WHOLE, *shaped)
+    site.apply()
+    tenant = site.tenant
+    assert tenant.default_model == site.name("small")
+    assert tenant.tier_models == {"gold": site.name("small")}
+    (step,) = App.objects.get(tenant=tenant).transformation
+    assert step["defaults"] == {"/temperature": 0.5, "/metadata/a, b": "line\nline\u2028"}
+    (step,) = Route.objects.get(name=site.name("small")).transformation
+    assert step["clamp"] == {"/temperature": {"max": 1}}
+    stored = BundleRevision.objects.filter(tenant_id=tenant.id).latest("revision")
+    bundle = decode(bytes(stored.body), stored.checksum)
+    assert bundle.default_model == site.name("small")
+    assert bundle.tier_models == {"gold": site.name("small")}
+    assert all(app.transformation for app in bundle.apps.values())
+    assert bundle.routes[site.name("small")].transformation
+    assert site.changes() == set()
+    with alone_with(site):
+        text = render(exported())
+        site.path.write_text(text, encoding="utf-8")
+        assert site.changes() == set()
+        assert "default_model" in text
+    site.write(WHOLE)
+    assert site.changes() == {
+        ("update", "model", "small"),
+        ("update", "tenant", "acme"),
+        ("update", "app", "acme/helpdesk"),
+    }
+    with alone_with(site):
+        assert not any(key in render(exported()) for key in ("transformation", "tier_models"))
 
 
 def test_what_is_exported_applies_without_a_change(site):

@@ -137,6 +137,47 @@ BROKEN = {
         whole("models: [{name: m, max_output_tokens: 5, default_max_output_tokens: §6}]\n"),
         "the default cap 6 is above max_output_tokens 5",
     ),
+    "a transformation with an unknown key": (
+        whole(
+            "models:\n"
+            "  - name: m\n"
+            "    transformation:\n"
+            "      - endpoints: [chat.completions]\n"
+            "        §defualts: {/temperature: 1}\n"
+        ),
+        'did you mean "defaults"?',
+    ),
+    "a transformation with a wrong schema": (
+        whole(
+            "tenants:\n"
+            "  - name: t\n"
+            "    apps:\n"
+            "      - name: a\n"
+            "        transformation:\n"
+            "          - endpoints: [chat.completions]\n"
+            "            schema:\n"
+            "              properties:\n"
+            "                user: {pattern: §'(?=a)'}\n"
+        ),
+        "is not a",
+    ),
+    "a transformation of a model that renames it": (
+        whole(
+            "models:\n"
+            "  - name: m\n"
+            "    transformation:\n"
+            "      - {endpoints: [responses], force: §{/model: other}}\n"
+        ),
+        "cannot change /model",
+    ),
+    "a default model that is not there": (
+        whole("tenants: [{name: t, default_model: §stored-modle}]\n"),
+        'there is no model "stored-modle" did you mean "stored-model"?',
+    ),
+    "a default model of a tier that is not there": (
+        whole("tenants: [{name: t, tier_models: {gold: §nothing}}]\n"),
+        'there is no model "nothing"',
+    ),
     "a weight that is a text": (
         whole("models: [{name: m, deployments: [{provider: stored, model: m, weight: §heavy}]}]\n"),
         'expected a whole number, found the text "heavy"',

@@ -275,6 +275,14 @@ def test_a_permitted_call_shows_its_attempts_and_money(world, client):
     assert "gpt-4o-mini-2026" in told
 
 
+def test_what_was_declared_and_done_to_a_request_is_shown(world, client):
+    call = world.call().admitted(1)
+    assert "before it was judged" not in text(client.get(f"/calls/{call.id}"))
+    shaped = world.call(transformations=["app@0123456789abcdef"]).admitted(1)
+    told = text(client.get(f"/calls/{shaped.id}"))
+    assert "Done to the request before it was judged app@0123456789abcdef" in told
+
+
 def test_an_answer_that_was_withheld_shows_the_rules_on_answers(world, client):
     call = world.call().admitted().answer_denied()
     told = text(client.get(f"/calls/{call.id}"))

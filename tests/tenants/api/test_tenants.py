@@ -47,3 +47,17 @@ def test_an_owner_changes_their_tenant_and_does_not_suspend_it(unique):
     assert not VirtualKey.objects.filter(tenant=world.tenant, state="revoked").exists()
     assert alice.get(f"tenants/?name={world.tenant.name}").json()["results"]
     assert alice.get("tenants/?state=suspended").json()["results"] == []
+
+
+def test_the_models_where_a_call_names_none_are_set_by_tier(unique):
+    root = Api(owner_of_all(unique))
+    body = {"name": unique("acme"), "default_model": "small", "tier_models": {"gold": "large"}}
+    made = root.post("tenants/", body)
+    assert (made.status_code, made.json()["tier_models"]) == (201, {"gold": "large"})
+    address = f"tenants/{made.json()['id']}/"
+    for wrong in (["gold"], {"gold": 1}, {"": "small"}, {"t" * 64: "small"}, {"gold": ""}):
+        assert root.patch(address, {"tier_models": wrong}).status_code == 400, wrong
+    many = {f"t{number}": "small" for number in range(51)}
+    assert root.patch(address, {"tier_models": many}).status_code == 400
+    changed = root.patch(address, {"default_model": "", "tier_models": {}}).json()
+    assert (changed["default_model"], changed["tier_models"]) == ("", {})

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("gateway", "0010_cache"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="route",
+            name="transformation",
+            field=models.JSONField(blank=True, default=list),
+        ),
+    ]

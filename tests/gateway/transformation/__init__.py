@@ -1,0 +1,1 @@
+"""Declared transformations, read and applied."""

@@ -115,10 +115,13 @@ class Caching:
 
     def named(self, permitted: Permitted) -> str:
         """Return the name of the answer to a request: everything that the answer depends on."""
-        principal, call = self._decided.principal, permitted.call
+        trail, principal, _ = self._decided
+        call = permitted.call
+        headers = sorted((trail.provider_headers(permitted.route.name) or {}).items())
         about = [
             principal.app.policy.hash, permitted.route.name, call.endpoint.value, permitted.cap,
-            call.stream, *self._varying(),
+            call.stream, headers,
+            *self._varying(),
         ]  # fmt: skip
         body = orjson.dumps(permitted.body, option=orjson.OPT_SORT_KEYS)
         return principal.tenant.sealer.name(b"answer", orjson.dumps(about), body, call.file)

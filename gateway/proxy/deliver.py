@@ -143,7 +143,9 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
     principal = passage.principal
     if inspect_answer.leaves_whole(permitted, principal):
         return None
-    return Withholder(judgement, permitted, principal, passage.case.scan)
+    reshaping = passage.trail.reshaping
+    cutter = None if reshaping is None else reshaping.cutter()
+    return Withholder(judgement, permitted, principal, passage.case.scan, cutter=cutter)
 
 
 def _denied(

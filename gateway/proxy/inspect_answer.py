@@ -126,7 +126,9 @@ def stream_of(
             passes=passes,
         )
     )
-    return found if trail.reshaping is None else trail.reshaping.cut_stream(found)
+    if trail.reshaping is None or passes:  # who holds it back takes out of it what leaves
+        return found
+    return trail.reshaping.cut_stream(found)
 
 
 def leaves_whole(permitted: Permitted, principal: Principal) -> bool:

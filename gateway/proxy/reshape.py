@@ -63,13 +63,15 @@ class Reshaping:
         events = together(step.cuts for step in self._steps).events
         return CutStream(stream, events) if events else stream
 
+    def cutter(self) -> EventCutter | None:
+        """Return who takes out of events what is to be taken out; None where nothing is."""
+        events = together(step.cuts for step in self._steps).events
+        return EventCutter(events) if events else None
+
     def cut_events(self, told: bytes) -> bytes:
         """Return whole events without what is taken out of them."""
-        events = together(step.cuts for step in self._steps).events
-        if not events:
-            return told
-        cutter = EventCutter(events)
-        return cutter.feed(told) + cutter.close()
+        cutter = self.cutter()
+        return told if cutter is None else cutter.feed(told) + cutter.close()
 
     def answer_headers(self) -> Headers:
         """Return the declared headers of the answer."""

@@ -18,6 +18,7 @@ from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES
 from gateway.proxy.directory import Principal
 from gateway.proxy.obligations import changes, denied, restored
+from gateway.transformation.answers import EventCutter
 from policies.detectors import links, placeholders
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.holding import Change, Manner
@@ -155,15 +156,23 @@ class Judge:
 
 
 class Withholder:
-    """Lets a stream in the client's dialect go as it becomes certain."""
+    """Lets a stream in the client's dialect go as it becomes certain; what is declared to be taken
+    out of events is, after everything else."""
 
     def __init__(
-        self, judgement: Judgement, permitted: Permitted, principal: Principal, request_scan: Scan
+        self,
+        judgement: Judgement,
+        permitted: Permitted,
+        principal: Principal,
+        request_scan: Scan,
+        *,
+        cutter: EventCutter | None = None,
     ) -> None:
         self._judge = Judge(judgement, permitted, principal, request_scan)
         self._stream = WITHHELD[permitted.call.endpoint](self._judge, MOST_ANSWER_BYTES)
         self._begun = False
         self._early = b""
+        self._cutter = cutter
 
     @property
     def decision(self) -> Decision | None:
@@ -184,11 +193,12 @@ class Withholder:
         if not self._stream.spoke:
             return b""
         early, self._early = self._early, b""
-        return early
+        return early if self._cutter is None else self._cutter.feed(early)
 
     async def close(self, data: bytes) -> bytes:
         """Take in the last bytes; return all that is left."""
-        return self._early + await self._run(self._stream.close, data)
+        last = self._early + await self._run(self._stream.close, data)
+        return last if self._cutter is None else self._cutter.feed(last) + self._cutter.close()
 
     async def _run(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
         """Do it at once, or off the loop that others use where it is much."""

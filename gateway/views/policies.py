@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -140,7 +140,7 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "attachments": listed(request, _attachments(actor, policy), "held"),
         "may_publish": _may_publish(actor, policy),
         "open_reviews": reviews_visible(actor).filter(policy=policy, state=Review.State.OPEN),
-        "waiting": schedules_visible(actor).filter(policy=policy, state=Schedule.State.WAITING),
+        "waiting": _waiting(actor, policy),
         "running": rollouts_visible(actor).filter(policy=policy, state=Rollout.State.RUNNING),
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
@@ -276,7 +276,15 @@ def _base(policy: Policy) -> str:
 
 
 def _policy(actor: Actor, policy_id: uuid.UUID) -> Policy:
-    return or_404(policies_visible(actor).select_related("active").filter(id=policy_id).first())
+    waits = Exists(Schedule.objects.filter(policy=OuterRef("pk"), state=Schedule.State.WAITING))
+    found = policies_visible(actor).select_related("active").annotate(waits=waits)
+    return or_404(found.filter(id=policy_id).first())
+
+
+def _waiting(actor: Actor, policy: Policy) -> QuerySet[Schedule]:
+    """Return what is to come into force: asked for where something is, which `_policy` tells."""
+    waiting = schedules_visible(actor).filter(policy=policy, state=Schedule.State.WAITING)
+    return waiting if policy.waits else waiting.none()  # type: ignore[attr-defined]  # annotated
 
 
 def _attachments(actor: Actor, policy: Policy) -> QuerySet[Any]:

@@ -168,3 +168,26 @@ def test_s2_what_becomes_of_a_strangers_policy_is_not_there(house):
     for path in ("draft", "draft/review", "draft/publish", "versions/1/activate", "versions/1/try"):
         assert stranger.get(f"{policy}/{path}").status_code == 404
     assert house.policy.name not in text(stranger.get("/reviews"))
+
+
+def test_a_call_tells_what_exempted_it_and_what_the_other_version_says(world, client):
+    again = world.call()
+    decided = again.decided()
+    told = {
+        **decided,
+        "decision": {**decided["decision"], "exemptions": ["for-a-day"]},
+        "rollout": {
+            "name": "r-1",
+            "percent": 0,
+            "served": "active",
+            "change": "newly_denied",
+            "other_policies": ["house@2"],
+            "other": {"effect": "deny", "determining": [["tenant", "house", "no-cards"]]},
+        },
+    }
+    again.decided = lambda: told
+    again.admitted().completed()
+    page = text(client.get(f"/calls/{again.id}"))
+    assert "Exempted by for-a-day" in page
+    assert "the candidate denies what the active version permits" in page
+    assert "says deny by house/no-cards" in page

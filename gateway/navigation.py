@@ -99,7 +99,17 @@ PLACES = (
         "Control",
         "policy.read",
         "policy",
-        "create publish diff version attach detach",
+        "create publish diff version attach detach draft begin judge discard ask release emergency "
+        "activate schedule try unschedule rollout widen stop promote reviews review",
+    ),
+    Place(
+        "exemptions",
+        "Exemptions",
+        "policy",
+        "Control",
+        "policy.read",
+        "exemption",
+        "create revoke",
     ),
     Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
     Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),

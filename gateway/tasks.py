@@ -61,7 +61,9 @@ def bring_into_force() -> None:
     """Bring versions into force whose instant has come."""
     due = Schedule.objects.filter(state=Schedule.State.WAITING, at__lte=timezone.now())
     for schedule in due.order_by("at"):
-        schedule_perform(actor=task_actor("gateway.bring_into_force"), schedule=schedule)
+        actor = task_actor("gateway.bring_into_force")
+        if not schedule_perform(actor=actor, schedule=schedule):
+            log.warning("schedule_not_performed", extra={"schedule": str(schedule.id)})
 
 
 @shared_task(name="gateway.maintain_partitions")

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -31,13 +31,16 @@ from gateway.pages import (
     refuse,
     tenant_chosen,
 )
-from policies.models import Policy, PolicyVersion
+from policies.models import Policy, PolicyVersion, Review, Rollout, Schedule
 from policies.pdp.document import Document
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
 from policies.selectors import attachments, policies_visible, versions_visible
+from policies.services.drafts import draft_create
 from policies.services.policies import policy_create, policy_publish
+from policies.templates import templates
+from policies.visible import reviews_visible, rollouts_visible, schedules_visible
 from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
 
@@ -76,7 +79,17 @@ class NewPolicyForm(ReasonForm):
     name = forms.CharField(
         max_length=63, help_text="1 to 63 of a-z, 0-9, “.”, “_” and “-”; records name it."
     )
-    field_order = ("name", "reason")
+    template = forms.ChoiceField(
+        required=False,
+        label="Begin with",
+        help_text="A text that comes with Gatehouse becomes its draft; its own tests are in it.",
+    )
+    field_order = ("name", "template", "reason")
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        known = [(name, f"{each.label}: {each.description}") for name, each in templates().items()]
+        self.fields["template"].choices = [("", "an empty text"), *known]  # type: ignore[attr-defined]
 
 
 class PublishForm(NeededReasonForm):
@@ -126,6 +139,9 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "versions": listed(request, versions_visible(actor, policy)),
         "attachments": listed(request, _attachments(actor, policy), "held"),
         "may_publish": _may_publish(actor, policy),
+        "open_reviews": reviews_visible(actor).filter(policy=policy, state=Review.State.OPEN),
+        "waiting": _waiting(actor, policy),
+        "running": rollouts_visible(actor).filter(policy=policy, state=Rollout.State.RUNNING),
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
     }
@@ -179,7 +195,12 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
 
     def act(asked: Any) -> Done:
-        policy = policy_create(actor=actor, **asked)
+        policy = policy_create(actor=actor, name=asked["name"], reason=asked["reason"])
+        if asked["template"]:
+            source = templates()[asked["template"]].source(policy.name)
+            draft_create(actor=actor, policy=policy, source=source)
+            said = f"{policy.name} is there, with a draft."
+            return Done(said, reverse("policy_draft", args=[policy.id]))
         said = f"{policy.name} is there. Publish its first text."
         return Done(said, reverse("policy_publish", args=[policy.id]))
 
@@ -255,7 +276,15 @@ def _base(policy: Policy) -> str:
 
 
 def _policy(actor: Actor, policy_id: uuid.UUID) -> Policy:
-    return or_404(policies_visible(actor).select_related("active").filter(id=policy_id).first())
+    waits = Exists(Schedule.objects.filter(policy=OuterRef("pk"), state=Schedule.State.WAITING))
+    found = policies_visible(actor).select_related("active").annotate(waits=waits)
+    return or_404(found.filter(id=policy_id).first())
+
+
+def _waiting(actor: Actor, policy: Policy) -> QuerySet[Schedule]:
+    """Return what is to come into force: asked for where something is, which `_policy` tells."""
+    waiting = schedules_visible(actor).filter(policy=policy, state=Schedule.State.WAITING)
+    return waiting if policy.waits else waiting.none()  # type: ignore[attr-defined]  # annotated
 
 
 def _attachments(actor: Actor, policy: Policy) -> QuerySet[Any]:

@@ -1,5 +1,8 @@
 """Writes that bring a frozen version into force, or freeze one without that."""
 
+import logging
+from functools import partial
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -13,6 +16,8 @@ from policies.scopes import require_over
 from policies.versions import checked, frozen
 from policies.vocabulary import names_for
 from tenants.changes import change_alone
+
+log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -83,6 +88,8 @@ def policy_emergency_publish(
     review.save(force_insert=True)
     change = Change(actor, "policy_emergency.publish", reason=reason)
     bring(change, policy, version, scopes, Activation.Kind.EMERGENCY)
+    told = {"policy": policy.name, "version": version.number, "actor": actor.name}
+    transaction.on_commit(partial(log.warning, "policy_emergency", extra=told))
     return version
 
 

@@ -108,6 +108,13 @@ def test_equal_bundles_have_equal_bytes():
     assert encode(replace(BUNDLE, apps=two)) == encode(replace(BUNDLE, apps=swapped))
 
 
+def test_a_bundle_of_before_candidates_and_exemptions_still_loads():
+    body = msgspec.json.decode(encode(BUNDLE)[0])
+    for name in ("candidates", "exemptions"):
+        assert body.pop(name) == []
+    assert decode(*stored(body)) == BUNDLE
+
+
 def test_a_changed_byte_is_refused():
     body, checksum = encode(BUNDLE)
     changed = body.replace(b"acme", b"acne")

@@ -17,8 +17,13 @@ from gateway import navigation
 from gateway.access import permission_of
 from gateway.models import Route
 from gateway.services.exports import export_create
+from policies.services.activations import policy_version_freeze
 from policies.services.attachments import policy_attach
+from policies.services.drafts import draft_create
+from policies.services.exemptions import exemption_grant
 from policies.services.policies import policy_create, policy_publish
+from policies.services.reviews import review_request
+from policies.services.rollouts import rollout_start
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
 from tests.gateway.call_records import World
@@ -57,6 +62,33 @@ def every_page(world):
     return [f"/calls/{each}" for each in ids] + [f"/calls{query}" for query in lists]
 
 
+def life_cycle(world, policy):
+    """Return the screens of what becomes of a policy's text."""
+    second = OPEN.replace("{name}", policy.name).replace("permit", "deny")
+    version = policy_version_freeze(actor=ACTOR, policy=policy, source=second)
+    draft = draft_create(actor=ACTOR, policy=policy, source=second)
+    review = review_request(actor=ACTOR, draft=draft)
+    rollout = rollout_start(actor=ACTOR, policy=policy, version=version)
+    exemption = exemption_grant(
+        actor=ACTOR,
+        tenant=world.tenant,
+        name="for-a-day",
+        rules=[f"{policy.name}/default"],
+        apps=[world.app.name],
+        expires_at=timezone.now() + datetime.timedelta(days=1),
+        reason="tests",
+    )
+    return [
+        "/reviews",
+        f"/reviews/{review.id}",
+        "/exemptions",
+        "/exemptions/new",
+        f"/exemptions/{exemption.id}/revoke",
+        f"/rollouts/{rollout.id}",
+        *(f"/rollouts/{rollout.id}/{verb}" for verb in ("percent", "stop", "promote")),
+    ]
+
+
 def every_screen(world):
     """Return one address of each screen, with things of this world on them."""
     owner = {"tenant": world.tenant}
@@ -77,6 +109,7 @@ def every_screen(world):
     policy = policy_create(actor=ACTOR, name=world.unique("house"))
     policy_publish(actor=ACTOR, policy=policy, source=OPEN.replace("{name}", policy.name))
     held = policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant, app=world.app)
+    cycle = life_cycle(world, policy)
     provider = simulated()
     served = route((provider, "simulated"))
     export = export_create(
@@ -91,12 +124,18 @@ def every_screen(world):
         "/keys": ("rotate revoke", key.id),
         "/members": ("", member.user_id),
         "/models": ("edit remove deploy price withdraw", Route.objects.get(pk=served.pk).id),
-        "/policies": ("publish diff attach versions/1", policy.id),
+        "/policies": (
+            "publish diff attach versions/1 versions/2 draft draft/discard draft/review"
+            " draft/publish draft/emergency versions/2/activate versions/2/schedule"
+            " versions/2/try",
+            policy.id,
+        ),
         "/providers": ("edit credential forget remove", provider.id),
         "/tenants": ("edit suspend resume remove", world.tenant.id),
         "/exports": ("", export.id),
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
+    found += cycle
     found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
     deployment = served.deployments.get().id
     found += [

@@ -288,6 +288,21 @@ def test_charlie_cannot_name_what_is_acmes_in_what_he_makes(acme, charlie):
         ("budgets/", {"tenant": own, "key": str(acme.id("keys")), **terms}, "key"),
         ("limits/", {"tenant": tenant, "name": "x", "kind": "concurrency", "amount": 1}, "tenant"),
         ("attachments/", {"policy": policy, "tenant": own}, "policy"),
+        ("drafts/", {"policy": policy}, "policy"),
+        ("review-rules/", {"tenant": tenant}, "tenant"),
+        ("rollouts/", {"policy": policy, "version": 1}, "policy"),
+        ("schedules/", {"policy": policy, "version": 1, "at": "2027-01-01T00:00:00Z"}, "policy"),
+        (
+            "exemptions/",
+            {
+                "tenant": tenant,
+                "name": "x",
+                "rules": ["a/b"],
+                "expires_at": "2027-01-01T00:00:00Z",
+                "reason": "x",
+            },
+            "tenant",
+        ),
         (
             "exports/",
             {"tenant": tenant, "since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"},

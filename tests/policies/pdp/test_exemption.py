@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.pdp.evaluate import EffectivePolicy
-from policies.pdp.exemption import Exemption, exempt
+from policies.pdp.exemption import Exemption, exempt, read
 from policies.pdp.language import parse_document
 from policies.pdp.program import Layered
 from policies.pdp.request import DEFAULTS, SLOTS
@@ -133,6 +133,12 @@ def test_several_exemptions_are_named_once_each_in_order():
     assert exempt((_for("p/adds"), two), _slots(), NOW) == (("p/adds", "e-0"), ("p/adds", "e-1"))
     decision = _policy(_for("p/adds", "p/closed"), two).decide("request", _slots(), at_s=NOW)
     assert decision.exemptions == ("e-0", "e-1")
+
+
+def test_what_a_record_keeps_of_an_exemption_is_read_back():
+    whole = Exemption("e", frozenset({"p/a", "p/b"}), 7, frozenset({"app"}), frozenset({"k"}))
+    for exemption in (whole, Exemption("e", frozenset({"p/a"}), 7)):
+        assert read(exemption.written()) == exemption
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["request", "answer"]))

@@ -1,5 +1,7 @@
 """Two people for one text: whoever wrote it does not approve it, by whichever door they come."""
 
+import logging
+
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
@@ -239,14 +241,16 @@ def test_what_was_in_force_elsewhere_is_not_cleared_here(house):
         policy_rollback(actor=approver, version=house.version(2))
 
 
-def test_an_emergency_skips_the_review_and_leaves_it_open(house):
+def test_an_emergency_skips_the_review_and_leaves_it_open(house, caplog):
     admin, approver = house.person(Role.ADMIN), house.approver()
     terms = {"policy": house.policy, "source": house.text(STRICT)}
     with pytest.raises(PermissionDenied):
         policy_emergency_publish(actor=approver, reason="fire", **terms)
     with pytest.raises(ValidationError, match="takes a reason"):
         policy_emergency_publish(actor=admin, reason=" ", **terms)
-    version = policy_emergency_publish(actor=admin, reason="a leak", **terms)
+    with caplog.at_level(logging.WARNING):
+        version = policy_emergency_publish(actor=admin, reason="a leak", **terms)
+    assert "policy_emergency" in caplog.messages
     assert house.active == version
     (review,) = Review.objects.filter(policy=house.policy, state="open")
     assert (review.afterwards, review.version, review.request) == (True, version, "a leak")

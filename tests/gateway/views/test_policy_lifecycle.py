@@ -1,0 +1,193 @@
+"""The life cycle in the console: drafts, reviews, versions that come back, rollouts, exemptions."""
+
+import datetime
+import re
+
+import pytest
+from django.utils import timezone
+
+from policies.models import Draft, Exemption, Policy, Review, Rollout, Schedule
+from policies.services.reviews import review_rule_set
+from tests.gateway.views.reading import body, signed_in, text
+from tests.policies.lifecycle import OPERATOR, STRICT, House, unique
+
+pytestmark = pytest.mark.usefixtures("db")
+
+REASON = {"reason": "because"}
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+def browser(house, *roles):
+    return signed_in(house.user(*roles))
+
+
+def drafted(house, client, body_text=STRICT):
+    address = f"/policies/{house.policy.id}/draft"
+    client.post(f"{address}/begin")
+    given = {"source": house.text(body_text), "revision": 1}
+    assert client.post(address, given).status_code == 302
+    return address
+
+
+def soon():
+    return (timezone.now() + datetime.timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+
+
+def test_two_editors_both_see_their_words(house):
+    ann, bob = browser(house, "policy_author"), browser(house, "policy_author")
+    address = f"/policies/{house.policy.id}/draft"
+    assert "There is no draft" in text(ann.get(address))
+    ann.post(f"{address}/begin")
+    assert "has a draft already" in text(bob.post(f"{address}/begin", follow=True))
+    first = {"source": house.text("# of ann\ndefault: permit\n"), "revision": 1}
+    assert "The draft is saved." in text(ann.post(address, first, follow=True))
+    second = {"source": house.text("# of bob\ndefault: permit\n"), "revision": 1}
+    answer = bob.post(address, second)
+    assert answer.status_code == 409
+    assert "has edited the draft meanwhile" in text(answer)
+    for word in ("# of ann", "# of bob"):
+        assert word in body(answer)
+    assert "# of ann" in Draft.objects.get(policy=house.policy).source
+
+
+def test_a_text_is_checked_on_demand_with_links_to_its_lines(house):
+    client = browser(house, "policy_author")
+    address = f"/policies/{house.policy.id}/draft/check"
+    wrong = {"source": house.text("rules:\n  - {id: r, wehn: true}\n")}
+    answer = client.post(address, wrong, headers={"HX-Request": "true"})
+    assert "<html" not in body(answer)
+    assert re.search(r'href="#P3">Line 3, column 13</a>', body(answer))
+    assert 'id="P3"' in body(answer)
+    tests = "tests:\n  - {name: nothing passes, given: {}, expect: {deny: default}}\n"
+    whole = client.post(address, {"source": house.text("default: permit\n" + tests)})
+    assert "<html" in body(whole)
+    assert "fails nothing passes line 4: expected deny by default, got permit" in text(whole)
+
+
+def test_a_text_is_reviewed_by_somebody_else_and_published(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    author, approver = browser(house, "policy_author"), browser(house, "approver")
+    address = drafted(house, author)
+    refused = approver.post(f"{address}/publish", REASON)
+    assert (refused.status_code, "a second person has to approve" in text(refused)) == (422, True)
+    author.post(f"{address}/review", {"reason": "please"})
+    review = Review.objects.get(policy=house.policy)
+    assert "please" in text(approver.get("/reviews"))
+    assert "waits for a second person" in text(approver.get(f"/policies/{house.policy.id}"))
+    page = f"/reviews/{review.id}"
+    assert "You had a hand in this text" in text(author.get(page))
+    said = author.post(page, {"decision": "approve", "reason": "mine"})
+    assert said.status_code == 422
+    assert "no-tools" in text(approver.get(page))
+    silent = approver.post(page, {"decision": "reject", "reason": ""})
+    assert "say what has to be different" in text(silent)
+    approver.post(page, {"decision": "approve", "reason": "good"})
+    assert "good" in text(approver.get(page))
+    done = approver.post(f"{address}/publish", REASON, follow=True)
+    assert f"Version 2 of {house.policy.name} is active." in text(done)
+
+
+def test_an_emergency_is_told_until_it_is_reviewed(house):
+    admin = browser(house, "admin")
+    address = drafted(house, admin)
+    assert browser(house, "approver").get(f"{address}/emergency").status_code == 403
+    assert admin.post(f"{address}/emergency", {"reason": ""}).status_code == 422
+    admin.post(f"{address}/emergency", REASON)
+    told = text(admin.get(f"/policies/{house.policy.id}"))
+    assert "came into force in an emergency and has not been reviewed" in told
+    assert house.active.number == 2
+
+
+def test_a_version_comes_back_is_scheduled_and_tried(house):
+    client = browser(house, "admin")
+    address = drafted(house, client)
+    client.post(f"{address}/publish", REASON)
+    versions = f"/policies/{house.policy.id}/versions"
+    assert "Roll back" in text(client.get(f"{versions}/1/activate"))
+    client.post(f"{versions}/1/activate", REASON)
+    assert house.active.number == 1
+    past = {"at": "2001-01-01T00:00", **REASON}
+    assert client.post(f"{versions}/2/schedule", past).status_code == 422
+    client.post(f"{versions}/2/schedule", {"at": soon(), **REASON})
+    schedule = Schedule.objects.get(policy=house.policy)
+    assert "comes into force" in text(client.get(f"/policies/{house.policy.id}"))
+    client.post(f"/schedules/{schedule.id}/cancel", REASON)
+    client.post(f"{versions}/2/try", {"percent": 0, **REASON})
+    rollout = Rollout.objects.get(policy=house.policy)
+    assert "none, in shadow" in text(client.get(f"/rollouts/{rollout.id}"))
+    client.post(f"/rollouts/{rollout.id}/percent", {"percent": 10, **REASON})
+    assert "10 %" in text(client.get(f"/rollouts/{rollout.id}"))
+    client.post(f"/rollouts/{rollout.id}/promote", REASON)
+    assert house.active.number == 2
+    answer = client.post(f"/rollouts/{rollout.id}/stop", REASON)
+    assert "it is promoted already" in text(answer)
+
+
+def test_an_exemption_is_granted_listed_and_revoked(house):
+    client = browser(house, "approver")
+    terms = {
+        "tenant": str(house.tenant.id),
+        "name": unique("exemption"),
+        "rules": f"{house.policy.name}/no-stream",
+        "apps": "helpdesk",
+        "expires_at": soon(),
+        **REASON,
+    }
+    answer = client.post("/exemptions/new", terms)
+    assert (answer.status_code, "did you mean" in text(answer)) == (422, True)
+    right = terms | {"rules": f"{house.policy.name}/no-streams"}
+    assert client.post("/exemptions/new", right).status_code == 302
+    assert "holds" in text(client.get("/exemptions"))
+    exemption = Exemption.objects.get(name=terms["name"])
+    stranger = browser(House(), "approver")
+    assert terms["name"] not in text(stranger.get("/exemptions"))
+    assert stranger.get(f"/exemptions/{exemption.id}/revoke").status_code == 404
+    client.post(f"/exemptions/{exemption.id}/revoke", REASON)
+    assert "revoked" in text(client.get("/exemptions"))
+
+
+def test_a_policy_begins_with_a_template(house):
+    client, name = browser(house, "policy_author"), unique("fresh")
+    assert "PII careful" in text(client.get("/policies/new"))
+    answer = client.post("/policies/new", {"name": name, "template": "pii-careful"})
+    policy = Policy.objects.get(name=name)
+    assert answer["Location"] == f"/policies/{policy.id}/draft"
+    assert f"policy: {name}" in body(client.get(answer["Location"]))
+    client.post(f"/policies/{policy.id}/draft/discard", REASON)
+    assert not Draft.objects.filter(policy=policy).exists()
+
+
+def test_s2_what_becomes_of_a_strangers_policy_is_not_there(house):
+    drafted(house, browser(house, "policy_author"))
+    stranger = browser(House(), "owner")
+    policy = f"/policies/{house.policy.id}"
+    for path in ("draft", "draft/review", "draft/publish", "versions/1/activate", "versions/1/try"):
+        assert stranger.get(f"{policy}/{path}").status_code == 404
+    assert house.policy.name not in text(stranger.get("/reviews"))
+
+
+def test_a_call_tells_what_exempted_it_and_what_the_other_version_says(world, client):
+    again = world.call()
+    decided = again.decided()
+    told = {
+        **decided,
+        "decision": {**decided["decision"], "exemptions": ["for-a-day"]},
+        "rollout": {
+            "name": "r-1",
+            "percent": 0,
+            "served": "active",
+            "change": "newly_denied",
+            "other_policies": ["house@2"],
+            "other": {"effect": "deny", "determining": [["tenant", "house", "no-cards"]]},
+        },
+    }
+    again.decided = lambda: told
+    again.admitted().completed()
+    page = text(client.get(f"/calls/{again.id}"))
+    assert "Exempted by for-a-day" in page
+    assert "the candidate denies what the active version permits" in page
+    assert "says deny by house/no-cards" in page

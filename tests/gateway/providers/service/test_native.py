@@ -9,7 +9,6 @@ from gateway.providers.dialect import Errand, Target
 from gateway.providers.dialects import between, wire
 from gateway.providers.edits import apply
 from gateway.providers.fault import BadAnswer, BadRequest, Unenforceable
-from gateway.providers.service.address import asked
 from gateway.providers.service.client import parse
 from gateway.providers.service.native import ServiceNative, is_of_kind
 
@@ -118,10 +117,16 @@ def test_labels_of_answers(kind, content_type, is_good):
     assert is_of_kind(kind, content_type) == is_good
 
 
-def test_an_address_is_read_once():
-    found = asked(b"/services/a/b%2Bc", b"x=1+2&y", "GET")
-    assert found == ("a", "GET", ("b+c",), (("x", "1 2"), ("y", "")))
-    assert asked(b"/services/a", b"", "GET").steps == ()
-    for wrong in (b"/other/a", b"/services/A/b", b"/services/%61/b"):
-        with pytest.raises(BadRequest):
-            asked(wrong, b"", "GET")
+def test_an_operation_without_a_body_sends_none():
+    ping = Operation("ping", "GET", "/ping", answer="text")
+    made = parse(ServiceCall(SERVICE, SERVICE.route, ping, (), ()), None, 0)
+    outgoing = ServiceNative("text").outgoing(made, made.body, TARGET)
+    sent = wire("service").request(outgoing, ERRAND._replace(secret=None))
+    assert (sent.method, sent.url, sent.body) == ("GET", "https://db.example/v1/ping", b"")
+    assert sent.headers.keys() == {"accept", "user-agent", "x-request-id"}
+    assert made.view.leaves == ()
+
+
+def test_nothing_of_an_error_is_passed_on():
+    assert wire("service").error_message(b'{"error": "of the data"}') == ""
+    assert wire("service").meaning(409, b"{}") == (409, False)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import AsyncIterator
 
 import orjson
 
@@ -75,7 +76,7 @@ async def stream(
     reply, trail = passage.reply, passage.trail
     events = inspect_answer.stream_of(permitted, trail, passage.principal)
     try:
-        async for chunk in response.chunks():
+        async for chunk in _until_told(response, events):
             data = events.feed(chunk)
             if data:
                 if not reply.begun:
@@ -98,6 +99,16 @@ async def stream(
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)
+
+
+async def _until_told(response: UpstreamResponse, events: AnswerStream) -> AsyncIterator[bytes]:
+    """Yield a stream as it comes; that the connection breaks once all has been said is no fault."""
+    try:
+        async for chunk in response.chunks():
+            yield chunk
+    except AttemptFailed:
+        if not events.done:
+            raise
 
 
 def _check_whole(events: AnswerStream) -> None:

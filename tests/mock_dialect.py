@@ -22,7 +22,23 @@ MODES = (
     "hugeevent",
     "errorbody",
     "wrongtype",
+    "resetmidhead",
+    "resetend",
+    "badgzip",
+    "crlf",
+    "cr",
+    "bom",
+    "pings",
+    "nodone",
+    "gzip",
+    "deflate",
+    "br",
+    "zstd",
 )
+MANNERS = frozenset(MODES[MODES.index("crlf") :]) | {"answer", "resetend"}
+"""What is unusual, and no fault: the answer is whole."""
+
+PING = b": still there\n\nevent: ping\ndata: {}\n\n"
 HUGE = "x" * (18 << 20)
 USAGES = ("end", "absent", "zero", "first", "middle", "twice", "finish", "every", "after-done")
 

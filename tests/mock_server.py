@@ -1,13 +1,17 @@
 """The mock provider's HTTP: answers, misbehaves as told, and writes everything down."""
 
 import asyncio
+import gzip
 import socket
 import struct
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import brotli
 import orjson
+import zstandard
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -16,6 +20,8 @@ from tests.mock_dialect import (
     CREATED,
     DONE,
     HUGE,
+    MANNERS,
+    PING,
     Behaviour,
     completion,
     error,
@@ -255,7 +261,10 @@ async def misbehave(request: web.Request, behaviour: Behaviour) -> None:
         await asyncio.Event().wait()
     if behaviour.latency:
         await asyncio.sleep(behaviour.latency / 1000)
-    if behaviour.mode == "reset":
+    if behaviour.mode == "resetmidhead" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 200 OK\r\ncontent-ty")
+        await asyncio.sleep(0.05)  # or the reset overtakes it
+    if behaviour.mode in ("reset", "resetmidhead"):
         _reset(request)
 
 
@@ -309,7 +318,7 @@ def refusal(behaviour: Behaviour, body: bytes = b"") -> web.Response:
 
 def whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Response:
     """Answer in one piece, as the behaviour has it."""
-    entry.finished = behaviour.mode == "answer"
+    entry.finished = behaviour.mode in MANNERS
     if behaviour.mode == "errorbody":
         told = error(behaviour.message, 500)
         return web.Response(body=told, content_type="application/json")
@@ -322,7 +331,29 @@ def whole(entry: Entry, answer: dict[str, Any], behaviour: Behaviour) -> web.Res
     body = orjson.dumps(answer)
     if behaviour.mode == "cut":
         body = body[: len(body) // 2]
-    return web.Response(body=body, content_type="application/json", headers=_quota(behaviour))
+    if behaviour.mode == "pings":
+        body = b"\n \n" + body  # what keeps a connection open before an answer in JSON
+    headers = _quota(behaviour) | _coding(behaviour)
+    body = _folded(body, behaviour)
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+_FOLD: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
+def _coding(behaviour: Behaviour) -> dict[str, str]:
+    name = {"badgzip": "gzip"}.get(behaviour.mode, behaviour.mode)
+    return {"content-encoding": name} if name in _FOLD else {}
+
+
+def _folded(body: bytes, behaviour: Behaviour) -> bytes:
+    fold = _FOLD.get(behaviour.mode)
+    return body if fold is None else fold(body)
 
 
 def _spoilt(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
@@ -334,9 +365,26 @@ def _spoilt(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
         pieces = [pieces[0], b"data: <html>no JSON</html>\n\n", *pieces[1:]]
     if behaviour.mode == "cut":
         pieces = pieces[: len(pieces) // 2]
+    pieces = _unusual(pieces, behaviour)
     if behaviour.pieces:
         whole, size = b"".join(pieces), behaviour.pieces
         pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    return pieces
+
+
+def _unusual(pieces: list[bytes], behaviour: Behaviour) -> list[bytes]:
+    """Return the pieces of a stream in a manner that is no fault."""
+    if behaviour.mode in ("crlf", "cr"):
+        end = {"crlf": b"\r\n", "cr": b"\r"}[behaviour.mode]
+        pieces = [piece.replace(b"\n", end) for piece in pieces]
+    if behaviour.mode == "bom":
+        pieces = [b"\xef\xbb\xbf", *pieces]
+    if behaviour.mode == "pings":
+        pieces = [part for piece in pieces for part in (PING, piece)]
+    if behaviour.mode == "nodone":
+        pieces = [piece for piece in pieces if piece != DONE]
+    if behaviour.mode in _FOLD:
+        pieces = [_folded(b"".join(pieces), behaviour)]
     return pieces
 
 
@@ -352,7 +400,7 @@ async def streamed(
         return await _partly(request, content_type, b"".join(pieces), behaviour.mode)
     if behaviour.mode in ("errorbody", "wrongtype"):
         return whole(entry, {}, behaviour)
-    headers = {"content-type": content_type} | _quota(behaviour)
+    headers = {"content-type": content_type} | _quota(behaviour) | _coding(behaviour)
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     pieces = _spoilt(pieces, behaviour)
@@ -363,8 +411,11 @@ async def streamed(
     if behaviour.mode == "cut" and request.transport is not None:
         request.transport.abort()
         return response
+    entry.finished = behaviour.mode in MANNERS
+    if behaviour.mode == "resetend":
+        await asyncio.sleep(0.05)  # or the reset overtakes the last event
+        _reset(request)
     await response.write_eof()
-    entry.finished = behaviour.mode == "answer"
     return response
 
 

@@ -128,7 +128,7 @@ async def _passing(
     response: UpstreamResponse, events: AnswerStream, withheld: Withholder | None
 ) -> AsyncIterator[bytes]:
     """Yield what may leave of a stream while it comes."""
-    async for chunk in response.chunks():
+    async for chunk in _until_told(response, events):
         data = events.feed(chunk)
         if data and withheld is not None:
             data = await withheld.feed(data)
@@ -158,6 +158,16 @@ def _denied(
         outcome.decision, outcome.facts = withheld.decision, withheld.facts
         tenant = passage.principal.tenant.bundle.tenant
         announce(withheld.decision, passage.trail.decision_id, tenant)
+
+
+async def _until_told(response: UpstreamResponse, events: AnswerStream) -> AsyncIterator[bytes]:
+    """Yield a stream as it comes; that the connection breaks once all has been said is no fault."""
+    try:
+        async for chunk in response.chunks():
+            yield chunk
+    except AttemptFailed:
+        if not events.done:
+            raise
 
 
 def _check_whole(events: AnswerStream) -> None:

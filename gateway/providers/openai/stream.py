@@ -70,14 +70,18 @@ class ChatStream:
     def close(self) -> bytes:
         """Read what the end of the provider's bytes left open; return what goes to the client.
 
-        An event that is whole but for its blank line counts; half an event is dropped.
+        An event that is whole but for its blank line counts; half an event is dropped. A provider
+        that said all but that it was done is helped out: clients wait for it.
         """
         event = self._parser.close()
-        if event is None or event.data is None:
-            return b""
-        if event.data != _DONE and _chunk(event.data) is None:
-            return b""
-        return self._pass(sse.Event(sse.encode(event.data, event.name), event.data, event.name))
+        told = b""
+        if event is not None and event.data is not None and _is_whole(event.data):
+            said = sse.Event(sse.encode(event.data, event.name), event.data, event.name)
+            told = self._pass(said)
+        is_silent = self._collect or self.done or self.failed is not None
+        if is_silent or self.open_choices or not self.finish or self.usage is None:
+            return told
+        return told + _DONE_EVENT
 
     def assemble(self) -> Answer:
         """Return the gathered answer; BadAnswer where the provider told none."""
@@ -196,6 +200,10 @@ def _piece(index: int, delta: Body, **more: object) -> Body:
 
 def _event(head: Body, choices: list[Body], **more: object) -> bytes:
     return sse.encode(orjson.dumps({**head, "choices": choices, **more}))
+
+
+def _is_whole(data: bytes) -> bool:
+    return data == _DONE or _chunk(data) is not None
 
 
 def _chunk(data: bytes) -> Body | None:

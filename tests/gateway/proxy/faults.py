@@ -63,6 +63,7 @@ FAULTS = (
     Fault("refused", "nobody listens at its address", {}, ERROR, ERROR, "nothing",
           elsewhere=True, again=True, counts=True),
     _mode("reset", "it resets the connection before the head", ERROR),
+    _mode("resetmidhead", "it resets the connection in the middle of the head", ERROR),
     _mode("resethead", "it resets the connection after the head", ERROR),
     _mode("resetbody", "it resets the connection in the middle of the body", ERROR,
           heard_streaming=IN_STREAM, elsewhere_streaming=False),
@@ -75,12 +76,51 @@ FAULTS = (
           elsewhere=False, heard_streaming=IN_STREAM, elsewhere_streaming=False),
     _mode("garbage", "its answer, or one of its events, is no JSON", ERROR, elsewhere=False,
           heard_streaming=IN_STREAM, elsewhere_streaming=False),
+    _mode("badgzip", "it says that its answer is gzip, and it is not", ERROR, elsewhere=False),
     _mode("errorbody", "it answers 200 with an error in the body", ERROR, elsewhere=False,
           elsewhere_streaming=True),
     _mode("wrongtype", "it answers 200 with a page for people", ERROR, elsewhere=False,
           elsewhere_streaming=True),
     _mode("hugeevent", "its answer, or one event, is larger than any may be", ERROR,
           elsewhere=False),
+)  # fmt: skip
+
+
+class Manner(NamedTuple):
+    """What a provider does differently, and is no fault. Its answer is served, and paid by what was
+    told, or in full. Not all of it can be done to an answer in one piece."""
+
+    what: str
+    behaviour: dict
+    charged: str = "usage"
+    only_streams: bool = False
+
+    @property
+    def name(self):
+        """Return a short name."""
+        return " ".join(f"{name} {value}" for name, value in self.behaviour.items())
+
+
+MANNERS = (
+    Manner("it takes its time before the first byte, but not too long", {"latency": 200}),
+    Manner("its lines end in CR LF", {"mode": "crlf"}, only_streams=True),
+    Manner("its lines end in CR", {"mode": "cr"}, only_streams=True),
+    Manner("it begins with a byte order mark", {"mode": "bom"}, only_streams=True),
+    Manner("it sends comments and pings, or blanks before an object", {"mode": "pings"}),
+    Manner("its events come byte by byte", {"pieces": 1}, only_streams=True),
+    Manner("its events come all at once", {"pieces": 1 << 20}, only_streams=True),
+    Manner("it never says `[DONE]`", {"mode": "nodone"}, only_streams=True),
+    Manner("it resets the connection after its last event", {"mode": "resetend"},
+           only_streams=True),
+    *(Manner(f"it folds its answer, unasked: {coding}", {"mode": coding})
+      for coding in ("gzip", "deflate", "br", "zstd")),
+    *(Manner(f"it tells its usage {where}", {"usage": usage}, only_streams=True)
+      for usage, where in (
+          ("first", "with the first event"), ("middle", "in the middle"),
+          ("finish", "with the reason that ends"), ("every", "with every event"),
+          ("twice", "twice"), ("after-done", "after `[DONE]`"))),
+    Manner("it tells no usage", {"usage": "absent"}, "bound"),
+    Manner("it tells a usage of nothing", {"usage": "zero"}, "bound"),
 )  # fmt: skip
 
 HEAD = """# What providers do wrong
@@ -103,6 +143,16 @@ and leaves a complete record.
 | the provider | heard | heard in a stream | charged | elsewhere | again | counts |
 | --- | --- | --- | --- | --- | --- | --- |
 """
+MIDDLE = """
+## What is no fault
+
+Providers differ in manners, too. None of these is a fault: the answer is served, nobody else is
+tried, nothing is tried again, and nothing counts towards leaving the deployment alone
+(`tests/gateway/proxy/test_fault_manners.py`). *charged* is what it told that it used, or the bound.
+
+| the provider | charged |
+| --- | --- |
+"""
 FOOT = """
 After a `400` nobody else is tried: the request itself is wrong. After `401` and `403` the
 credential rests for this deployment, 30 s at first, and the call is sent again at once with another
@@ -114,7 +164,8 @@ with a time to come back, or headers that say that nothing is left, the first re
 
 def page():
     """Return docs/faults.md."""
-    return HEAD + "".join(map(_line, FAULTS)) + FOOT
+    manners = "".join(f"| {one.what} | {one.charged} |\n" for one in MANNERS)
+    return HEAD + "".join(map(_line, FAULTS)) + FOOT + MIDDLE + manners
 
 
 def _line(fault):

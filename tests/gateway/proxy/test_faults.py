@@ -60,7 +60,7 @@ def heard(answer):
     if answer.status_code != 200 or not answer.headers["content-type"].startswith("text/event"):
         document = answer.json()
         return answer.status_code, document.get("error", {}).get("code")
-    assert answer.text.endswith("data: [DONE]\n\n")
+    assert answer.text.rstrip().endswith("data: [DONE]")
     events = [line for line in answer.text.splitlines() if line.startswith("data: {")]
     return 200, json.loads(events[-1].removeprefix("data: ")).get("error", {}).get("code")
 

@@ -1,7 +1,5 @@
 """Policies of the management API: names, immutable versions, and where they hold."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -17,8 +15,9 @@ from audit.rest.filters import Filters, Uuid, Word
 from audit.rest.problems import Problem
 from audit.rest.resource import NUMBER_PATTERN
 from policies.models import Attachment, Policy, PolicyVersion
-from policies.pdp.problem import PolicyError
 from policies.pdp.yaml_text import BYTES_MAX
+from policies.rest import analysing
+from policies.rest.faults import policy_faults
 from policies.selectors import attachments_visible, policies_visible, versions_visible
 from policies.services import (
     policy_attach,
@@ -71,15 +70,16 @@ class PolicyFilters(Filters):
     name = Word()
 
 
-class Policies(OfTenant):
+class Policies(analysing.Analysing):
     """Named policies."""
 
     model = Policy
     serializer_class = PolicyShown
     filterset_class = PolicyFilters
-    bodies = {"create": PolicyCreate, "publish": VersionPublish}
-    answers = {"versions": VersionShown, "publish": VersionShown}
+    bodies = {"create": PolicyCreate, "publish": VersionPublish, **analysing.BODIES}
+    answers = {"versions": VersionShown, "publish": VersionShown, **analysing.ANSWERS}
     makes = frozenset({"create", "publish"})
+    repeatable = frozenset({"analyse"})
     access = {
         "list": Access("policy.read", "policies:read"),
         "retrieve": Access("policy.read", "policies:read"),
@@ -87,6 +87,7 @@ class Policies(OfTenant):
         "destroy": Access("policy.retire", "policies:write"),
         "versions": Access("policy.read", "policies:read"),
         "publish": Access("policy.publish", "policies:write", others=("policy.create",)),
+        **analysing.ACCESS,
     }
 
     @classmethod
@@ -200,19 +201,3 @@ class Attachments(OfTenant):
         with self.matching(required=False) as attachment:
             policy_detach(actor=self.actor, attachment=attachment, reason=self.why())
         return self.gone()
-
-
-@contextmanager
-def policy_faults() -> Iterator[None]:
-    """Answer what is wrong with a policy's text as faults of the body, each with its place."""
-    try:
-        yield
-    except PolicyError as error:
-        faults = [
-            {
-                "field": f"source:{each.line}:{each.column}" if each.line else "source",
-                "message": " - ".join(filter(None, (each.message, each.hint))),
-            }
-            for each in error.problems
-        ]
-        raise Problem(HTTPStatus.BAD_REQUEST, "The policy cannot be used.", faults) from None

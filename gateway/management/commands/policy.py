@@ -3,13 +3,14 @@
 import json as jsons
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.management.output import document as one_line
+from gateway.management.policy_findings import Said, say
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.secrets import RULES
@@ -32,6 +33,7 @@ class Checked:
     document: Document | None
     error: PolicyError | None
     tests: tuple[CaseResult, ...]
+    said: Said | None = None
 
     @property
     def ok(self) -> bool:
@@ -52,6 +54,13 @@ class Command(BaseCommand):
             command = subcommands.add_parser(name, help=said)
             command.add_argument("files", type=Path, nargs="+", metavar="FILE")
             command.add_argument("--json", action="store_true", help="print one JSON document")
+            if name == "check":
+                command.add_argument(
+                    "--strict", action="store_true", help="fail where analysis warns"
+                )
+                command.add_argument(
+                    "--against", type=Path, metavar="FILE", help="say what differs from this text"
+                )
         subcommands.add_parser("schema", help="print the JSON Schema of a policy")
         subcommands.add_parser("reference", help="print the reference of the language")
 
@@ -64,6 +73,8 @@ class Command(BaseCommand):
             return
         kinds = known_kinds()
         done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
+        if subcommand == "check":
+            done = _analysed(done, options["against"], kinds)
         if options["json"]:
             self.stdout.write(one_line({"ok": _all(done), "files": [_json(one) for one in done]}))
         else:
@@ -71,6 +82,9 @@ class Command(BaseCommand):
         if not _all(done):
             bad = sum(not one.ok for one in done)
             raise CommandError(f"{bad} of {len(done)} files are not good")
+        warnings = sum(one.said.report.warnings for one in done if one.said is not None)
+        if warnings and options.get("strict"):
+            raise CommandError(f"analysis warns {warnings} time(s)")
 
     def _print(self, done: Iterable[Checked]) -> None:
         for one in done:
@@ -84,6 +98,8 @@ class Command(BaseCommand):
                 rules, tests = len(one.document.rules), len(one.document.tests)
                 ran = f"{len(one.tests)} of {tests} tests passed" if one.tests else f"{tests} tests"
                 self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
+            for line in one.said.lines(one.path) if one.said is not None else ():
+                self.stdout.write(line)
 
 
 def known_kinds() -> frozenset[str]:
@@ -107,6 +123,20 @@ def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
     return Checked(path, found, None, run_cases(found) if test else ())
 
 
+def _analysed(
+    done: Iterable[Checked], against: Path | None, kinds: frozenset[str]
+) -> list[Checked]:
+    """Add to sound documents what analysis says of them, and what differs from `against`."""
+    earlier = _checked(against, kinds, test=False) if against is not None else None
+    if earlier is not None and earlier.document is None:
+        raise CommandError(f"{against} is no policy to compare with: {earlier.error}")
+    before = earlier.document if earlier is not None else None
+    return [
+        replace(one, said=say(one.document, before)) if one.document is not None else one
+        for one in done
+    ]
+
+
 def _all(done: Iterable[Checked]) -> bool:
     return all(one.ok for one in done)
 
@@ -128,4 +158,6 @@ def _json(one: Checked) -> dict[str, object]:
     problems = one.error.problems if one.error is not None else ()
     found["problems"] = [asdict(problem) for problem in problems]
     found["tests"] = [asdict(result) for result in one.tests]
+    if one.said is not None:
+        found |= one.said.written()
     return found

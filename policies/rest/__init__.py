@@ -1,0 +1,1 @@
+"""Reads of the management API about policies that are more than rows."""

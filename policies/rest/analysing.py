@@ -14,7 +14,7 @@ from policies.rest.faults import policy_faults
 from policies.rest.reports import AnalysisShown
 from tenants.api.belonging import OfTenant
 
-ACCESS = {"analyse": Access("policy.read", "policies:read")}
+ACCESS = {"analyse": Access("policy.read", "policies:write")}
 ANSWERS = {"analyse": AnalysisShown}
 
 

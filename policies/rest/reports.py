@@ -18,7 +18,7 @@ class RuleShown(Shown):
     rule = serializers.CharField()
 
 
-class FindingShown(Shown):
+class FaultShown(Shown):
     """One thing that is wrong. `witness` are facts that show it, `reason` is what proves it."""
 
     kind = serializers.ChoiceField(tuple(KINDS))
@@ -34,7 +34,7 @@ class FindingShown(Shown):
 class ReportShown(Shown):
     """All that is wrong; `undecided` questions had no answer within the bound on work."""
 
-    findings = FindingShown(many=True)
+    findings = FaultShown(many=True)
     warnings = serializers.IntegerField()
     undecided = serializers.IntegerField()
 

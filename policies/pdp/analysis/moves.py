@@ -11,8 +11,8 @@ Facts = Mapping[str, FactValue]
 Constants = frozenset[bool | int | float | str]
 
 CLIENT, DECLARED, ADMINISTRATOR, NOBODY = 1, 5, 20, 100
-"""How dear a change is: what a client can send otherwise, what it says of the call (which had better
-stay true), what an administrator can set, and what nobody changes, such as the time."""
+"""How dear a change is: what a client can send otherwise, what it says of the call (which had
+better stay true), what an administrator can set, and what nobody changes, such as the time."""
 
 ANOTHER = "another"
 

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Identity, Instant, Text, Whole
 from audit.rest.filters import Uuid, Word, one_of
+from gateway.api import caller_policy
 from gateway.envelope import key_pepper
-from tenants.api.belonging import OfTenant, TenantFilters
+from tenants.api.belonging import TenantFilters
 from tenants.keys import IssuedKey, KeyPepper
 from tenants.models import VirtualKey
 from tenants.selectors import keys_visible
@@ -81,7 +82,7 @@ class KeyFilters(TenantFilters):
     state = one_of(VirtualKey.State.choices)
 
 
-class Keys(OfTenant):
+class Keys(caller_policy.WithPolicy):
     """Virtual keys, revoked ones too."""
 
     model = VirtualKey
@@ -89,7 +90,7 @@ class Keys(OfTenant):
     filterset_class = KeyFilters
     volatile = ("last_used_at",)
     bodies = {"create": KeyIssue, "rotate": KeyRotate, "revoke": Change}
-    answers = {"create": KeyIssued, "rotate": KeyIssued}
+    answers = {"create": KeyIssued, "rotate": KeyIssued, **caller_policy.ANSWERS}
     makes = frozenset({"create", "rotate"})
     access = {
         "list": Access("virtual_key.read", "keys:read"),
@@ -97,6 +98,7 @@ class Keys(OfTenant):
         "create": Access("virtual_key.issue", "keys:write"),
         "rotate": Access("virtual_key.rotate", "keys:write"),
         "revoke": Access("virtual_key.revoke", "keys:write"),
+        **caller_policy.ACCESS,
     }
 
     def visible(self) -> QuerySet[VirtualKey]:

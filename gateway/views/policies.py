@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -31,7 +32,10 @@ from gateway.pages import (
     refuse,
     tenant_chosen,
 )
+from gateway.policy_preview import Preview, preview
 from policies.models import Policy, PolicyVersion, Review, Rollout, Schedule
+from policies.pdp.analysis.analyse import analyse_document
+from policies.pdp.analysis.diff import compare_documents
 from policies.pdp.document import Document
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
@@ -178,6 +182,8 @@ def compare(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
         "after": after,
         "words": diff.words(_document(before), _document(after)),
         "lines": diff.lines(before.source, after.source),
+        "difference": compare_documents(_document(before), _document(after)),
+        "report": analyse_document(_document(after, written=True)),
     }
     return render(request, "policies/policy_diff.html", content)
 
@@ -214,6 +220,10 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
     policy = _policy(actor, policy_id)
     if not _may_publish(actor, policy):
         raise MayNotError("policy.publish")
+    if "preview" in request.POST:
+        form = PublishForm(initial=request.POST.dict())
+        seen = preview(policy, request.POST.get("source", ""))
+        return _publish_page(request, policy, form, seen.problems, seen=seen)
     form = PublishForm(given(request), initial=_draft(request, actor, policy))
     problems: Sequence[Problem] = ()
     if form.is_valid():
@@ -242,10 +252,11 @@ def _publish_page(
     problems: Sequence[Problem],
     *,
     is_stale: bool = False,
+    seen: Preview | None = None,
 ) -> HttpResponse:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     marked = {problem.line for problem in problems}
-    text = form.data.get("source", "") if problems else ""
+    text = request.POST.get("source", "") if problems else ""
     content = {
         "crumbs": _crumbs(policy),
         "policy": policy,
@@ -255,6 +266,7 @@ def _publish_page(
             (number, line, number in marked) for number, line in enumerate(text.splitlines(), 1)
         ],
         "is_stale": is_stale,
+        "preview": seen or Preview(),
         "scopes": attachments().filter(policy=policy).count(),
     }
     code = HTTPStatus.CONFLICT if is_stale else status
@@ -330,7 +342,11 @@ def _cases(found: PolicyVersion) -> tuple[CaseResult, ...]:
     return run_cases(parse_document(found.source))
 
 
-def _document(found: PolicyVersion) -> Document:
+def _document(found: PolicyVersion, *, written: bool = False) -> Document:
+    """Return the document; `written` with the places in its text, if that still parses."""
+    with suppress(PolicyError):
+        if written:
+            return parse_document(found.source)
     return load_canonical(found.canonical.encode())
 
 

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Change, Text, Whole
 from audit.rest.filters import Filters, Word
+from policies.api import analysing
 from policies.api.faults import policy_faults
 from policies.models import Activation, Draft, Policy, PolicyVersion
 from policies.pdp.yaml_text import BYTES_MAX
@@ -27,7 +28,6 @@ from policies.services.imports import policy_import
 from policies.services.policies import policy_create, policy_publish, policy_retire
 from policies.templates import Template, templates
 from policies.visible import activations_of
-from tenants.api.belonging import OfTenant
 from tenants.changes import change_alone
 
 
@@ -132,7 +132,7 @@ class PolicyFilters(Filters):
     name = Word()
 
 
-class Policies(OfTenant):
+class Policies(analysing.Analysing):
     """Named policies."""
 
     model = Policy
@@ -145,6 +145,7 @@ class Policies(OfTenant):
         "activate": VersionNamed,
         "rollback": VersionNamed,
         "take_in": PolicyImport,
+        **analysing.BODIES,
     }
     answers = {
         "versions": VersionShown,
@@ -154,7 +155,9 @@ class Policies(OfTenant):
         "export": PolicyExported,
         "templates": TemplatesShown,
         "take_in": DraftMade,
+        **analysing.ANSWERS,
     }
+    repeatable = frozenset({"analyse"})
     makes = frozenset({"create", "publish", "freeze", "take_in"})
     access = {
         "list": Access("policy.read", "policies:read"),
@@ -168,6 +171,7 @@ class Policies(OfTenant):
         "rollback": Access("policy.rollback", "policies:write"),
         "activations": Access("policy.read", "policies:read"),
         "export": Access("policy.read", "policies:read"),
+        **analysing.ACCESS,
         "templates": Access("policy.read", "policies:read"),
         "take_in": Access("policy.import", "policies:write"),
     }

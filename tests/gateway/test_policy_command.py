@@ -55,6 +55,46 @@ def test_sound_policies_are_told_in_a_line_each(policy, file):
     assert done.stdout == f"{path}: house-rules: 8 rules, 6 of 6 tests passed\n"
 
 
+WEAK = """\
+policy: house-rules
+default: permit
+rules:
+  - id: late
+    when: source.hour > 23
+    deny: {message: Too late.}
+  - id: score
+    when: injection.score >= 0.6
+    deny: {message: No.}
+"""
+
+
+def test_check_tells_what_analysis_finds(policy, file):
+    path = file(WEAK)
+    done = policy("check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1] == (
+        f"{path}:4:5: warning: house-rules/late never matches: its condition cannot hold"
+        " [unreachable] (source.hour > 23)"
+    )
+    strict = policy("check", "--strict", path)
+    assert strict.returncode == 1
+    assert "analysis warns 1 time(s)" in strict.stderr
+    assert policy("check", "--strict", file(EXAMPLE, "sound.yaml")).returncode == 0
+
+
+def test_check_tells_what_differs_from_another_text(policy, file):
+    before, after = file(WEAK, "old.yaml"), file(WEAK.replace("0.6", "0.4"))
+    told = policy("check", "--against", before, after).stdout
+    assert "threshold of injection.score 0.6 → 0.4 (matches earlier now)" in told
+    assert "It only tightens" in told
+    data = json.loads(policy("check", "--json", "--against", before, after).stdout)["files"][0]
+    assert data["difference"]["verdict"] == "tightens"
+    assert data["analysis"]["findings"][0]["kind"] == "unreachable"
+    bad = policy("check", "--against", file("policy: 5\nx: y\n", "bad.yaml"), after)
+    assert bad.returncode == 1
+    assert "no policy to compare with" in bad.stderr
+
+
 def test_problems_stand_where_they_are_with_file_line_and_column(policy, file):
     good, bad = file(EXAMPLE), file(EXAMPLE.replace("secret.count", "secret.cont"), "bad.yaml")
     done = policy("check", good, bad)

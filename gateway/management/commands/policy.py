@@ -6,7 +6,7 @@ What replays recorded calls under a file (`simulate`) belongs beside `test`.
 import json as jsons
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit.actor import command as command_actor
 from gateway.management.output import document as one_line
 from gateway.management.output import refused
+from gateway.management.policy_findings import Said, say
 from gateway.management.publishing import Place, publish_text
 from policies.pdp.document import Document
 from policies.pdp.evaluate import EffectivePolicy, Layered
@@ -38,6 +39,7 @@ class Checked:
     error: PolicyError | None
     tests: tuple[CaseResult, ...]
     gathers: tuple[str, ...] = ()
+    said: Said | None = None
 
     @property
     def ok(self) -> bool:
@@ -58,6 +60,13 @@ class Command(BaseCommand):
             command = subcommands.add_parser(name, help=said)
             command.add_argument("files", type=Path, nargs="+", metavar="FILE")
             command.add_argument("--json", action="store_true", help="print one JSON document")
+            if name == "check":
+                command.add_argument(
+                    "--strict", action="store_true", help="fail where analysis warns"
+                )
+                command.add_argument(
+                    "--against", type=Path, metavar="FILE", help="say what differs from this text"
+                )
         command = subcommands.add_parser("publish", help="freeze a text and put it in force")
         command.add_argument("file", type=Path, metavar="FILE")
         command.add_argument("--tenant", default="", help="attach the policy to this tenant")
@@ -80,6 +89,8 @@ class Command(BaseCommand):
             return
         kinds = known_kinds()
         done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
+        if subcommand == "check":
+            done = _analysed(done, options["against"], kinds)
         if options["json"]:
             self.stdout.write(one_line({"ok": _all(done), "files": [_json(one) for one in done]}))
         else:
@@ -87,6 +98,9 @@ class Command(BaseCommand):
         if not _all(done):
             bad = sum(not one.ok for one in done)
             raise CommandError(f"{bad} of {len(done)} files are not good")
+        warnings = sum(one.said.report.warnings for one in done if one.said is not None)
+        if warnings and options.get("strict"):
+            raise CommandError(f"analysis warns {warnings} time(s)")
 
     def _publish(
         self,
@@ -139,6 +153,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
                 for reason in one.gathers:
                     self.stdout.write(f"{one.path}: streams wait for their end: {reason}")
+            for line in one.said.lines(one.path) if one.said is not None else ():
+                self.stdout.write(line)
 
 
 def _text(path: Path) -> str:
@@ -158,6 +174,20 @@ def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
     except PolicyError as error:
         return Checked(path, None, error, ())
     return Checked(path, found, None, run_cases(found) if test else (), policy.gathers)
+
+
+def _analysed(
+    done: Iterable[Checked], against: Path | None, kinds: frozenset[str]
+) -> list[Checked]:
+    """Add to sound documents what analysis says of them, and what differs from `against`."""
+    earlier = _checked(against, kinds, test=False) if against is not None else None
+    if earlier is not None and earlier.document is None:
+        raise CommandError(f"{against} is no policy to compare with: {earlier.error}")
+    before = earlier.document if earlier is not None else None
+    return [
+        replace(one, said=say(one.document, before)) if one.document is not None else one
+        for one in done
+    ]
 
 
 def _all(done: Iterable[Checked]) -> bool:
@@ -182,4 +212,6 @@ def _json(one: Checked) -> dict[str, object]:
     problems = one.error.problems if one.error is not None else ()
     found["problems"] = [asdict(problem) for problem in problems]
     found["tests"] = [asdict(result) for result in one.tests]
+    if one.said is not None:
+        found |= one.said.written()
     return found

@@ -10,9 +10,9 @@ from policies.pdp.solver.domain import GROUPS, RANGES, Group
 Facts = Mapping[str, FactValue]
 Constants = frozenset[bool | int | float | str]
 
-CLIENT, ADMINISTRATOR, NOBODY = 1, 10, 100
-"""How dear a change is: what a client can send otherwise, what an administrator can set, and what
-nobody changes, such as the time."""
+CLIENT, DECLARED, ADMINISTRATOR, NOBODY = 1, 5, 20, 100
+"""How dear a change is: what a client can send otherwise, what it says of the call (which had
+better stay true), what an administrator can set, and what nobody changes, such as the time."""
 
 ANOTHER = "another"
 
@@ -50,7 +50,10 @@ def handles(models: Sequence[str]) -> tuple[Handle, ...]:
         *(_detected(group, what) for group, what in zip(GROUPS, _WHAT, strict=False)),
         _uninspected(),
         *(_figure(name, said) for name, said in _FIGURES.items()),
-        *(_list(name, one, many) for name, (one, many) in _LISTS.items()),
+        *(
+            _list(name, *said, DECLARED if name in _TOLD else CLIENT)
+            for name, said in _LISTS.items()
+        ),
         Handle(frozenset({"call.stream"}), CLIENT, _stream),
         Handle(frozenset({"user.present", "user.id"}), CLIENT, _user),
         Handle(frozenset({"model.asked", "model.routed"}), CLIENT, _model(models)),
@@ -85,6 +88,7 @@ _FIGURES = {
 }
 _TIMES = {"source.hour": "the hour {}", "source.weekday": "the weekday {}"}
 _LEFT_OUT = {"call.max_output_tokens": "max output tokens", "call.temperature": "temperature"}
+_TOLD = frozenset({"call.tags", "call.headers"})
 _LISTS = {
     "call.tools": ("tool", "tools"),
     "call.roles": ("role", "roles"),
@@ -168,7 +172,7 @@ def _figure(name: str, said: str, cost: int = CLIENT) -> Handle:
 _OPTIONAL = frozenset({"call.max_output_tokens", "call.temperature"})
 
 
-def _list(name: str, one: str, many: str) -> Handle:
+def _list(name: str, one: str, many: str, cost: int) -> Handle:
     def without(now: Sequence[str], gone: Sequence[str]) -> Move:
         left = tuple(item for item in now if item not in gone)
         words = f"without the {many if len(gone) > 1 else one} {', '.join(gone)}"
@@ -185,7 +189,7 @@ def _list(name: str, one: str, many: str) -> Handle:
             if value not in now:
                 yield Move(((name, (*now, value)),), f"with the {one} {value}")
 
-    return Handle(frozenset({name}), CLIENT, moves)
+    return Handle(frozenset({name}), cost, moves)
 
 
 def _stream(slots: Sequence[FactValue], _: Mapping[str, Constants]) -> Iterator[Move]:

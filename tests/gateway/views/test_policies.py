@@ -153,6 +153,29 @@ def test_a_text_that_holds_is_published_by_whom_it_concerns(world, unique, polic
     Attachment.objects.filter(policy=policy).delete()
 
 
+WEAK = """\
+policy: {name}
+default: permit
+rules:
+  - {{id: late, when: source.hour > 23, deny: {{message: Too late.}}}}
+  - {{id: many, when: call.n > 3, deny: {{message: No.}}}}
+"""
+
+
+def test_a_text_is_looked_at_without_being_published(approver, policy):
+    path = f"/policies/{policy.id}/publish"
+    before = policy.versions.count()
+    given = {"source": WEAK.format(name=policy.name), "preview": "yes", "base": "1", "reason": ""}
+    seen = approver.post(path, given)
+    assert seen.status_code == 200
+    assert "late never matches" in text(seen)
+    assert "It only tightens" in text(seen)
+    assert "call.n = 4" in text(seen)
+    wrong = text(approver.post(path, {**given, "source": "policy: 5"}))
+    assert "What to mend" in wrong
+    assert policy.versions.count() == before
+
+
 def test_a_policy_is_attached_and_detached(world, approver, policy):
     path = f"/policies/{policy.id}/attach"
     assert "the whole platform" not in text(approver.get(path))

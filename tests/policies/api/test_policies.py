@@ -50,6 +50,45 @@ def test_the_life_of_a_policy(world, alice, unique):
     assert alice.delete(f"attachments/{held.json()['id']}/").status_code == 204
 
 
+WEAK = """\
+policy: {name}
+default: permit
+rules:
+  - {{id: never, when: call.n > 3 && call.n < 2, deny: {{message: No.}}}}
+  - {{id: many, when: call.n > 3, deny: {{message: No.}}}}
+"""
+
+
+def test_a_text_is_analysed_without_being_stored(alice, unique):
+    policy = made(alice, unique)
+    address = f"policies/{policy['id']}/analyse"
+    told = alice.post(address, {"source": WEAK.format(**policy)})
+    assert told.status_code == 200, told.content
+    (finding,) = told.json()["report"]["findings"]
+    assert (finding["kind"], finding["line"]) == ("unreachable", 4)
+    assert told.json()["difference"] is None
+    publish(alice, policy, TEXT)
+    difference = alice.post(address, {"source": WEAK.format(**policy)}).json()["difference"]
+    assert difference["verdict"] == "tightens"
+    assert difference["examples"][0]["witness"] == {"call.n": 4}
+    bad = alice.post(address, {"source": "policy: 5"})
+    assert bad.status_code == 400
+    assert len(alice.get(f"policies/{policy['id']}/versions/").json()["results"]) == 1
+
+
+def test_the_policy_of_a_key_is_told(world, alice, unique):
+    policy = made(alice, unique)
+    publish(alice, policy, WEAK)
+    body = {"policy": policy["id"], "tenant": str(world.tenant.id)}
+    assert alice.post("attachments/", body).status_code == 201
+    issued = alice.post("keys/", {"app": str(world.app.id), "name": "mine"}).json()
+    told = alice.get(f"keys/{issued['id']}/policy").json()
+    by_rule = {rule["rule"]: rule for rule in told["rules"] if rule["policy"] == policy["name"]}
+    assert by_rule["many"]["standing"] == "depends"
+    assert by_rule["many"]["words"].startswith("Where call.n > 3: Deny the call")
+    assert "unreachable" in [finding["kind"] for finding in told["report"]["findings"]]
+
+
 def test_no_change_of_a_text_is_lost(alice, unique):
     policy = made(alice, unique)
     address = f"policies/{policy['id']}/"

@@ -87,25 +87,19 @@ def of_canonical(text: str, *, of_route: bool) -> Transformation:
 
 def _step(node: Node, *, of_route: bool) -> Step:
     keys = Fields(node, "a step of a transformation", KEYS)
-    choice = fields.listing(fields.choice(ENDPOINTS), len(ENDPOINTS))
-    no_endpoints: tuple[Endpoint, ...] = ()
-    endpoints = frozenset(keys.required("endpoints", choice, no_endpoints))
-    if not endpoints and not keys.faulty:
-        keys.note(keys.value_at("endpoints"), "a step names at least one endpoint")
-    prompt = keys.optional("system_prompt", _prompt, None)
-    user = keys.optional("user", fields.only_true, default=False)
+    nowhere: frozenset[Endpoint] = frozenset()
     no_headers: tuple[Headers, Headers] = ((), ())
     headers = keys.optional("headers", operations.headers, no_headers)
     step = Step(
-        endpoints=endpoints,
+        endpoints=keys.required("endpoints", _endpoints, nowhere),
         mapping=keys.optional("mapping", lambda inner: _mapping(inner, of_route=of_route), None),
         rename=keys.optional("rename", operations.renames, ()),
         remove=keys.optional("remove", operations.pointers, ()),
         defaults=keys.optional("defaults", operations.values, ()),
         force=keys.optional("force", operations.values, ()),
         clamp=keys.optional("clamp", operations.clamps, ()),
-        system_prompt=prompt,
-        user=user,
+        system_prompt=keys.optional("system_prompt", _prompt, None),
+        user=keys.optional("user", fields.only_true, default=False),
         inject=keys.optional("inject", _injections, ()),
         schema=keys.optional("schema", schema.read, None),
         provider_headers=headers[0],
@@ -117,6 +111,13 @@ def _step(node: Node, *, of_route: bool) -> Step:
         _note_model(keys, step)
     keys.finish()
     return step
+
+
+def _endpoints(node: Node) -> frozenset[Endpoint]:
+    named = fields.listing(fields.choice(ENDPOINTS), len(ENDPOINTS))(node)
+    if not named:
+        raise fault(node.at, "a step names at least one endpoint")
+    return frozenset(named)
 
 
 def _note_placeless(keys: Fields, step: Step) -> None:

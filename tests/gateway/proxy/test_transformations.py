@@ -317,6 +317,74 @@ def test_fields_are_taken_out_of_the_answers_of_messages_too(gateway, mock, stre
     assert eventually(lambda: books.record(home, "completed")).body["usage"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_fields_are_taken_out_of_responses_too(gateway, mock, streamed):
+    step = {
+        "endpoints": ["responses"],
+        "answer": {"remove": ["/usage"], "remove_from_events": ["/response/usage"]},
+    }
+    home = of_app(home_of(mock, Endpoint.RESPONSES, OPEN), step)
+    body = asking(home, Endpoint.RESPONSES, stream=streamed)
+    answer = send(gateway, home, Endpoint.RESPONSES, body)
+    assert answer.status_code == 200
+    assert '"usage"' not in answer.text
+    assert ("event: response.completed" in answer.text) is streamed
+    assert eventually(lambda: books.record(home, "completed")).body["charge"] == "usage"
+
+
+def test_the_answers_of_embeddings_are_cut_and_their_requests_clamped(gateway, mock):
+    step = {
+        "endpoints": ["embeddings"],
+        "clamp": {"/dimensions": {"max": 8}},
+        "answer": {"remove": ["/data/*/object"]},
+    }
+    home = of_app(home_of(mock, Endpoint.EMBEDDINGS, OPEN), step)
+    body = asking(home, Endpoint.EMBEDDINGS, dimensions=64)
+    answer = send(gateway, home, Endpoint.EMBEDDINGS, body)
+    assert received(mock)["dimensions"] == 8
+    (vector,) = answer.json()["data"]
+    assert vector["embedding"]
+    assert "object" not in vector
+
+
+def test_a_forced_value_decides_whether_an_answer_streams(gateway, mock):
+    step = {"endpoints": ["chat.completions"], "force": {"/stream": False}}
+    home = of_app(home_of(mock, Endpoint.CHAT, OPEN), step)
+    body = asking(home, Endpoint.CHAT, stream=True)
+    answer = send(gateway, home, Endpoint.CHAT, body)
+    assert answer.json()["object"] == "chat.completion"
+    assert received(mock).get("stream") in (None, False)
+
+
+def test_a_model_that_stands_in_gets_its_own_headers_and_the_judged_body(gateway, mock):
+    headers = {"endpoints": ["chat.completions"], "headers": {"provider": {"x-team": "first"}}}
+    away = estate.provider("http://127.0.0.1:9")
+    second = estate.route((estate.provider(mock.base_url), "second"), price=books.PRICE)
+    route_update(
+        actor=estate.ACTOR,
+        route=second,
+        transformation=[
+            {
+                "endpoints": ["chat.completions"],
+                "force": {"/top_p": 0.1},
+                "headers": {"provider": {"x-line": "second"}},
+            }
+        ],
+    )
+    first = estate.route(
+        (away, "first"),
+        price=books.PRICE,
+        fallbacks=[second.name],
+        transformation=[{**headers, "force": {"/temperature": 0.3}}],
+    )
+    home = estate.estate(first, second, policy=OPEN)
+    answer = send(gateway, home, Endpoint.CHAT, asking(home, Endpoint.CHAT))
+    assert answer.headers["x-gatehouse-model"] == second.name
+    sent = mock.books()[-1]
+    assert (sent["headers"].get("x-team"), sent["headers"]["x-line"]) == (None, "second")
+    assert (sent["body"]["temperature"], sent["body"].get("top_p")) == (0.3, None)
+
+
 def test_the_default_model_follows_the_tier_of_the_app(gateway, mock):
     provider = estate.provider(mock.base_url)
     small, large, other = (

@@ -1,10 +1,14 @@
 """Transformations that are wrong: each fault at its place, all of them at once."""
 
-import pytest
+import contextlib
 
-from gateway.transformation.fault import UnfitTransformation
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.transformation.fault import UnfitBody, UnfitTransformation
 from gateway.transformation.headers import name_fault, value_fault
-from gateway.transformation.reading import ENDPOINTS, of_plain, reader
+from gateway.transformation.reading import ENDPOINTS, KEYS, of_canonical, of_plain, reader
 from policies.pdp.problem import PolicyError
 from policies.pdp.yaml_text import read_yaml
 
@@ -191,3 +195,37 @@ def test_headers_that_may_be_declared():
     assert value_fault("a b") == ""
     for value in ("", " a", "a ", "ä", "a\tb", "x" * 201, "Bearer sk-proj-" + "aB3" * 20):
         assert value_fault(value)
+
+
+WORDS = st.sampled_from(
+    [
+        *KEYS, "format", "to", "keep", "min", "max", "text", "place", "provider", "answer", "/a",
+        "/a/b", "/a/*/b", "x-a", "properties", "items", "$ref", "#/items", "$defs", "type",
+        "object", "chat.completions", "embeddings", "user", "a.b", "", "\u2028",
+    ]
+)  # fmt: skip
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=20,
+)
+STEPLIKE = st.fixed_dictionaries(
+    {"endpoints": st.lists(st.sampled_from(list(ENDPOINTS)).map(str), max_size=2)},
+    optional={key: ANYTHING for key in KEYS if key != "endpoints"},
+)
+
+
+@given(st.lists(STEPLIKE | ANYTHING, max_size=2) | ANYTHING, st.booleans())
+def test_whatever_is_declared_is_read_or_told_what_is_wrong(value, of_route):
+    try:
+        made = of_plain(value, of_route=of_route)
+    except UnfitTransformation as error:
+        told = [fault.message for fault in error.faults]
+    else:
+        told = ["nothing"]
+        assert of_canonical(made.canonical, of_route=of_route).hash == made.hash
+        for step in made.steps:
+            for endpoint in step.endpoints:
+                with contextlib.suppress(UnfitBody):
+                    step.applied(endpoint, {"model": "m", "messages": []}, {"user": "u"})
+    assert all(told)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
 
 import orjson
 
@@ -80,11 +79,17 @@ async def stream(
     withheld = _withheld(passage, judgement, permitted) if looked_at else None
     events = inspect_answer.stream_of(permitted, trail, passage.principal, passes=bool(withheld))
     try:
-        async for data in _passing(response, events, withheld):
-            if not reply.begun:
-                trail.upstream_ended()
-                await _begin(passage, permitted, reservation)
-            await reply.write(data)
+        async for chunk in response.chunks():
+            data = events.feed(chunk)
+            if data and withheld is not None:
+                data = await withheld.feed(data)
+            if data:
+                if not reply.begun:
+                    trail.upstream_ended()
+                    await _begin(passage, permitted, reservation)
+                await reply.write(data)
+            if events.failed is not None:
+                break
         tail = events.close()
         _check_whole(events)
         tail = await withheld.close(tail) if withheld else tail
@@ -103,20 +108,6 @@ async def stream(
     if not reply.begun:
         await _begin(passage, permitted, reservation)
     await reply.end(tail)
-
-
-async def _passing(
-    response: UpstreamResponse, events: AnswerStream, withheld: Withholder | None
-) -> AsyncIterator[bytes]:
-    """Yield what may leave of a stream while it comes."""
-    async for chunk in response.chunks():
-        data = events.feed(chunk)
-        if data and withheld is not None:
-            data = await withheld.feed(data)
-        if data:
-            yield data
-        if events.failed is not None:
-            break
 
 
 def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> Withholder | None:

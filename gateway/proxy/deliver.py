@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
 
 import orjson
 
@@ -74,29 +77,17 @@ async def stream(
 
     Reads to the end even when the client is gone: what is produced is paid for, so it is metered.
     """
-    reply, trail = passage.reply, passage.trail
+    trail = passage.trail
     looked_at = inspect_answer.looked_at(permitted, passage.principal)
     withheld = _withheld(passage, judgement, permitted) if looked_at else None
     events = inspect_answer.stream_of(permitted, trail, passage.principal, passes=bool(withheld))
+    begin = partial(_begin, passage, permitted, reservation)
     try:
-        async for chunk in response.chunks():
-            data = events.feed(chunk)
-            if data and withheld is not None:
-                data = await withheld.feed(data)
-            if data:
-                if not reply.begun:
-                    trail.upstream_ended()
-                    await _begin(passage, permitted, reservation)
-                await reply.write(data)
-            if events.failed is not None:
-                break
-        tail = events.close()
-        _check_whole(events)
-        tail = await withheld.close(tail) if withheld else tail
+        tail = await _passed(passage, response, Flow(events, withheld), begin)
     except (TooLarge, BadAnswer) as fault:
         raise unreadable(f"could not be read: {fault}") from None
     except Forbidden:
-        _denied(passage, outcome, events, withheld)
+        _denied(passage, outcome, Flow(events, withheld))
         raise
     outcome.usage, outcome.finish = events.usage, events.finish
     trail.mark("answer")
@@ -105,9 +96,40 @@ async def stream(
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, permitted, answer, outcome)
         tail = tail if withheld else inspect_answer.rendered(permitted, visible)
-    if not reply.begun:
-        await _begin(passage, permitted, reservation)
-    await reply.end(tail)
+    if not passage.reply.begun:
+        await begin()
+    await passage.reply.end(tail)
+
+
+class Flow(NamedTuple):
+    """A stream on its way: who reads the provider's, and who lets the client's go, if anybody."""
+
+    events: AnswerStream
+    withheld: Withholder | None
+
+
+async def _passed(
+    passage: Passage,
+    response: UpstreamResponse,
+    flow: Flow,
+    begin: Callable[[], Awaitable[None]],
+) -> bytes:
+    """Pass on what may leave while it comes; return what may leave at the end."""
+    reply, (events, withheld) = passage.reply, flow
+    async for chunk in response.chunks():
+        data = events.feed(chunk)
+        if data and withheld is not None:
+            data = await withheld.feed(data)
+        if data:
+            if not reply.begun:
+                passage.trail.upstream_ended()
+                await begin()
+            await reply.write(data)
+        if events.failed is not None:
+            break
+    tail = events.close()
+    _check_whole(events)
+    return tail if withheld is None else await withheld.close(tail)
 
 
 def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> Withholder | None:
@@ -118,10 +140,9 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
     return Withholder(judgement, permitted, principal, passage.case.scan)
 
 
-def _denied(
-    passage: Passage, outcome: Outcome, events: AnswerStream, withheld: Withholder | None
-) -> None:
+def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
     """Note why a stream is cut off. What a provider has not told by now, it is not asked for."""
+    events, withheld = flow
     outcome.finish = events.finish
     outcome.usage = events.usage if events.done else None
     if withheld is not None and withheld.decision is not None:

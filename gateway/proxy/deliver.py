@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
+from typing import NamedTuple
 
 import orjson
 
@@ -94,23 +96,17 @@ async def stream(
 
     Reads to the end even when the client is gone: what is produced is paid for, so it is metered.
     """
-    reply, trail = passage.reply, passage.trail
+    trail = passage.trail
     looked_at = inspect_answer.looked_at(permitted, passage.principal)
     withheld = _withheld(passage, judgement, permitted) if looked_at else None
     events = inspect_answer.stream_of(permitted, trail, passage.principal, passes=bool(withheld))
+    begin = partial(_begin, passage, permitted, reservation)
     try:
-        async for data in _passing(response, events, withheld):
-            if not reply.begun:
-                trail.upstream_ended()
-                await _begin(passage, permitted, reservation)
-            await reply.write(data)
-        tail = events.close()
-        _check_whole(events)
-        tail = await withheld.close(tail) if withheld else tail
+        tail = await _passed(passage, response, Flow(events, withheld), begin)
     except (TooLarge, BadAnswer) as fault:
         raise unreadable(f"could not be read: {fault}") from None
     except Forbidden:
-        _denied(passage, outcome, events, withheld)
+        _denied(passage, outcome, Flow(events, withheld))
         raise
     outcome.usage, outcome.finish = events.usage, events.finish
     trail.mark("answer")
@@ -119,23 +115,40 @@ async def stream(
         answer = inspect_answer.gathered(events)
         visible = await _inspected(passage, judgement, permitted, answer, outcome)
         tail = tail if withheld else inspect_answer.rendered(permitted, visible, trail)
-    if not reply.begun:
-        await _begin(passage, permitted, reservation)
-    await reply.end(tail)
+    if not passage.reply.begun:
+        await begin()
+    await passage.reply.end(tail)
 
 
-async def _passing(
-    response: UpstreamResponse, events: AnswerStream, withheld: Withholder | None
-) -> AsyncIterator[bytes]:
-    """Yield what may leave of a stream while it comes."""
+class Flow(NamedTuple):
+    """A stream on its way: who reads the provider's, and who lets the client's go, if anybody."""
+
+    events: AnswerStream
+    withheld: Withholder | None
+
+
+async def _passed(
+    passage: Passage,
+    response: UpstreamResponse,
+    flow: Flow,
+    begin: Callable[[], Awaitable[None]],
+) -> bytes:
+    """Pass on what may leave while it comes; return what may leave at the end."""
+    reply, (events, withheld) = passage.reply, flow
     async for chunk in _until_told(response, events):
         data = events.feed(chunk)
         if data and withheld is not None:
             data = await withheld.feed(data)
         if data:
-            yield data
+            if not reply.begun:
+                passage.trail.upstream_ended()
+                await begin()
+            await reply.write(data)
         if events.failed is not None:
             break
+    tail = events.close()
+    _check_whole(events)
+    return tail if withheld is None else await withheld.close(tail)
 
 
 def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> Withholder | None:
@@ -148,10 +161,9 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
     return Withholder(judgement, permitted, principal, passage.case.scan, cutter=cutter)
 
 
-def _denied(
-    passage: Passage, outcome: Outcome, events: AnswerStream, withheld: Withholder | None
-) -> None:
+def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
     """Note why a stream is cut off. What a provider has not told by now, it is not asked for."""
+    events, withheld = flow
     outcome.finish = events.finish
     outcome.usage = events.usage if events.done else None
     if withheld is not None and withheld.decision is not None:

@@ -169,6 +169,11 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
     return body
 
 
+def decision_written(decision: Decision) -> dict[str, Any]:
+    """Return a decision as records keep it: what has to come out again when it is repeated."""
+    return _decision(decision)
+
+
 def _decision(decision: Decision) -> dict[str, Any]:
     found: dict[str, Any] = {
         "effect": decision.effect.value,

@@ -10,7 +10,8 @@ A record's body holds facts, the decision and figures, never text of a prompt or
 refused, admitted  source, user, conversation, stream, endpoint, app, key_name, facts {name: value,
                    only those that differ from their default}, decision {effect, code, determining,
                    matched, shadow, exemptions, obligations, risk}, policies [name@version],
-                   policy_hash, detectors (version), failed (detectors that could not finish),
+                   policy_hash, facts_schema (the version of the facts; absent in older records),
+                   detectors (version), failed (detectors that could not finish),
                    revision (of the bundle), digest and digests (keyed, of the body and of each
                    leaf), timings_us
 refused            status, message, rule

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 _READ_AND_WRITTEN = {
     "apps": "the apps of tenants",
+    "backtests": "what policies would have changed for recorded calls",
     "budgets": "budgets",
     "exports": "exports of evidence",
     "jobs": "the work that outlives a request",

@@ -19,6 +19,7 @@ from oauth2_provider.models import clear_expired
 from audit.actor import task as task_actor
 from audit.services import partitions_create
 from gateway.circuits import look_after
+from gateway.jobs.backtest import backtests_prune
 from gateway.jobs.queue import send
 from gateway.jobs.run import run
 from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
@@ -123,8 +124,9 @@ def tend_jobs() -> None:
 
 @shared_task(name="gateway.prune_jobs")
 def prune_jobs() -> None:
-    """Delete jobs that ended long ago, and the files of exports whose time is over."""
+    """Delete jobs that ended and back-tests of long ago, and files of exports that are over."""
     jobs_prune(timezone.now())
+    backtests_prune(timezone.now())
     exports_expire(timezone.now())
 
 

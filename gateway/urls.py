@@ -6,6 +6,7 @@ from gateway.api import router
 from gateway.views import (
     apps,
     attachments,
+    backtests,
     budgets,
     calls,
     downloads,
@@ -83,6 +84,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy_id>", policies.show, name="policy"),
     path("policies/<uuid:policy_id>/publish", policies.publish, name="policy_publish"),
     path("policies/<uuid:policy_id>/diff", policies.compare, name="policy_diff"),
+    path("policies/<uuid:policy_id>/backtest", backtests.create, name="policy_backtest"),
+    path("backtests/<uuid:backtest_id>", backtests.show, name="policy_backtested"),
+    path("backtests/<uuid:backtest_id>/cancel", backtests.cancel, name="policy_backtest_cancel"),
     path("policies/<uuid:policy_id>/attach", attachments.attach, name="policy_attach"),
     path(
         "policies/<uuid:policy_id>/versions/<int:number>", policies.version, name="policy_version"

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audit.actor import Actor
-from policies.models import Attachment, Policy, PolicyVersion
+from policies.models import Attachment, Backtest, Policy, PolicyVersion
 from policies.pdp.decision import Layer
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import load_canonical
@@ -116,3 +116,10 @@ def attachments_visible(actor: Actor) -> QuerySet[Attachment]:
     if not ids:
         return held.none()
     return held.filter(Q(tenant=None) | Q(tenant_id__in=ids))
+
+
+def backtests_visible(actor: Actor) -> QuerySet[Backtest]:
+    """Return the back-tests of the tenants whose back-tests the actor may read, newest first."""
+    found = Backtest.objects.select_related("tenant").order_by("-created_at")
+    ids = tenants_where(actor, "backtest.read")
+    return found if ids is None else found.filter(tenant_id__in=ids)

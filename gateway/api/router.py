@@ -11,6 +11,7 @@ from audit.rest.resource import Resource
 from gateway.access import ATTRIBUTE, Permission
 from gateway.api.applications import Applications
 from gateway.api.apps import Apps
+from gateway.api.backtests import Backtests
 from gateway.api.calls import Calls
 from gateway.api.exports import Exports
 from gateway.api.jobs import Jobs
@@ -30,6 +31,7 @@ from tenants.api.usage import Usage
 RESOURCES: Mapping[str, type[Resource]] = {
     "apps": Apps,
     "attachments": Attachments,
+    "backtests": Backtests,
     "budgets": Budgets,
     "calls": Calls,
     "deployments": Deployments,

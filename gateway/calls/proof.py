@@ -15,8 +15,11 @@ from audit.decided import Row
 from audit.record import instant
 from gateway.calls.ruling import CannotRebuildError, Version, rebuild, slots_of
 from gateway.proxy.record import decision_written
+from policies.pdp.backtest import Seen, seen_by
 from policies.pdp.decision import Decision
-from policies.pdp.evaluate import EffectivePolicy
+from policies.pdp.evaluate import EffectivePolicy, Layered
+from policies.pdp.language import load_canonical
+from policies.pdp.problem import PolicyError
 from policies.pdp.request import SCHEMAS, Phase
 
 POLICIES_MAX = 256
@@ -58,6 +61,19 @@ class Archive:
             raise found
         return found
 
+    def seen(self, body: Mapping[str, Any]) -> Seen:
+        """Return what was looked for when a record was made; raise CannotRebuildError.
+
+        That takes the texts of its policies alone, unless an older record leaves it to their hash
+        to tell the version of its facts.
+        """
+        schema = body.get("facts_schema") or self.policy_of(body).schema
+        labels = set(body.get("policies", ()))
+        stored = [each for each in self._find(sorted(labels)) if each.label in labels]
+        if len(stored) < len(labels):
+            raise CannotRebuildError("A policy version of that time is not stored here.")
+        return seen_by(map(_alone, stored), schema)
+
     def _built(self, body: Mapping[str, Any]) -> Standing | CannotRebuildError:
         try:
             policy = rebuild(body, self._find(body.get("policies", ())))
@@ -66,6 +82,14 @@ class Archive:
         wanted = body.get("policy_hash")
         schema = next(known for known in SCHEMAS if policy.hash_under(known) == wanted)
         return Standing(policy, schema)
+
+
+def _alone(version: Version) -> EffectivePolicy:
+    try:
+        document = load_canonical(version.canonical.encode())
+        return EffectivePolicy([Layered("tenant", version.name, version.number, document)])
+    except PolicyError as error:
+        raise CannotRebuildError("This version of Gatehouse does not read that text.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gateway.proxy.evidence.writer import Claim
 from gateway.proxy.trail import Decided
 from policies.detectors.finding import Scan
 from policies.pdp.decision import Decision
+from policies.pdp.request import SCHEMA_VERSION
 
 MOST_DIGESTS = 32
 
@@ -148,6 +149,7 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "decision": _decision(judgement.decision),
         "policies": policy.labels,
         "policy_hash": policy.hash,
+        "facts_schema": SCHEMA_VERSION,
         "detectors": tenant.scanner.version,
         "revision": tenant.bundle.revision,
         "digest": _digest(tenant.mac, trail.raw),

@@ -36,12 +36,18 @@ from policies.pdp.document import Document
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
-from policies.selectors import attachments, policies_visible, versions_visible
+from policies.selectors import (
+    attachments,
+    backtests_visible,
+    policies_visible,
+    versions_visible,
+)
 from policies.services import policy_create, policy_publish
 from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
 
 SOURCE_MAX = 200_000
+BACKTESTS_SHOWN = 5
 STARTER = """\
 policy: {name}
 description: What this policy is for.
@@ -126,6 +132,8 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "versions": listed(request, versions_visible(actor, policy)),
         "attachments": listed(request, _attachments(actor, policy), "held"),
         "may_publish": _may_publish(actor, policy),
+        "may_backtest": tenants_where(actor, "backtest.create") != frozenset(),
+        "backtests": backtests_visible(actor).filter(policy=policy.name)[:BACKTESTS_SHOWN],
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
     }

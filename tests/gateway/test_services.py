@@ -25,6 +25,7 @@ from gateway import bundle
 from gateway.envelope import key_pepper
 from gateway.jobs.run import run
 from gateway.models import Deployment
+from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
 from gateway.services.jobs import job_create
 from gateway.services.prices import price_set
@@ -41,6 +42,7 @@ from policies.services import (
     policy_create,
     policy_publish,
 )
+from policies.substitution import Place
 from tenants.models import Role, User
 from tenants.permissions import ACTIONS
 from tenants.services.apps import app_create, app_suspend
@@ -210,6 +212,8 @@ CASES = {
     "app_resume": lambda: {"app": suspended_app()},
     "app_suspend": lambda: {"app": app()},
     "app_update": lambda: {"app": app(), "tier": "gold"},
+    "backtest_cancel": lambda: {"backtest": backtest()},
+    "backtest_create": lambda: {"tenant": tenant(), "wanted": draft()},
     "budget_create": lambda: {
         "tenant": tenant(),
         "name": "b",
@@ -293,6 +297,16 @@ def application():
 
 def job():
     return job_create(actor=OPERATOR, tenant=tenant(), kind="rollup", terms=ONE_DAY)
+
+
+def draft():
+    until = timezone.now()
+    place = Place("tenant")
+    return BacktestWanted("policy: draft\n", until - datetime.timedelta(1), until, place)
+
+
+def backtest():
+    return backtest_create(actor=OPERATOR, tenant=tenant(), wanted=draft(), send=False)
 
 
 def ready():

@@ -1,14 +1,15 @@
-"""`manage.py policy ...`: policies as files, without a server, for editors and CI."""
+"""`manage.py policy ...`: policies as files, for editors and CI; only `simulate` needs a server."""
 
 import json as jsons
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway.management import simulating
 from gateway.management.output import document as one_line
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.scanner import DetectorConfig, Scanner
@@ -52,6 +53,9 @@ class Command(BaseCommand):
             command = subcommands.add_parser(name, help=said)
             command.add_argument("files", type=Path, nargs="+", metavar="FILE")
             command.add_argument("--json", action="store_true", help="print one JSON document")
+        simulating.add_arguments(
+            subcommands.add_parser("simulate", help="say whom a policy would have affected")
+        )
         subcommands.add_parser("schema", help="print the JSON Schema of a policy")
         subcommands.add_parser("reference", help="print the reference of the language")
 
@@ -62,6 +66,9 @@ class Command(BaseCommand):
         if subcommand == "reference":
             self.stdout.write(reference(), ending="")
             return
+        if subcommand == "simulate":
+            self._simulate(options)
+            return
         kinds = known_kinds()
         done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
         if options["json"]:
@@ -71,6 +78,18 @@ class Command(BaseCommand):
         if not _all(done):
             bad = sum(not one.ok for one in done)
             raise CommandError(f"{bad} of {len(done)} files are not good")
+
+    def _simulate(self, options: dict[str, Any]) -> None:
+        checked = _checked(options["file"], known_kinds(), test=False)
+        if checked.document is None:
+            raise CommandError(
+                "\n".join(_located(checked.path, cast("PolicyError", checked.error)))
+            )
+        try:
+            found = simulating.simulate(checked.document, options)
+        except PolicyError as error:
+            raise CommandError(f"the policy does not fit what holds: {error}") from None
+        self.stdout.write(one_line(found) if options["json"] else simulating.text(found))
 
     def _print(self, done: Iterable[Checked]) -> None:
         for one in done:

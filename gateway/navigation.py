@@ -91,7 +91,7 @@ PLACES = (
         "Control",
         "policy.read",
         "policy",
-        "create publish diff version attach detach backtest backtested backtest_cancel",
+        "create publish diff version attach detach backtest backtested backtest_cancel sample",
     ),
     Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
     Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),

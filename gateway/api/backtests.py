@@ -22,6 +22,7 @@ from policies.substitution import Place
 from tenants.api.belonging import OfTenant, TenantFilters
 
 Shown = serializers.Serializer[Any]
+PLACED = [(name, name) for name in LAYERS]
 
 
 class ChangesShown(Shown):
@@ -133,7 +134,7 @@ class BacktestCreate(Change):
 
     tenant = Identity()
     source = Text(max_length=BYTES_MAX)  # type: ignore[assignment]  # a field's attribute as well
-    layer = Choice([(name, name) for name in LAYERS], required=False, allow_null=True)
+    layer = Choice(PLACED, required=False, allow_null=True)
     app = Identity(required=False, allow_null=True)
     since = Recorded()
     until = Recorded()

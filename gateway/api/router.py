@@ -19,6 +19,7 @@ from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
+from gateway.api.samples import Samples
 from gateway.rest.once import once
 from policies.api import Attachments, Policies
 from tenants.api.budgets import Budgets
@@ -47,6 +48,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "prices": Prices,
     "providers": Providers,
     "routes": Routes,
+    "samples": Samples,
     "tenants": Tenants,
     "usage": Usage,
 }

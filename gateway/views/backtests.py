@@ -92,7 +92,7 @@ def create(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpResp
         title=f"Back-test {policy.name}",
         submit="Start the back-test",
         back=reverse("policy", args=[policy.id]),
-        crumbs=_crumbs(policy),
+        crumbs=crumbs(policy),
         lead="Judges recorded calls again, by their facts, under this text and under what holds."
         " It publishes nothing.",
     )
@@ -117,7 +117,7 @@ def show(request: HttpRequest, actor: Actor, backtest_id: uuid.UUID) -> HttpResp
     found = or_404(backtests_visible(actor).filter(pk=backtest_id).first())
     is_live = found.state == Backtest.State.PENDING
     content = {
-        "crumbs": _crumbs(policies_visible(actor).filter(name=found.policy).first()),
+        "crumbs": crumbs(policies_visible(actor).filter(name=found.policy).first()),
         "backtest": found,
         "words": f"Calls of {found.tenant.name} from {found.since:%Y-%m-%d %H:%M} to"
         f" {found.until:%Y-%m-%d %H:%M} UTC.",
@@ -193,8 +193,9 @@ def _wanted(asked: Mapping[str, Any], tenant: Tenant) -> BacktestWanted:
     )
 
 
-def _crumbs(policy: Policy | None) -> list[Crumb]:
-    crumbs = [Crumb("Policies", reverse("policies"))]
+def crumbs(policy: Policy | None) -> list[Crumb]:
+    """Return the way to what is done with a policy."""
+    way = [Crumb("Policies", reverse("policies"))]
     if policy is None:
-        return crumbs
-    return [*crumbs, Crumb(policy.name, reverse("policy", args=[policy.id]))]
+        return way
+    return [*way, Crumb(policy.name, reverse("policy", args=[policy.id]))]

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -32,6 +33,12 @@ BLOCKED = """
 SELECT 1 FROM pg_stat_activity
 WHERE wait_event_type = 'Lock' AND application_name = 'gatehouse-decided'
 """
+
+
+def is_blocked():
+    with connection.cursor() as cursor:
+        cursor.execute(BLOCKED)
+        return cursor.fetchone()
 
 
 @pytest.fixture
@@ -142,7 +149,7 @@ def test_a_back_test_whose_worker_is_killed_is_begun_again(past):
                 lambda: tend_jobs() or Job.objects.filter(pk=asked.job_id, attempts=1).exists(),
                 PATIENCE_S,
             )
-            eventually(lambda: other.execute(BLOCKED).fetchone(), PATIENCE_S)
+            eventually(is_blocked, PATIENCE_S)
             first.kill()
     Job.objects.filter(pk=asked.job_id).update(lease_until=Now())
     with Worker():

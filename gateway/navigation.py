@@ -52,9 +52,9 @@ class Group:
 
 
 PLACES = (
-    Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview"),
+    Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview", "notices"),
     Place("usage", "Usage and cost", "usage", "Traffic", "usage.read", "usage", "table"),
-    Place("calls", "Calls", "calls", "Traffic", "record.read", "call"),
+    Place("calls", "Calls", "calls", "Traffic", "record.read", "call", "mark"),
     Place(
         "keys",
         "Keys",

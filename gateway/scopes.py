@@ -10,6 +10,7 @@ _READ_AND_WRITTEN = {
     "apps": "the apps of tenants",
     "backtests": "what policies would have changed for recorded calls",
     "budgets": "budgets",
+    "calls": "the records of calls, and the marks on them",
     "exports": "exports of evidence",
     "jobs": "the work that outlives a request",
     "keys": "virtual keys, without their secrets",
@@ -23,7 +24,6 @@ _READ_AND_WRITTEN = {
     "tenants": "tenants",
 }
 _READ_ONLY = {
-    "calls": "the records of calls",
     "events": "the events of changes",
     "usage": "what was used, and what it cost",
 }

@@ -63,6 +63,7 @@ _EVIDENCE = frozenset(
         "export.create",
         "export.download",
         "export.read",
+        "mark.create",
         "record.read",
     }
 )

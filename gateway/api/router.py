@@ -19,6 +19,7 @@ from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
+from gateway.api.rules import Rules
 from gateway.api.samples import Samples
 from gateway.rest.once import once
 from policies.api import Attachments, Policies
@@ -48,6 +49,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "prices": Prices,
     "providers": Providers,
     "routes": Routes,
+    "rules": Rules,
     "samples": Samples,
     "tenants": Tenants,
     "usage": Usage,

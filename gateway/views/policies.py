@@ -1,5 +1,6 @@
 """Policies: their versions, what differs between them, where they hold, and publishing one."""
 
+import datetime
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
+from audit.rule_hits import RuleFigures, rule_figures
 from gateway import diff
 from gateway.access import MayNotError, requires
 from gateway.pages import (
@@ -45,9 +48,11 @@ from policies.selectors import (
 from policies.services import policy_create, policy_publish
 from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
+from tenants.selectors import tenants_visible
 
 SOURCE_MAX = 200_000
 BACKTESTS_SHOWN = 5
+RULE_DAYS = 30
 STARTER = """\
 policy: {name}
 description: What this policy is for.
@@ -134,6 +139,8 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "may_publish": _may_publish(actor, policy),
         "may_backtest": tenants_where(actor, "backtest.create") != frozenset(),
         "backtests": backtests_visible(actor).filter(policy=policy.name)[:BACKTESTS_SHOWN],
+        "rules": _figures(request, actor, policy),
+        "rule_days": RULE_DAYS,
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
     }
@@ -220,6 +227,16 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
             messages.success(request, f"Version {new.number} of {policy.name} is active.")
             return redirect(_address(policy))
     return _publish_page(request, policy, form, problems)
+
+
+def _figures(request: HttpRequest, actor: Actor, policy: Policy) -> list[RuleFigures]:
+    """Return how the policy's rules did lately, in the calls of tenants that the actor may see."""
+    until, ids = timezone.now(), tenants_where(actor, "policy.read")
+    seen = list(tenants_visible(actor))
+    request.tenants_seen = seen  # type: ignore[attr-defined]  # the frame lists the same
+    tenants = [each.pk for each in seen if ids is None or str(each.pk) in ids]
+    since = until - datetime.timedelta(days=RULE_DAYS)
+    return rule_figures(tenants, since, until, policy.name)
 
 
 def _publish_page(

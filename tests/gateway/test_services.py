@@ -28,6 +28,7 @@ from gateway.models import Deployment
 from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
 from gateway.services.jobs import job_create
+from gateway.services.marks import MarkWanted
 from gateway.services.prices import price_set
 from gateway.services.providers import (
     credential_set,
@@ -57,6 +58,7 @@ from tenants.services.tenants import (
     tenant_create,
     tenant_suspend,
 )
+from tests.gateway.call_records import World
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -233,6 +235,7 @@ CASES = {
     "export_download": lambda: {"export": ready(), "part": "manifest.json"},
     "job_cancel": lambda: {"job": job()},
     "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
+    "mark_create": lambda: {**marked()},
     "membership_grant": lambda: {"tenant": tenant(), "user": user(), "role": Role.ANALYST},
     "membership_revoke": lambda: {"membership": membership()},
     "oauth_application_create": lambda: {
@@ -297,6 +300,14 @@ def application():
 
 def job():
     return job_create(actor=OPERATOR, tenant=tenant(), kind="rollup", terms=ONE_DAY)
+
+
+def marked():
+    world = World(unique)
+    records = world.call().with_cards().refused().rows
+    subject = f"{world.layered[1].name}/no-cards"
+    wanted = MarkWanted("rule", subject, "false_positive")
+    return {"tenant": world.tenant, "records": records, "wanted": wanted}
 
 
 def draft():

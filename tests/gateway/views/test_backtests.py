@@ -76,9 +76,7 @@ def test_pages_ask_little_of_the_database(past, author):
     made = Backtest.objects.get(tenant=past.tenant)
     run(made.job_id, "test")
     for address in (f"/backtests/{made.pk}", f"/policies/{past.house.id}"):
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             assert author.get(address).status_code == 200
         assert len(queries) <= 12, address
 

@@ -35,7 +35,7 @@ class ChangesShown(Shown):
     same = serializers.IntegerField()
 
 
-class GroupShown(ChangesShown):
+class BacktestGroupShown(ChangesShown):
     """The calls of one app, key or model, or those that one rule makes a difference for."""
 
     name = serializers.CharField()
@@ -86,10 +86,10 @@ class ResultShown(Shown):
     changes = ChangesShown()
     refused_anyway = serializers.IntegerField()
     cost_micros = serializers.DictField(child=serializers.IntegerField())
-    by_app = GroupShown(many=True)
-    by_key = GroupShown(many=True)
-    by_model = GroupShown(many=True)
-    by_rule = GroupShown(many=True)
+    by_app = BacktestGroupShown(many=True)
+    by_key = BacktestGroupShown(many=True)
+    by_model = BacktestGroupShown(many=True)
+    by_rule = BacktestGroupShown(many=True)
     examples = ExamplesShown()
     path_dependent = serializers.ListField(child=serializers.CharField())
     before = serializers.ListField(child=serializers.CharField())

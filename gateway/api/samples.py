@@ -24,7 +24,7 @@ from tenants.api.belonging import Naming
 Shown = serializers.Serializer[Any]
 
 
-class RuleShown(Shown):
+class SampleRuleShown(Shown):
     """What became of one rule."""
 
     rule = serializers.CharField()
@@ -40,7 +40,7 @@ class SampleShown(Shown):
     change = serializers.CharField()
     before = serializers.DictField()
     after = serializers.DictField()
-    rules = RuleShown(many=True)
+    rules = SampleRuleShown(many=True)
 
 
 class SampleCreate(Body):

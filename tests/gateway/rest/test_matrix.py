@@ -21,7 +21,7 @@ from gateway.access import permission_of
 from gateway.api.router import RESOURCES, Router
 from gateway.models import Deployment, Job, OAuthApplication, Price, Provider, Route
 from gateway.scopes import SCOPES
-from policies.models import Attachment
+from policies.models import Attachment, Backtest
 from tenants.api.belonging import OfTenant
 from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
 from tenants.permissions import ACTIONS, MATRIX
@@ -113,6 +113,16 @@ class Acme:
         self.objects = {
             "apps": app,
             "attachments": Attachment.objects.get(policy=policy),
+            "backtests": Backtest.objects.create(
+                tenant=tenant,
+                policy="draft",
+                source="policy: draft",
+                hash="0" * 64,
+                since=JANUARY.since,
+                until=JANUARY.until,
+                owner="ann",
+                job_id=uuid.uuid4(),
+            ),
             "budgets": Budget.objects.create(
                 tenant=tenant, name="month", limit_micros=5, currency="USD", window="month"
             ),
@@ -139,6 +149,8 @@ class Acme:
             ),
             "providers": provider,
             "routes": route,
+            "rules": tenant,
+            "samples": tenant,
             "tenants": tenant,
             "usage": tenant,
         }

@@ -170,7 +170,7 @@ def test_facts_of_the_target_are_approximate_where_a_route_differs():
     assert Comparison(both, both).path_dependent == ()
 
 
-def test_facts_of_money_and_rates_are_flagged():
+def test_case_25_facts_of_money_and_rates_are_flagged():
     document = parse_document("\n".join(["policy: draft", "rules:", MAIL]))
     (rule,) = document.rules
     use = rule.when.operands[0]

@@ -111,7 +111,6 @@ class BacktestShown(serializers.ModelSerializer[Backtest]):
             "policy",
             "layer",
             "app_id",
-            "hash",
             "since",
             "until",
             "owner",

@@ -122,3 +122,100 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"export {self.id} of {self.tenant}"
+
+
+class Mark(models.Model):
+    """What a reader of a call says of a rule that matched in it, or of a kind that was found.
+
+    `subject` is "policy/rule", or a kind's name. Whoever marks it again changes what it says.
+    """
+
+    class On(models.TextChoices):
+        RULE = "rule"
+        KIND = "kind"
+
+    class Verdict(models.TextChoices):
+        FALSE_POSITIVE = "false_positive"
+        CORRECT = "correct"
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    tenant = models.CharField(max_length=63)
+    call_id = models.UUIDField()
+    arrived_at = models.DateTimeField()
+    on = models.CharField(max_length=4, choices=On.choices)
+    subject = models.CharField(max_length=130)
+    verdict = models.CharField(max_length=14, choices=Verdict.choices)
+    author = models.CharField(max_length=200)
+    marked_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["call_id", "on", "subject"], name="marked_once"),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant_id", "on", "arrived_at"], name="mark_of_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} in {self.call_id}"
+
+
+class RuleHits(models.Model):
+    """In how many calls that arrived in an hour (UTC) a rule matched; written by rule_hits.py.
+
+    `rule` is "policy/rule", `mode` whether it was enforced; the row without a rule counts all calls
+    that were decided. `denied`: those that it refused or whose answer it withheld. `decide_us` is
+    the time that `timed` of them took to be judged, by all rules together.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    start = models.DateTimeField()
+    tenant_id = models.UUIDField()
+    rule = models.CharField(max_length=130, blank=True)
+    mode = models.CharField(max_length=7, blank=True)
+    calls = models.BigIntegerField()
+    denied = models.BigIntegerField()
+    decide_us = models.BigIntegerField()
+    timed = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "start", "rule", "mode"], name="rule_hits_once"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["start"], name="rule_hits_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.start}: {self.calls} calls"
+
+
+class Notice(models.Model):
+    """That a rule behaves otherwise than it did: open until it does not any more."""
+
+    class Kind(models.TextChoices):
+        JUMP = "jump"
+        SILENCE = "silence"
+        NEVER = "never"
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    tenant = models.CharField(max_length=63)
+    rule = models.CharField(max_length=130)
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    said = models.CharField(max_length=300)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "rule", "kind"],
+                condition=Q(closed_at=None),
+                name="notice_open_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.rule}"

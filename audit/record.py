@@ -10,7 +10,8 @@ A record's body holds facts, the decision and figures, never text of a prompt or
 refused, admitted  source, user, conversation, stream, endpoint, app, key_name, facts {name: value,
                    only those that differ from their default}, decision {effect, code, determining,
                    matched, shadow, exemptions, obligations, risk}, policies [name@version],
-                   policy_hash, detectors (version), failed (detectors that could not finish),
+                   policy_hash, facts_schema (the version of the facts; absent in older records),
+                   detectors (version), failed (detectors that could not finish),
                    exempting (what each exemption that could hold says: the instant by which they
                    are judged is the call's), rollout (where a candidate version stands beside the
                    active one: its name, percent, active and candidate (hashes), served, change,

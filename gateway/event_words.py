@@ -5,6 +5,7 @@ DONE = {
     "call.explain": "read why the call was decided so",
     "export.download": "read a file of the export",
     "export.expire": "deleted the files, whose time was over",
+    "notice.open": "noticed that a rule behaves otherwise than it did",
     "oauth_consent.give": "allowed it to act for them",
     "oauth_consent.refuse": "did not allow it to act for them",
     "oauth_token.issue": "was issued a token",

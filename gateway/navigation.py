@@ -52,9 +52,9 @@ class Group:
 
 
 PLACES = (
-    Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview"),
+    Place("overview", "Overview", "overview", "Traffic", "usage.read", "overview", "notices"),
     Place("usage", "Usage and cost", "usage", "Traffic", "usage.read", "usage", "table"),
-    Place("calls", "Calls", "calls", "Traffic", "record.read", "call"),
+    Place("calls", "Calls", "calls", "Traffic", "record.read", "call", "mark"),
     Place(
         "keys",
         "Keys",
@@ -100,7 +100,8 @@ PLACES = (
         "policy.read",
         "policy",
         "create publish diff version attach detach draft begin judge discard ask release emergency "
-        "activate schedule try unschedule rollout widen stop promote reviews review",
+        "activate schedule try unschedule rollout widen stop promote reviews review "
+        "backtest backtested backtest_cancel sample",
     ),
     Place(
         "exemptions",

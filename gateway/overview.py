@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from audit.causes import Causes, causes
+from audit.models import Notice
 from gateway.burning import runs_out
 from gateway.calls.wording import duration, rounded
 from gateway.charts import spark
@@ -90,6 +91,14 @@ def expiring(of: Reach, now: datetime.datetime) -> QuerySet[VirtualKey]:
         expires_at__lte=now + EXPIRES_WITHIN,
     )
     return keys.select_related("app").order_by("expires_at")[:SHOWN]
+
+
+def notices(of: Reach) -> list[Notice]:
+    """Return the rules that behave otherwise than they did, newest first."""
+    ids = tenants_where(of.actor, "policy.read")
+    readable = [tenant for tenant in of.tenant_ids if ids is None or tenant in ids]
+    found = Notice.objects.filter(tenant_id__in=readable, closed_at=None)
+    return list(found.order_by("-opened_at", "-id")[:SHOWN])
 
 
 def last_change(of: Reach) -> PolicyVersion | None:

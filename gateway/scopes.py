@@ -8,9 +8,11 @@ from types import MappingProxyType
 
 _READ_AND_WRITTEN = {
     "apps": "the apps of tenants",
+    "backtests": "what policies would have changed for recorded calls",
     "budgets": "budgets",
     "drafts": "texts of policies that are being worked on",
     "exemptions": "exemptions from rules",
+    "calls": "the records of calls, and the marks on them",
     "exports": "exports of evidence",
     "jobs": "the work that outlives a request",
     "keys": "virtual keys, without their secrets",
@@ -29,7 +31,6 @@ _READ_AND_WRITTEN = {
     "tenants": "tenants",
 }
 _READ_ONLY = {
-    "calls": "the records of calls",
     "events": "the events of changes",
     "usage": "what was used, and what it cost",
 }

@@ -191,10 +191,18 @@ def call_visible(actor: Actor, call_id: UUID) -> list[Record]:
 
 def versions_recorded(records: Collection[Record]) -> list[PolicyVersion]:
     """Return the policy versions that records name: who may read those may read these."""
+    return versions_named(
+        {label for record in records for label in record.body.get("policies", ())}
+    )
+
+
+def versions_named(labels: Iterable[str]) -> list[PolicyVersion]:
+    """Return the policy versions that are named so, as "name@number"."""
     named = Q()
-    for label in {label for record in records for label in record.body.get("policies", ())}:
+    for label in labels:
         name, _, number = label.rpartition("@")
-        named |= Q(policy__name=name, number=int(number))
+        if number.isdecimal():
+            named |= Q(policy__name=name, number=int(number))
     if not named:
         return []
     return list(PolicyVersion.objects.filter(named).select_related("policy"))

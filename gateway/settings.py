@@ -269,6 +269,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "watch_rules": {"task": "gateway.watch_rules", "schedule": 600.0, "options": {"expires": 600}},
     "prune_jobs": {"task": "gateway.prune_jobs", "schedule": 3600.0},
     "turn_epochs": {"task": "gateway.turn_epochs", "schedule": 24 * 3600.0},
     "forget_tokens": {"task": "gateway.forget_tokens", "schedule": 3600.0},

@@ -17,8 +17,10 @@ from django.utils import timezone
 from oauth2_provider.models import clear_expired
 
 from audit.actor import task as task_actor
+from audit.rule_hits import hits_roll
 from audit.services import partitions_create
 from gateway.circuits import look_after
+from gateway.jobs.backtest import backtests_prune
 from gateway.jobs.queue import send
 from gateway.jobs.run import run
 from gateway.jobs.upkeep import jobs_prune, jobs_settle, jobs_waiting
@@ -27,6 +29,7 @@ from gateway.publish import RENEW_AFTER, publish
 from gateway.selectors import tenants_behind
 from gateway.services.exports import exports_expire
 from gateway.services.prices import price_book_refresh
+from gateway.watching import watch
 from policies.models import Schedule
 from policies.services.schedules import schedule_perform
 from tenants.holds import epochs_turn, holds_prune
@@ -135,8 +138,9 @@ def tend_jobs() -> None:
 
 @shared_task(name="gateway.prune_jobs")
 def prune_jobs() -> None:
-    """Delete jobs that ended long ago, and the files of exports whose time is over."""
+    """Delete jobs that ended and back-tests of long ago, and files of exports that are over."""
     jobs_prune(timezone.now())
+    backtests_prune(timezone.now())
     exports_expire(timezone.now())
 
 
@@ -157,6 +161,18 @@ def look_after_providers() -> None:
         away = look_after(timezone.now()) if mine else []
         if away:
             log.warning("providers_away", extra={"providers": away})
+
+
+@shared_task(name="gateway.watch_rules")
+def watch_rules() -> None:
+    """Count how often rules matched, and notice those that behave otherwise than they did."""
+    with alone("gateway.watch_rules") as mine:
+        if mine:
+            now = timezone.now()
+            hits_roll(now)
+            opened = watch(now)
+            if opened:
+                log.warning("rules_unusual", extra={"notices": opened})
 
 
 @contextmanager

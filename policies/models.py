@@ -4,7 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from policies.lifecycle import (
     Activation,
@@ -95,3 +95,50 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.policy_id} on {self.app_id or self.tenant_id or 'platform'}"
+
+
+class Backtest(models.Model):
+    """A text judged against a tenant's recorded calls, from `since` on and before `until`.
+
+    `layer` is where it would hold (empty: in place of the policy of its name), `app_id` for which
+    app. `job_id` is the work that judges; `result` is described in pdp/tally.py.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        READY = "ready"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+    policy = models.CharField(max_length=63)
+    layer = models.CharField(max_length=8, blank=True, default="")
+    app_id = models.UUIDField(null=True, blank=True)
+    source = models.TextField()
+    hash = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    owner = models.CharField(max_length=200)
+    job_id = models.UUIDField()
+    state = models.CharField(max_length=7, choices=State.choices, default=State.PENDING)
+    error = models.TextField(blank=True, default="")
+    result = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(state="ready", result__isnull=False, ready_at__isnull=False)
+                | (~Q(state="ready") & Q(result=None, ready_at=None)),
+                name="backtest_ready_has_its_result",
+            ),
+            models.CheckConstraint(condition=Q(since__lt=F("until")), name="backtest_in_order"),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant", "policy", "-created_at"], name="backtest_of_policy"),
+            models.Index(fields=["job_id"], name="backtest_of_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"back-test of {self.policy}"

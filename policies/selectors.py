@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audit.actor import Actor
-from policies.models import Attachment, Exemption, Policy, PolicyVersion, Rollout
+from policies.models import Attachment, Backtest, Exemption, Policy, PolicyVersion, Rollout
 from policies.pdp.decision import Layer
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.exemption import Exemption as Exempting
@@ -177,3 +177,10 @@ def exemptions_for(tenant: Tenant, held: Attached, now: datetime) -> list[Exempt
         if rules:
             found.append(Exempting(name, rules, int(row.expires_at.timestamp()), apps, keys))
     return found
+
+
+def backtests_visible(actor: Actor) -> QuerySet[Backtest]:
+    """Return the back-tests of the tenants whose back-tests the actor may read, newest first."""
+    found = Backtest.objects.select_related("tenant").order_by("-created_at")
+    ids = tenants_where(actor, "backtest.read")
+    return found if ids is None else found.filter(tenant_id__in=ids)

@@ -69,12 +69,14 @@ _EVIDENCE = frozenset(
         "export.create",
         "export.download",
         "export.read",
+        "mark.create",
         "record.read",
     }
 )
 _JOBS = frozenset({"job.cancel", "job.create", "job.read"})
 _KEYS = frozenset({"virtual_key.issue", "virtual_key.revoke", "virtual_key.rotate"})
-_POLICY_DRAFTS = frozenset(
+_BACKTESTS = frozenset({"backtest.cancel", "backtest.create", "backtest.read"})
+_POLICY_DRAFTS = _BACKTESTS | frozenset(
     {
         "draft.create",
         "draft.discard",
@@ -153,10 +155,12 @@ MATRIX: Mapping[str, frozenset[str]] = MappingProxyType(
         Role.OWNER: _ADMINISTRATION | _OWNERSHIP,
         Role.ADMIN: _ADMINISTRATION,
         Role.POLICY_AUTHOR: frozenset({"tenant.read", "app.read", "policy.read"}) | _POLICY_DRAFTS,
-        Role.APPROVER: frozenset({"tenant.read", "app.read", "policy.read"}) | _POLICY_RELEASES,
+        Role.APPROVER: frozenset({"tenant.read", "app.read", "policy.read"})
+        | _POLICY_RELEASES
+        | _BACKTESTS,
         Role.KEY_MANAGER: frozenset({"tenant.read", "app.read", "virtual_key.read"}) | _KEYS,
         Role.ANALYST: frozenset({"tenant.read", "app.read", "budget.read", "usage.read"}),
-        Role.AUDITOR: _READS | _EVIDENCE | {"job.read"},
+        Role.AUDITOR: _READS | _EVIDENCE | {"job.read", "backtest.read"},
         Role.APP_DEVELOPER: frozenset(
             {"tenant.read", "app.read", "budget.read", "rate_limit.read", "virtual_key.read"}
         ),

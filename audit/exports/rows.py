@@ -1,6 +1,5 @@
 """The rows of an export, in one snapshot, from day to day, never many in memory at once."""
 
-import datetime
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -9,22 +8,16 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from audit.decided import DAYS, first_id, utc_day
 from audit.exports.wanted import ExportWanted
 from audit.outcome import LAST_WORD, WITHHELD, outcome
-from audit.record import call_id
 
 FETCH = 2000
-_NO_NOISE = bytes(10)
 
 _COUNT_RECORDS = """
 SELECT count(*) FROM audit_record
 WHERE tenant_id = %(tenant)s AND day BETWEEN %(first)s AND %(last)s
   AND call_id >= %(low)s AND call_id < %(high)s
-"""
-_DAYS = """
-SELECT to_date(right(part.relname, 8), 'YYYYMMDD')
-FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
-WHERE inhparent = 'audit_record'::regclass ORDER BY 1
 """
 _RECORDS = """
 SELECT {of_call}row_to_json(line)::text
@@ -80,8 +73,8 @@ class Rows:
         self._connection, self._wanted = connection, wanted
         self._values: dict[str, Any] = {
             "tenant": tenant_id, "since": wanted.since, "until": wanted.until,
-            "first": _day(wanted.since), "last": _day(wanted.until),
-            "low": _first_id(wanted.since), "high": _first_id(wanted.until),
+            "first": utc_day(wanted.since), "last": utc_day(wanted.until),
+            "low": first_id(wanted.since), "high": first_id(wanted.until),
             "apps": list(wanted.apps) or None, "model": wanted.model,
             "actions": list(wanted.actions) or None, "actor": wanted.actor,
             "object": wanted.object, "rule": wanted.rule, "redaction": wanted.redaction,
@@ -110,7 +103,7 @@ class Rows:
         )
         statement = _RECORDS.format(of_call=of_call if wanted.asks_of_calls else "")
         first, last = self._values["first"], self._values["last"]
-        for (day,) in self._connection.execute(_DAYS).fetchall():
+        for (day,) in self._connection.execute(DAYS).fetchall():
             if not first <= day <= last:
                 continue
             batches = self._batches(statement, self._values | {"day": day})
@@ -149,12 +142,3 @@ class Rows:
             cursor.execute(statement, values)
             while batch := cursor.fetchmany(FETCH):
                 yield batch
-
-
-def _first_id(instant: datetime.datetime) -> uuid.UUID:
-    at_ms = -(-int(instant.timestamp() * 1_000_000) // 1000)
-    return uuid.UUID(int=call_id(at_ms, _NO_NOISE).int >> 80 << 80)
-
-
-def _day(instant: datetime.datetime) -> datetime.date:
-    return instant.astimezone(datetime.UTC).date()

@@ -12,10 +12,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.models import Record
+from audit.models import Mark, Record
 from audit.outcome import OUTCOMES
 from audit.rest import pages
 from audit.rest.access import Access
+from audit.rest.fields import Change, Choice, Text
 from audit.rest.filters import Filters, Since, Uuid, Word, one_of
 from audit.rest.problems import Problem
 from audit.rest.resource import Resource
@@ -24,6 +25,7 @@ from gateway import selectors
 from gateway.calls.explanation import explain
 from gateway.calls.story import read
 from gateway.services.calls import call_explain
+from gateway.services.marks import MarkWanted, mark_create, subjects
 
 Shown = serializers.Serializer[Any]
 
@@ -165,6 +167,31 @@ class ExplanationShown(Shown):
     obligations = serializers.ListField(child=serializers.CharField())
 
 
+class MarkShown(serializers.ModelSerializer[Mark]):
+    """What a reader says of a rule that matched in a call, or of a kind found in it."""
+
+    class Meta:
+        model = Mark
+        fields = ("on", "subject", "verdict", "author", "marked_at")
+        read_only_fields = fields
+
+
+class MarksShown(Shown):
+    """The marks on a call, by subject, and what else could be marked."""
+
+    results = MarkShown(many=True)
+    rules = serializers.ListField(child=serializers.CharField())
+    kinds = serializers.ListField(child=serializers.CharField())
+
+
+class MarkCreate(Change):
+    """What is marked: a `rule` as "policy/rule", or a `kind`; and whether it was right."""
+
+    on = Choice(Mark.On.choices)
+    subject = Text(max_length=130)
+    verdict = Choice(Mark.Verdict.choices)
+
+
 class CallFilters(Filters):
     """Calls by tenant, app, model, outcome, time, and why they were refused or redacted.
 
@@ -187,11 +214,17 @@ class Calls(Resource):
     model = Record
     serializer_class = CallShown
     filterset_class = CallFilters
-    answers: ClassVar[Any] = {"explain": ExplanationShown}
+    answers: ClassVar[Any] = {
+        "explain": ExplanationShown, "marks": MarksShown, "mark": MarkShown,
+    }  # fmt: skip
+    bodies = {"mark": MarkCreate}
+    makes = frozenset({"mark"})
     access = {
         "list": Access("record.read", "calls:read"),
         "retrieve": Access("record.read", "calls:read"),
         "explain": Access("record.read", "calls:read"),
+        "marks": Access("record.read", "calls:read"),
+        "mark": Access("mark.create", "calls:write"),
     }
 
     def list(self, request: Request) -> Response:
@@ -224,6 +257,34 @@ class Calls(Resource):
             (tenant,) = [each for each in tenants if each.id == explanation.call.tenant_id]
             call_explain(actor=self.actor, tenant=tenant, call_id=explanation.call.id)
         return Response(ExplanationShown(explanation).data)
+
+    @action(detail=True, methods=["get"])
+    def marks(self, _request: Request, **address: str) -> Response:
+        """List what readers say of a call's rules and findings, and what they could."""
+        records = self._records(address)
+        can_be, found = subjects(records), Mark.objects.filter(call_id=records[0].call_id)
+        told = {
+            "results": found.order_by("on", "subject"),
+            "rules": can_be[Mark.On.RULE],
+            "kinds": can_be[Mark.On.KIND],
+        }
+        return Response(MarksShown(told).data)
+
+    @marks.mapping.post
+    def mark(self, _request: Request, **address: str) -> Response:
+        """Mark a rule that matched in a call, or a kind found in it, as wrong or right."""
+        records, given = self._records(address), self.given()
+        tenants = selectors.call_tenants(self.actor)
+        (tenant,) = [each for each in tenants if each.id == records[0].tenant_id]
+        reason = given.pop("reason", "")
+        made = mark_create(
+            actor=self.actor,
+            tenant=tenant,
+            records=records,
+            wanted=MarkWanted(**given),
+            reason=reason,
+        )
+        return Response(MarkShown(made).data, status=HTTPStatus.CREATED)
 
     def _records(self, address: dict[str, str]) -> Sequence[Record]:
         records = selectors.call_visible(self.actor, UUID(address["pk"]))

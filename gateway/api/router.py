@@ -11,6 +11,7 @@ from audit.rest.resource import Resource
 from gateway.access import ATTRIBUTE, Permission
 from gateway.api.applications import Applications
 from gateway.api.apps import Apps
+from gateway.api.backtests import Backtests
 from gateway.api.cache import Purges
 from gateway.api.calls import Calls
 from gateway.api.exports import Exports
@@ -19,6 +20,8 @@ from gateway.api.keys import Keys
 from gateway.api.prices import Prices
 from gateway.api.providers import Providers
 from gateway.api.routes import Deployments, Routes
+from gateway.api.rules import Rules
+from gateway.api.samples import Samples
 from gateway.api.services import Services
 from gateway.rest.once import once
 from policies.api.attachments import Attachments
@@ -38,6 +41,7 @@ from tenants.api.usage import Usage
 RESOURCES: Mapping[str, type[Resource]] = {
     "apps": Apps,
     "attachments": Attachments,
+    "backtests": Backtests,
     "budgets": Budgets,
     "cache-purges": Purges,
     "calls": Calls,
@@ -61,6 +65,8 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "routes": Routes,
     "schedules": Schedules,
     "services": Services,
+    "rules": Rules,
+    "samples": Samples,
     "tenants": Tenants,
     "usage": Usage,
 }

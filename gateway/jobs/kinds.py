@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gateway.jobs import export, rollup
+from gateway.jobs import backtest, export, rollup
 from gateway.jobs.claim import Claim, Finished
 from gateway.models import Job
 
@@ -25,6 +25,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
+        "backtest": Kind(backtest.work, spoiled=backtest.spoiled),
         "export": Kind(export.work, spoiled=export.spoiled),
         "rollup": Kind(rollup.work, check=rollup.check),
     }

@@ -15,6 +15,7 @@ from gateway.proxy.tenant import LoadedApp, LoadedTenant
 from gateway.proxy.trail import Decided
 from policies.detectors.finding import Leaf, Scan
 from policies.pdp.decision import Decision
+from policies.pdp.request import SCHEMA_VERSION
 from policies.pdp.rollout import Verdict
 
 MOST_DIGESTS = 32
@@ -169,6 +170,7 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "decision": _decision(judgement.decision),
         "policies": policy.labels,
         "policy_hash": policy.hash,
+        "facts_schema": SCHEMA_VERSION,
         "detectors": tenant.scanner.version,
         "revision": tenant.bundle.revision,
         "digest": tenant.digest(trail.raw),
@@ -201,6 +203,11 @@ def _compared(app: LoadedApp, verdict: Verdict) -> dict[str, Any]:
     labels = app.beside.labels if app.beside is not None else ()
     whole = {"name": app.rollout_name, "percent": rollout.percent, "other_policies": labels}
     return whole | verdict.written(rollout.hashes)
+
+
+def decision_written(decision: Decision) -> dict[str, Any]:
+    """Return a decision as records keep it: what has to come out again when it is repeated."""
+    return _decision(decision)
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

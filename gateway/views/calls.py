@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit.actor import Actor
+from audit.models import Mark
 from audit.outcome import OUTCOMES
 from audit.selectors import PAGE, CallsWanted, TooBroadError
 from gateway import selectors
@@ -30,7 +31,7 @@ from gateway.snippets import snippets
 from policies.models import PolicyVersion
 from policies.selectors import policies_visible
 from tenants.models import App, Tenant
-from tenants.permissions import tenants_where
+from tenants.permissions import can, tenants_where
 
 UTC = ZoneInfo("UTC")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -141,6 +142,8 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
     content = {
         "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,
+        "marks": Mark.objects.filter(call_id=call_id).order_by("on", "subject"),
+        "may_mark": bool(tenants) and can(actor, "mark.create", tenants[0]),
         "places": _places(actor, versions),
         "call": explanation.call,
         "tenant": tenants[0] if tenants else None,

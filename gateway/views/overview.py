@@ -33,3 +33,11 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "change": overview.last_change(of),
     }
     return render(request, "gateway/overview.html", content)
+
+
+@requires("usage.read")
+@require_safe
+def notices(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show, as part of the overview, the rules that behave otherwise than they did."""
+    content = {"notices": overview.notices(reach(request, actor))}
+    return render(request, "gateway/_notices_card.html", content)

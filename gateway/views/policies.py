@@ -1,5 +1,6 @@
 """Policies: their versions, what differs between them, where they hold, and publishing one."""
 
+import datetime
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,9 +15,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
+from audit.rule_hits import RuleFigures, rule_figures
 from gateway import diff
 from gateway.access import MayNotError, requires
 from gateway.pages import (
@@ -40,15 +43,23 @@ from policies.pdp.document import Document
 from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
-from policies.selectors import attachments, policies_visible, versions_visible
+from policies.selectors import (
+    attachments,
+    backtests_visible,
+    policies_visible,
+    versions_visible,
+)
 from policies.services.drafts import draft_create
 from policies.services.policies import policy_create, policy_publish
 from policies.templates import templates
 from policies.visible import reviews_visible, rollouts_visible, schedules_visible
 from tenants.models import Tenant
 from tenants.permissions import can, tenants_where
+from tenants.selectors import tenants_visible
 
 SOURCE_MAX = 200_000
+BACKTESTS_SHOWN = 5
+RULE_DAYS = 30
 STARTER = """\
 policy: {name}
 description: What this policy is for.
@@ -146,6 +157,10 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
         "open_reviews": reviews_visible(actor).filter(policy=policy, state=Review.State.OPEN),
         "waiting": _waiting(actor, policy),
         "running": rollouts_visible(actor).filter(policy=policy, state=Rollout.State.RUNNING),
+        "may_backtest": tenants_where(actor, "backtest.create") != frozenset(),
+        "backtests": backtests_visible(actor).filter(policy=policy.name)[:BACKTESTS_SHOWN],
+        "rules": _figures(request, actor, policy),
+        "rule_days": RULE_DAYS,
         "may_attach": policy.active is not None
         and tenants_where(actor, "policy.attach") != frozenset(),
     }
@@ -243,6 +258,16 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
             messages.success(request, f"Version {new.number} of {policy.name} is active.")
             return redirect(_address(policy))
     return _publish_page(request, policy, form, problems)
+
+
+def _figures(request: HttpRequest, actor: Actor, policy: Policy) -> list[RuleFigures]:
+    """Return how the policy's rules did lately, in the calls of tenants that the actor may see."""
+    until, ids = timezone.now(), tenants_where(actor, "policy.read")
+    seen = list(tenants_visible(actor))
+    request.tenants_seen = seen  # type: ignore[attr-defined]  # the frame lists the same
+    tenants = [each.pk for each in seen if ids is None or str(each.pk) in ids]
+    since = until - datetime.timedelta(days=RULE_DAYS)
+    return rule_figures(tenants, since, until, policy.name)
 
 
 def _publish_page(

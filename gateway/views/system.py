@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit.actor import Actor
+from audit.models import Notice
 from gateway.access import requires
 from gateway.circuits import circuits_of
 from gateway.doctor import examine
@@ -22,6 +23,7 @@ from gateway.proxy.store.survey import SurveyError
 from gateway.selectors import deployments_visible
 from gateway.version import VERSION
 
+NOTICES_SHOWN = 50
 KINDS = {"web": "web worker", "worker": "Celery worker", "beat": "Celery beat"}
 PACKAGES = ("celery", "psycopg", "redis", "uvicorn", "presidio-analyzer")
 
@@ -69,6 +71,9 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "workers": _workers(),
         "versions": _versions(),
         "settings": effective(),
+        "notices": Notice.objects.filter(closed_at=None).order_by("-opened_at", "-id")[
+            :NOTICES_SHOWN
+        ],
         "circuits": [one for one in found if one.state != "closed"],
     }
     return render(request, "gateway/system.html", content)

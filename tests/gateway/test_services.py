@@ -25,8 +25,10 @@ from gateway import bundle
 from gateway.envelope import key_pepper
 from gateway.jobs.run import run
 from gateway.models import Deployment
+from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
 from gateway.services.jobs import job_create
+from gateway.services.marks import MarkWanted
 from gateway.services.prices import price_set
 from gateway.services.providers import (
     credential_set,
@@ -45,6 +47,7 @@ from policies.services.policies import policy_create, policy_publish
 from policies.services.reviews import review_request, review_rule_set
 from policies.services.rollouts import rollout_start
 from policies.services.schedules import schedule_create
+from policies.substitution import Place
 from tenants.models import Role, User
 from tenants.permissions import ACTIONS
 from tenants.services.apps import app_create, app_suspend
@@ -59,6 +62,7 @@ from tenants.services.tenants import (
     tenant_create,
     tenant_suspend,
 )
+from tests.gateway.call_records import World
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -270,6 +274,8 @@ CASES = {
     "app_resume": lambda: {"app": suspended_app()},
     "app_suspend": lambda: {"app": app()},
     "app_update": lambda: {"app": app(), "tier": "gold"},
+    "backtest_cancel": lambda: {"backtest": backtest()},
+    "backtest_create": lambda: {"tenant": tenant(), "wanted": text_to_try()},
     "budget_create": lambda: {
         "tenant": tenant(),
         "name": "b",
@@ -295,6 +301,7 @@ CASES = {
     "export_download": lambda: {"export": ready(), "part": "manifest.json"},
     "job_cancel": lambda: {"job": job()},
     "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
+    "mark_create": lambda: {**marked()},
     "membership_grant": lambda: {"tenant": tenant(), "user": user(), "role": Role.ANALYST},
     "membership_revoke": lambda: {"membership": membership()},
     "oauth_application_create": lambda: {
@@ -396,6 +403,24 @@ def sealed_service():
 
 def job():
     return job_create(actor=OPERATOR, tenant=tenant(), kind="rollup", terms=ONE_DAY)
+
+
+def marked():
+    world = World(unique)
+    records = world.call().with_cards().refused().rows
+    subject = f"{world.layered[1].name}/no-cards"
+    wanted = MarkWanted("rule", subject, "false_positive")
+    return {"tenant": world.tenant, "records": records, "wanted": wanted}
+
+
+def text_to_try():
+    until = timezone.now()
+    place = Place("tenant")
+    return BacktestWanted("policy: draft\n", until - datetime.timedelta(1), until, place)
+
+
+def backtest():
+    return backtest_create(actor=OPERATOR, tenant=tenant(), wanted=text_to_try(), send=False)
 
 
 def ready():

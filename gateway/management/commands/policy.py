@@ -1,6 +1,6 @@
-"""`manage.py policy ...`: policies as files, for editors and CI; all but `publish` need no server.
+"""`manage.py policy ...`: policies as files, for editors and CI.
 
-What replays recorded calls under a file (`simulate`) belongs beside `test`.
+Only `simulate`, which asks recorded calls, and `publish` need a server.
 """
 
 import json as jsons
@@ -8,12 +8,13 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.actor import command as command_actor
+from gateway.management import simulating
 from gateway.management.output import document as one_line
 from gateway.management.output import refused
 from gateway.management.policy_findings import Said, say
@@ -74,19 +75,25 @@ class Command(BaseCommand):
         command.add_argument("--platform", action="store_true", help="to the whole installation")
         command.add_argument("--reason", default="", help="kept in the audit trail")
         command.add_argument("--json", action="store_true", help="print one JSON document")
+        simulating.add_arguments(
+            subcommands.add_parser("simulate", help="say whom a policy would have affected")
+        )
         subcommands.add_parser("schema", help="print the JSON Schema of a policy")
         subcommands.add_parser("reference", help="print the reference of the language")
 
     def handle(self, *_args: Any, subcommand: str, **options: Any) -> None:
         if subcommand == "schema":
             self.stdout.write(jsons.dumps(policy_schema(), indent=2, ensure_ascii=False))
-            return
-        if subcommand == "reference":
+        elif subcommand == "reference":
             self.stdout.write(reference(), ending="")
-            return
-        if subcommand == "publish":
+        elif subcommand == "publish":
             self._publish(**options)
-            return
+        elif subcommand == "simulate":
+            self._simulate(options)
+        else:
+            self._check(subcommand, options)
+
+    def _check(self, subcommand: str, options: dict[str, Any]) -> None:
         kinds = known_kinds()
         done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
         if subcommand == "check":
@@ -138,6 +145,18 @@ class Command(BaseCommand):
             verb = "is in force" if done.changed else "was in force already"
             where = ", and attached" if done.attached else ""
             self.stdout.write(f"{file}: {done.policy}: version {done.version} {verb}{where}")
+
+    def _simulate(self, options: dict[str, Any]) -> None:
+        checked = _checked(options["file"], known_kinds(), test=False)
+        if checked.document is None:
+            raise CommandError(
+                "\n".join(_located(checked.path, cast("PolicyError", checked.error)))
+            )
+        try:
+            found = simulating.simulate(checked.document, options)
+        except PolicyError as error:
+            raise CommandError(f"the policy does not fit what holds: {error}") from None
+        self.stdout.write(one_line(found) if options["json"] else simulating.text(found))
 
     def _print(self, done: Iterable[Checked]) -> None:
         for one in done:

@@ -31,7 +31,7 @@ from gateway.models import (
     Service,
 )
 from gateway.scopes import SCOPES
-from policies.models import Attachment
+from policies.models import Attachment, Backtest
 from policies.services.activations import policy_version_freeze
 from policies.services.drafts import draft_create
 from policies.services.exemptions import exemption_grant
@@ -131,6 +131,16 @@ class Acme:
             **cycle,
             "apps": app,
             "attachments": Attachment.objects.get(policy=policy),
+            "backtests": Backtest.objects.create(
+                tenant=tenant,
+                policy="draft",
+                source="policy: draft",
+                hash="0" * 64,
+                since=JANUARY.since,
+                until=JANUARY.until,
+                owner="ann",
+                job_id=uuid.uuid4(),
+            ),
             "budgets": Budget.objects.create(
                 tenant=tenant, name="month", limit_micros=5, currency="USD", window="month"
             ),
@@ -161,6 +171,8 @@ class Acme:
             "services": Service.objects.create(
                 name=unique("service"), base_url="https://db.example", operations=[]
             ),
+            "rules": tenant,
+            "samples": tenant,
             "tenants": tenant,
             "usage": tenant,
         }

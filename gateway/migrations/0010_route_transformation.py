@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0010_cache"),
+        ("gateway", "0009_cache"),
     ]
 
     operations = [

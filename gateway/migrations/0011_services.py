@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0011_route_transformation"),
+        ("gateway", "0010_route_transformation"),
     ]
 
     operations = [

@@ -189,6 +189,9 @@ class Search:
         variable = Variable(name, "int")
         low, high = min(risk.points, RISK_MAX), min(risk.points + rest, RISK_MAX)
         bounds = (Literal(">=", low, "int"), Literal("<=", high, "int"))
+        tests = state.unary.get(name, ())
+        state.unary[name] = tuple(each for each in tests if each not in risk.bounds)
+        risk.bounds = bounds
         if all(state.add(variable, bound) for bound in bounds):
             return True
         self._exclude(state, name)
@@ -211,7 +214,8 @@ class Search:
         )
         for holds in (not is_enough, is_enough):
             way = state.copy()
-            way.risks[side] = Risk(risk.left - 1, risk.points + (points if holds else 0))
+            more = points if holds else 0
+            way.risks[side] = Risk(risk.left - 1, risk.points + more, risk.bounds)
             if self._limit(way, side):
                 found = self._extend(way, [Goal(condition, holds, side)], [])
                 if found is not None or self.is_spent:

@@ -1,6 +1,6 @@
 """What is asked so far of each single value, and whether that can be. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from policies.pdp.expression.tree import FactUse, ValueType
@@ -20,10 +20,12 @@ _LENGTHS: Range = (0, INT_MAX)
 
 @dataclass(slots=True)
 class Risk:
-    """How far the sum of one side is settled: rules that are left, and the points so far."""
+    """How far the sum of one side is settled: rules that are left, the points so far, and the
+    bounds that these put on it."""
 
     left: int
     points: int = 0
+    bounds: Literals = ()
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class State:
             dict(self.items),
             dict(self.every),
             dict(self.lists),
-            {side: Risk(risk.left, risk.points) for side, risk in self.risks.items()},
+            {side: replace(risk) for side, risk in self.risks.items()},
         )
 
     def know(self, variable: Variable) -> None:

@@ -198,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "JobStateEnum": "gateway.models.Job.State",
         "KeyStateEnum": "tenants.models.VirtualKey.State",
         "KindEnum": "tenants.models.RateLimit.Kind",
+        "MarkVerdictEnum": "audit.models.Mark.Verdict",
         "RoleEnum": "tenants.models.Role",
         "StateEnum": "tenants.models.Tenant.State",
     },

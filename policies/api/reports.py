@@ -10,7 +10,7 @@ from policies.pdp.analysis.finding import KINDS
 Shown = serializers.Serializer[Any]
 
 
-class RuleShown(Shown):
+class RuleNamedShown(Shown):
     """A rule where its policy is attached."""
 
     layer = serializers.CharField()
@@ -18,13 +18,13 @@ class RuleShown(Shown):
     rule = serializers.CharField()
 
 
-class FaultShown(Shown):
+class AnalysisFindingShown(Shown):
     """One thing that is wrong. `witness` are facts that show it, `reason` is what proves it."""
 
     kind = serializers.ChoiceField(tuple(KINDS))
     severity = serializers.ChoiceField(("warning", "note"))
     words = serializers.CharField()
-    rules = RuleShown(many=True)
+    rules = RuleNamedShown(many=True)
     line = serializers.IntegerField()
     column = serializers.IntegerField()
     witness = serializers.DictField(allow_null=True)
@@ -34,7 +34,7 @@ class FaultShown(Shown):
 class ReportShown(Shown):
     """All that is wrong; `undecided` questions had no answer within the bound on work."""
 
-    findings = FaultShown(many=True)
+    findings = AnalysisFindingShown(many=True)
     warnings = serializers.IntegerField()
     undecided = serializers.IntegerField()
 
@@ -43,12 +43,12 @@ class RuleChangeShown(Shown):
     """What became of one rule; `witness` is a call on which it is judged otherwise."""
 
     kind = serializers.ChoiceField(("added", "removed", "changed", "default"))
-    rule = RuleShown()
+    rule = RuleNamedShown()
     words = serializers.CharField()
     witness = serializers.DictField(allow_null=True)
 
 
-class ExampleShown(Shown):
+class DifferingShown(Shown):
     """A call that is decided otherwise."""
 
     phase = serializers.CharField()
@@ -63,7 +63,7 @@ class DifferenceShown(Shown):
     verdict = serializers.ChoiceField(tuple(VERDICTS))
     words = serializers.ListField(child=serializers.CharField())
     changes = RuleChangeShown(many=True)
-    examples = ExampleShown(many=True)
+    examples = DifferingShown(many=True)
 
 
 class AnalysisShown(Shown):

@@ -57,7 +57,7 @@ class CountShown(serializers.Serializer[Any]):
     calls = serializers.IntegerField()
 
 
-class ExampleShown(serializers.Serializer[Any]):
+class DriftExampleShown(serializers.Serializer[Any]):
     """A call on which the versions differ, with what the one that did not hold decided."""
 
     call_id = serializers.UUIDField()
@@ -78,7 +78,7 @@ class DriftShown(serializers.Serializer[Drift]):
     records = serializers.IntegerField()
     complete = serializers.BooleanField()
     counts = CountShown(many=True)
-    examples = ExampleShown(many=True)
+    examples = DriftExampleShown(many=True)
 
 
 class RolloutCreate(Change):

@@ -110,10 +110,10 @@ def test_growth_is_an_upper_bound():
 
 def test_no_body_keeps_a_worker_busy():
     slow = made({"input": "q" + "[*].[@][]" * 6})
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(UnfitBody, match="cannot be made"):
         slow.applied(Endpoint.CHAT, {"q": [1] * 15_000})
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_what_is_made_is_bounded_in_size():

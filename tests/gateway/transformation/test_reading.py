@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.transformation.fault import UnfitBody, UnfitTransformation
@@ -13,6 +13,8 @@ from policies.pdp.problem import PolicyError
 from policies.pdp.yaml_text import read_yaml
 
 CHAT = {"endpoints": ["chat.completions"]}
+# How quickly examples are drawn says more of the machine than of the code.
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def faults(value, *, of_route=False):
@@ -215,6 +217,7 @@ STEPLIKE = st.fixed_dictionaries(
 )
 
 
+@UNHURRIED
 @given(st.lists(STEPLIKE | ANYTHING, max_size=2) | ANYTHING, st.booleans())
 def test_whatever_is_declared_is_read_or_told_what_is_wrong(value, of_route):
     try:

@@ -91,16 +91,16 @@ def test_no_fault_repeats_what_a_client_said():
 
 def test_patterns_cannot_hang():
     schema = read({"properties": {"a": {"pattern": "^(a+)+$"}}})
-    began = time.perf_counter()
+    began = time.process_time()
     assert schema.faults({"a": "a" * 50_000 + "b"})
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_faults_are_bounded_in_number_and_in_work():
     schema = read({"properties": {"input": {"items": {"type": "string"}}}})
     assert len(schema.faults({"input": list(range(1_000))})) == FAULTS_MAX
-    began = time.perf_counter()
+    began = time.process_time()
     assert schema.faults({"input": list(range(200_000))}) == [
         Fault("/input/0", 'the value is not of type "string"')
     ]
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

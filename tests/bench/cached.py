@@ -12,7 +12,7 @@ from gateway.config import load
 from gateway.embedded import Servers
 from tests.bench.__main__ import CONNECTIONS, CORE, POLICY, TEXT, measured, prepare, row
 
-CALLS = 3_000
+CALLS = 2_000
 ROUNDS = 3
 LATENCIES_MS = (0, 50, 250)
 TIMES = 2.0

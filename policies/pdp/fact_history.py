@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 from policies.pdp.request import FACTS, SCHEMA_VERSION
 
-ADDED_WITH: Mapping[int, str] = MappingProxyType({2: "secret.count", 3: "call.headers"})
+ADDED_WITH: Mapping[int, str] = MappingProxyType(
+    {2: "secret.count", 3: "call.headers", 4: "call.service"}
+)
 """The first fact that each version added."""
 
 _NAMES = tuple(FACTS)

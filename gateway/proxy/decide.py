@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
-from gateway.proxy import facts, metrics
+from gateway.proxy import facts, metrics, seams
 from gateway.proxy.choosing import Choosing, candidates, not_served
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
@@ -124,13 +124,16 @@ async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]
     needs, leaves = principal.app.judges.needs, call.view.leaves
     if not needs or not leaves:
         return NOTHING, ()
-    tenant, verdicts = principal.tenant, principal.tenant.verdicts
-    digests = [tenant.digest(leaf.text.encode()) for leaf in leaves]
+    tenant, verdicts, apart = principal.tenant, principal.tenant.verdicts, seams.parts(call.view)
+    read = (*leaves, *(part.text for part in apart)) if apart else leaves
+    digests = [tenant.digest(leaf.text.encode()) for leaf in read]
     known = verdicts.known(digests, needs)
     if call.size <= INLINE_LIMIT or None not in known:
-        scan = verdicts.scan(leaves, digests, needs, known)
+        scan = verdicts.scan(read, digests, needs, known)
     else:
-        scan = await asyncio.to_thread(verdicts.scan, leaves, digests, needs, known)
+        scan = await asyncio.to_thread(verdicts.scan, read, digests, needs, known)
     for detector in scan.failed:
         metrics.DETECTOR_FAILURES.labels(detector).inc()
-    return scan, digests
+    if apart:
+        scan = scan._replace(findings=seams.merged(scan.findings, len(leaves), apart))
+    return scan, digests[: len(leaves)]

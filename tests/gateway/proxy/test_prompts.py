@@ -82,6 +82,17 @@ def test_a_credential_is_refused_in_every_leaf_and_never_kept(gateway, mock):
     assert secret not in gateway.output()
 
 
+def test_a_part_that_follows_disguises_nothing(gateway, mock):
+    home = house(MASK_PROMPTS, (mock.base_url, "mock"))
+    content = [{"type": "text", "text": f"Write to {MAIL}"}, {"type": "text", "text": "no, wait"}]
+    body = {"model": home.model, "messages": [{"role": "user", "content": content}]}
+    with gateway.client(home.secret) as client:
+        assert client.post("/v1/chat/completions", json=body).status_code == 200
+    sent = json.dumps(mock.books()[-1])
+    assert "no, wait" in sent
+    assert MAIL not in sent
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_credential_in_an_answer_does_not_come_back(gateway, streamed):
     secret = "AKIA" + "Q3EGWYXK5H2T7ZPM"

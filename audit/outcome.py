@@ -17,6 +17,7 @@ OUTAGES: tuple[str, ...] = (
     "authentication_unavailable",
     "budget_unavailable",
     "evidence_unavailable",
+    "idempotency_unavailable",
     "overloaded",
     "policy_unavailable",
     "upstream_credential_rejected",

@@ -121,9 +121,16 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
 def listed(request: HttpRequest, rows: QuerySet[Row], name: str = "page") -> Page[Row]:
     """Return the page of the rows that the address asks for, or the nearest there is.
 
-    A second list on a page has a name of its own in the address.
+    A second list on a page has a name of its own in the address. Rows that fit on one page are not
+    counted.
     """
-    return Paginator(rows, PAGE).get_page(request.GET.get(name))
+    paginator = Paginator(rows, PAGE)
+    if request.GET.get(name, "1") != "1":
+        return paginator.get_page(request.GET[name])
+    first = list(rows[: PAGE + 1])
+    if len(first) <= PAGE:
+        return Paginator(first, PAGE).page(1)
+    return Page(first[:PAGE], 1, paginator)
 
 
 def tenant_chosen(request: HttpRequest, actor: Actor) -> Tenant | None:

@@ -1,6 +1,7 @@
 """What of one call's answer is kept: in the cache, and for who sends the request again."""
 
 from gateway.exchange import Charge, Judgement, Permitted, Reservation
+from gateway.providers.dialects import TOLD
 from gateway.proxy.caching import Caching, Found, Keeper, caching
 from gateway.proxy.errors import Forbidden, Refusal
 from gateway.proxy.forward import UpstreamResponse
@@ -99,4 +100,5 @@ class Keeping:
             call_id=trail.request_id,
             origin=trail.answer,
             status=recording.status,
+            told={name: recording.headers[name] for name in TOLD if name in recording.headers},
         )

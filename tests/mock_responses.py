@@ -23,8 +23,8 @@ def _text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def response(model: str, production: Production, where: str) -> Body:
-    """Return the whole response."""
+def response(asked: Body, production: Production, where: str) -> Body:
+    """Return the whole response to a request."""
     text, cut = "".join(production.choices[0]), production.finish == "length"
     billed = production.usage
     usage = {
@@ -43,8 +43,8 @@ def response(model: str, production: Production, where: str) -> Body:
         "status": "incomplete" if cut else "completed",
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "instructions": None,
-        "model": model,
+        "instructions": asked.get("instructions"),
+        "model": asked["model"],
         "output": [{**message, "status": "incomplete" if cut else "completed"}],
         "parallel_tool_calls": True,
         "tool_choice": "auto",

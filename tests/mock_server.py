@@ -132,7 +132,7 @@ async def responses(request: web.Request) -> web.StreamResponse:
         entry.input = production.usage["prompt_tokens"]
         entry.output = production.usage["completion_tokens"]
     await misbehave(request, behaviour)
-    answer = response(entry.model, production, behaviour.usage)
+    answer = response(entry.body, production, behaviour.usage)
     if not entry.stream:
         return whole(entry, answer, behaviour)
     return await streamed(request, entry, response_events(answer, production), behaviour)

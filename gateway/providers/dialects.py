@@ -14,7 +14,7 @@ from gateway.providers.azure import wire as azure
 from gateway.providers.azure.native import AzureChat, AzureNative
 from gateway.providers.azure.wire import AzureWire
 from gateway.providers.bedrock import access as bedrock
-from gateway.providers.bedrock.embeddings import BedrockEmbedder
+from gateway.providers.bedrock.embeddings import COUNTED, BedrockEmbedder
 from gateway.providers.bedrock.speaking import BedrockChat
 from gateway.providers.bedrock.wire import BedrockWire
 from gateway.providers.completions import client as completions
@@ -131,6 +131,9 @@ EMBEDDINGS: dict[str, Interpreter] = {
     "bedrock": EmbeddingTranslation(BedrockEmbedder()),
 }
 """Who stands between the embeddings API and providers with one of their own."""
+
+TOLD = frozenset({COUNTED})
+"""The headers of answers in which a provider says something of the answer itself, in lower case."""
 
 VERSIONED = frozenset({"azure-openai"})
 """The dialects whose base URLs may name the version of their API in a query."""

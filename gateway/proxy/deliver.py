@@ -168,6 +168,7 @@ def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
     outcome.usage = events.usage if events.done else None
     if withheld is not None and withheld.decision is not None:
         outcome.decision, outcome.facts = withheld.decision, withheld.facts
+        outcome.scan = withheld.scan
         tenant = passage.principal.tenant.bundle.tenant
         announce(withheld.decision, passage.trail.decision_id, tenant)
 

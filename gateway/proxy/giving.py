@@ -13,6 +13,7 @@ from gateway.proxy import deliver, metrics
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.caching import Found
 from gateway.proxy.errors import BadRequest, Forbidden, fault
+from gateway.proxy.once import lost
 from gateway.proxy.open_calls import OpenCall
 from gateway.proxy.passage import Outcome, Passage, Trial
 from gateway.proxy.recording import Replayed
@@ -98,9 +99,9 @@ async def _replay(
         await send(passage, *trial, Replayed(found.kept), outcome)
         passage.keeping.given(found.kept)
         metrics.recalled(passage.case.route.name, found.recalled)
-    except AttemptFailed as failed:  # written by another version, perhaps
+    except AttemptFailed as failed:  # written by another version, or denied half-way at first
         outcome.fail(failed)
-        outcome.basis = "not_sent"
+        outcome.failure, outcome.basis = failed.refusal if found.in_cache else lost(), "not_sent"
     except Forbidden as denial:
         outcome.failure = denial
     except asyncio.CancelledError:

@@ -17,6 +17,7 @@ from gateway.providers.dialects import between
 from gateway.providers.edits import apply
 from gateway.providers.embedding import EmbeddingTranslation
 from gateway.providers.fault import BadAnswer, TooLarge
+from gateway.providers.responses.native import ResponsesNative
 from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
 from gateway.providers.withheld.dialects import WITHHELD, spells_twice
@@ -76,6 +77,8 @@ def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Inter
     if permitted.call.service is not None:
         return ServiceNative(permitted.call.service.operation.answer)
     found = interpreter(permitted)
+    if isinstance(found, ResponsesNative) and _instructs(permitted):
+        return ResponsesNative(discreet=True)
     if not isinstance(found, Translation | EmbeddingTranslation):
         return found
     answer = trail.answer
@@ -88,10 +91,13 @@ def _named(permitted: Permitted, trail: Trail, told: Mapping[str, str]) -> Inter
 def _asked(permitted: Permitted) -> Body:
     """Return what an answer may say again of the request. What a policy put before a client's
     instructions, or took out of them, is not for the client."""
-    asked, own = permitted.body, permitted.call.body
-    if asked.get("instructions") == own.get("instructions"):
-        return asked
-    return {**asked, "instructions": None}
+    return {**permitted.body, "instructions": None} if _instructs(permitted) else permitted.body
+
+
+def _instructs(permitted: Permitted) -> bool:
+    """Tell whether a policy changed the client's instructions."""
+    own = permitted.call.body.get("instructions")
+    return bool(permitted.body.get("instructions") != own)
 
 
 def looked_at(permitted: Permitted, principal: Principal) -> bool:

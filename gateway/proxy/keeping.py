@@ -1,6 +1,7 @@
 """What of one call's answer is kept: in the cache, and for who sends the request again."""
 
 from gateway.exchange import Charge, Judgement, Permitted, Reservation
+from gateway.providers.dialects import TOLD
 from gateway.proxy.caching import Caching, Found, Keeper, caching
 from gateway.proxy.errors import Forbidden, Refusal
 from gateway.proxy.forward import UpstreamResponse
@@ -16,14 +17,14 @@ CUT_OFF = frozenset({"length", "content_filter"})
 class Keeping:
     """One call's dealings with kept answers. `judged` is what was judged to look for one."""
 
-    __slots__ = ("_decided", "_keeper", "_recording", "caching", "judged", "once")
+    __slots__ = ("_decided", "_heard", "_keeper", "caching", "judged", "once")
 
     def __init__(self, keeper: Keeper, decided: Decided, keep_s: int) -> None:
         self._keeper = keeper
         self._decided = decided
         self.once: Once | None = once(keeper, decided, keep_s)
         self.caching: Caching | None = caching(keeper, decided)
-        self._recording: Recording | None = None
+        self._heard: tuple[str, Recording] | None = None
         self.judged: tuple[Judgement, Permitted] | None = None
 
     @property
@@ -31,13 +32,16 @@ class Keeping:
         """An answer that is too old unless nobody can be asked."""
         return self.caching.stale if self.caching is not None else None
 
-    def heard(self, response: UpstreamResponse) -> UpstreamResponse:
-        """Return an answer that is remembered while it is read, where it may be kept."""
+    def heard(self, response: UpstreamResponse, reservation: Reservation) -> UpstreamResponse:
+        """Return the answer to an attempt, remembered while it is read where it may be kept."""
         most = MOST_BYTES if self.once is not None else 0
         if self.caching is not None:
             most = max(most, self.caching.most_bytes)
-        self._recording = Recording(response, most) if most else None
-        return self._recording or response
+        if not most:
+            return response
+        recording = Recording(response, most)
+        self._heard = reservation.operation, recording
+        return recording
 
     def answered(
         self,
@@ -48,10 +52,12 @@ class Keeping:
         failure: Refusal | None,
         finish: str,
     ) -> None:
-        """Keep the answer that was heard, if it was heard to its end. One that a rule withheld was
-        paid for: who sends the request again hears so again, and pays nothing."""
-        recording, self._recording = self._recording, None
-        if recording is None or (failure is not None and not isinstance(failure, Forbidden)):
+        """Keep the answer that was heard to this attempt, if it was heard to its end. One that a
+        rule withheld was paid for: who sends the request again hears so again, and pays nothing."""
+        if self._heard is None or self._heard[0] != reservation.operation:
+            return  # another attempt's may still be on its way
+        (_, recording), self._heard = self._heard, None
+        if failure is not None and not isinstance(failure, Forbidden):
             return
         kept = self._kept(permitted, reservation, spent, recording)
         if self.once is not None:
@@ -94,4 +100,5 @@ class Keeping:
             call_id=trail.request_id,
             origin=trail.answer,
             status=recording.status,
+            told={name: recording.headers[name] for name in TOLD if name in recording.headers},
         )

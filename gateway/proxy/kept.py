@@ -6,6 +6,7 @@ kept for one cannot be found, and would not open, for another.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,8 @@ class Kept(NamedTuple):
     """What a provider answered at `kept_s`, and what is needed to read it again.
 
     `revision` is the tenant's when the call began, `cost_pico` (as text: it may be large) what it
-    cost then; `call_id` and `app_id` say whose call it was, `origin` how its answer was named.
+    cost then; `call_id` and `app_id` say whose call it was, `origin` how its answer was named;
+    `told` are the headers that say something of the answer.
     """
 
     route: str
@@ -37,6 +39,7 @@ class Kept(NamedTuple):
     call_id: str
     origin: Origin
     status: int = 200
+    told: Mapping[str, str] = {}
 
 
 class Sealer:

@@ -42,7 +42,9 @@ class Once:
         self._key = key
         # Of the body as it was read: a form that is sent again may part its fields otherwise.
         body = orjson.dumps(case.call.body, option=orjson.OPT_SORT_KEYS)
-        self._digest = sealer.name(b"request", body, case.call.file).encode()
+        asked = case.call.service.operation if case.call.service else None
+        what = f"{asked.method} {asked.path}".encode() if asked else b""
+        self._digest = sealer.name(b"request", body, case.call.file, what).encode()
         self._name = sealer.name(
             b"once", principal.row.public_id.encode(), user.encode(),
             case.call.endpoint.value.encode(), key,
@@ -115,22 +117,28 @@ class Once:
         kept = self._decided.principal.tenant.sealer.open(self._name, sealed)
         place = self._place(kept) if kept is not None else None
         if kept is None or place is None:
-            raise Conflict(
-                "idempotency_conflict",
-                "The request was answered, but its answer cannot be given again.",
-                "Use a new key to have it sent, and charged, once more.",
-            )
+            raise lost()
         age_s = max(0, int(self._keeper.clock() - kept.kept_s))
         self._decided.trail.origin = kept.origin
         return Found(kept, *place, Recalled("replayed", age_s, first=kept.call_id))
 
     def _place(self, kept: Kept) -> tuple[Route, Deployment] | None:
-        """Return who answered, while they still serve the model."""
-        route = self._decided.principal.tenant.bundle.routes.get(kept.route)
+        """Return who answered, while they still serve the model, or are the service."""
+        own, routes = self._decided.case.route, self._decided.principal.tenant.bundle.routes
+        route = own if own.name == kept.route else routes.get(kept.route)
         for deployment in route.deployments if route is not None else ():
             if route is not None and deployment.id == kept.deployment:
                 return route, deployment
         return None
+
+
+def lost() -> Conflict:
+    """Return the refusal of a request whose answer was not kept, or not whole."""
+    return Conflict(
+        "idempotency_conflict",
+        "The request was answered, but its answer cannot be given again.",
+        "Use a new key to have it sent, and charged, once more.",
+    )
 
 
 def once(keeper: Keeper, decided: Decided, keep_s: int) -> Once | None:

@@ -65,14 +65,14 @@ class Outcome:
 
     `basis` says what is charged (settle.charge); `again`, whether another deployment may be tried;
     `denied`, that nothing was tried because it is forbidden there; `last`, that nobody else may be
-    tried; `learned`, whether the end says anything of the provider.
+    tried; `is_cut`, that we ended it, which says nothing of the provider.
     """
 
     failure: Refusal | None = None
     again: bool = False
     denied: bool = False
     last: bool = False
-    learned: bool = True
+    is_cut: bool = False
     basis: str = "usage"
     usage: Usage | None = None
     spent: Charge | None = None
@@ -92,7 +92,7 @@ class Outcome:
 
     def cut(self, why: Refusal) -> None:
         """Note that the attempt was ended by us: nobody can prove that it is not billed."""
-        self.failure, self.basis, self.learned = why, "bound", False
+        self.failure, self.basis, self.is_cut = why, "bound", True
 
     def fail(self, failed: AttemptFailed) -> None:
         """Note that the provider gave no answer that can be passed on."""

@@ -271,7 +271,7 @@ async def _attempt(
 ) -> Outcome:
     """Forward once, pass the answer on, and close the attempt whatever happens."""
     worker, trail, outcome = passage.worker, passage.trail, Outcome()
-    judgement, permitted, reservation = trial
+    permitted, reservation = trial.permitted, trial.reservation
     deployment, began_s = permitted.deployment, trail.clock()
     secret = worker.keyring.pick(deployment, passage.principal.tenant.secrets[deployment.id])
     send = deliver.stream if permitted.call.stream else deliver.whole
@@ -294,9 +294,7 @@ async def _attempt(
             worker.stations.answered(deployment, secret, response.headers, latency_s)
             if race is not None:
                 race.win()
-            await send(  # 10
-                passage, judgement, permitted, reservation, passage.keeping.heard(response), outcome
-            )
+            await send(passage, *trial, passage.keeping.heard(response, reservation), outcome)  # 10
     except AttemptFailed as failed:
         outcome.fail(failed)
     except Forbidden as denial:  # of the answer, which was produced and is paid for
@@ -308,7 +306,7 @@ async def _attempt(
         raise
     finally:
         trail.upstream_ended()
-        worker.stations.ended(deployment, secret, outcome.failure, learned=outcome.learned)
+        worker.stations.ended(deployment, secret, outcome.failure, learned=not outcome.is_cut)
         if race is None or not race.deferred(trial):
             _close(passage, trial, outcome, outcome.code)  # 11 and 12
     if outcome.failure is not None and passage.reply.begun and not (race and race.lost()):
@@ -342,9 +340,10 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
         partial(settle.settle, worker.counters, tenant_id, reservation, spent),  # 12
     )
     metrics.attempt(reservation, spent, code)
-    passage.keeping.answered(
-        trial.permitted, reservation, spent, failure=outcome.failure, finish=outcome.finish
-    )
+    if not outcome.is_cut:
+        passage.keeping.answered(
+            trial.permitted, reservation, spent, failure=outcome.failure, finish=outcome.finish
+        )
 
 
 AROUND = giving.Around(_permitted, _admit, _close)

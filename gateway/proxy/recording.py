@@ -64,7 +64,7 @@ class Replayed:
         self._raw = kept.raw
         self.status = kept.status
         self.content_type = kept.content_type
-        self.headers: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = kept.told
 
     async def read(self) -> bytes:
         """Return the whole body."""

@@ -62,6 +62,11 @@ class Judge:
             entities=bool(self._needs), links=self._links, placeholders=bool(self._values)
         )
 
+    @property
+    def scan(self) -> Scan:
+        """What was found so far, and what could not be looked for."""
+        return Scan(tuple(self._found.values()), self._failed)
+
     def begin(self) -> None:
         """Judge what is known before anything is said."""
         self._judge()
@@ -145,8 +150,7 @@ class Judge:
         if not self._policy.holds:
             return
         answer = replace(_NOTHING, tool_calls=tuple(self._tools))
-        scan = Scan(tuple(self._found.values()), frozenset())
-        self.facts = facts.of_answer(self._judgement, answer, 0, scan)
+        self.facts = facts.of_answer(self._judgement, answer, 0, self.scan)
         facts.add_hosts(self.facts, self._hosts)
         self.decision = self._policy.decide(
             "answer", self.facts, self._failed, self._judgement.at_s
@@ -183,6 +187,11 @@ class Withholder:
     def facts(self) -> list[Any] | None:
         """The facts of that decision."""
         return self._judge.facts
+
+    @property
+    def scan(self) -> Scan:
+        """What that decision knew of what was said."""
+        return self._judge.scan
 
     async def feed(self, data: bytes) -> bytes:
         """Return what may leave; raise Forbidden where nothing more may.

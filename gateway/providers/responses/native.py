@@ -11,7 +11,11 @@ from gateway.providers.unstreamed import object_of
 
 
 class ResponsesNative:
-    """Served by a provider of the same API."""
+    """Served by a provider of the same API. One that is `discreet` does not say the instructions of
+    the request again."""
+
+    def __init__(self, *, discreet: bool = False) -> None:
+        self._discreet = discreet
 
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
         """Return the judged body, with the deployment's model and the cap; nothing is stored."""
@@ -35,11 +39,18 @@ class ResponsesNative:
         body = object_of(raw)
         if body.get("status") not in ("completed", "incomplete"):
             raise BadAnswer(error_message(raw) or "the provider's answer is not complete")
+        if self._discreet and body.get("instructions") is not None:
+            body["instructions"] = None
         return answers.answer(body, answers.usage_of(body), viewed=viewed)
 
     def stream(self, passing: Passing) -> AnswerStream:
         """Return the reader of one stream."""
-        return ResponseStream(collect=passing.collect, limit=passing.limit, silent=passing.silent)
+        return ResponseStream(
+            collect=passing.collect,
+            limit=passing.limit,
+            silent=passing.silent,
+            discreet=self._discreet,
+        )
 
     def render(self, answer: Answer, *, keep_usage: bool) -> bytes:
         """Return a whole response as a stream."""

@@ -1,5 +1,7 @@
 """A response's stream between a client and a provider of this API. Pure."""
 
+import orjson
+
 from gateway.exchange import Answer, Body, Usage
 from gateway.providers import document, sse
 from gateway.providers.fault import BadAnswer, TooLarge
@@ -16,14 +18,18 @@ class ResponseStream:
     Passing (`collect` false), `feed` returns the provider's own events; gathering, it returns
     nothing, and `assemble` returns the response that the last event holds whole. `limit` bounds the
     bytes of one event and, gathering, of the whole stream (TooLarge). After an error nothing more
-    passes. With `silent` false a stream that is gathered passes too.
+    passes. With `silent` false a stream that is gathered passes too. With `discreet`, the
+    instructions of the request are not said again.
     """
 
-    def __init__(self, *, collect: bool, limit: int, silent: bool | None = None) -> None:
+    def __init__(
+        self, *, collect: bool, limit: int, silent: bool | None = None, discreet: bool = False
+    ) -> None:
         self.done = False
         self.failed: str | None = None
         self._collect = collect
         self._silent = collect if silent is None else silent
+        self._discreet = discreet
         self._limit = limit
         self._parser = sse.Parser(limit)
         self._bytes = 0
@@ -60,18 +66,20 @@ class ResponseStream:
         return answers.answer(self._response, self.usage)
 
     def _pass(self, event: sse.Event) -> bytes:
-        over = self.done
+        over, raw = self.done, event.raw
         if event.data is not None and not over and self.failed is None:
-            self._read(event.data)
+            told = _object(event.data)
+            if self._discreet and told is not None and _keep_quiet(told):
+                raw = sse.encode(orjson.dumps(told), event.name)
+            self._read(event.data, told)
         if over or self._silent or self.failed is not None:
             return b""
-        return event.raw
+        return raw
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, told: Body | None) -> None:
         """Take in what an event tells. Some servers end with the mark of the chat API."""
         if data == b"[DONE]":
             return
-        told = _object(data)
         if told is None or not isinstance(told.get("type"), str):
             self.failed = _UNREADABLE if told is None else error_text(told) or _UNREADABLE
         elif told["type"] == "error" or told["type"] == "response.failed":
@@ -90,6 +98,15 @@ class ResponseStream:
             return
         self._response = response
         self.done = True
+
+
+def _keep_quiet(told: Body) -> bool:
+    """Take the instructions out of what an event tells; False where there are none."""
+    response = told.get("response")
+    if not isinstance(response, dict) or response.get("instructions") is None:
+        return False
+    response["instructions"] = None
+    return True
 
 
 def _reason(told: Body) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests import books, estate
 from tests.gateway.proxy.test_answers import DENY_ANSWERS, MASK_ANSWERS
+from tests.gateway.proxy.test_streams import COUNTING
 from tests.mock_provider import start_mock_provider
 from tests.openai_client import Client
 from tests.planting import MAIL, house, leaks
@@ -341,3 +342,24 @@ def test_instructions_that_a_policy_changed_are_not_told_again(sdk, policy, inst
     found = ask(sdk, of_simulated(policy=policy), instructions=instructions)
     assert found.instructions is None
     assert "nobody" not in found.model_dump_json()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answers", ["", DENY_ANSWERS, COUNTING], ids=["passes", "held", "whole"])
+def test_a_provider_of_the_same_api_does_not_tell_them_either(sdk, mock, answers, stream):
+    """It says again what it was sent, with what a policy put before the client's own."""
+    own = home_of(mock, "mock-echo")
+    found = ask(sdk, own, instructions="Be brief.", stream=stream)
+    assert told(found) == {"Be brief."}
+    policy = PROMPTED + answers.partition("rules:\n")[2]
+    home = home_of(mock, "mock-echo", policy)
+    found = ask(sdk, home, instructions="Be brief.", stream=stream)
+    assert told(found) == {None}
+    assert mock.books()[-1]["body"]["instructions"] == "Speak of nobody.\n\nBe brief."
+
+
+def told(found):
+    """Return the instructions that a response, or the events of one, say again."""
+    if not isinstance(found, list):
+        return {found.instructions}
+    return {event.response.instructions for event in found if hasattr(event, "response")}

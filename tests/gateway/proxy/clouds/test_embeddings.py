@@ -80,3 +80,15 @@ def test_another_deployment_takes_what_the_first_cannot(mock, sdk):
     assert len(embed(sdk, house, ["one", "two"]).data) == 2
     (entry,) = books.entries(mock, house)
     assert "cohere" in entry["path"]
+
+
+@every_model
+def test_a_kept_answer_tells_what_was_counted_too(mock, gateway, dialect, model):
+    """Bedrock says it in a header."""
+    house = served(mock, dialect, model)
+    body, key = {"model": house.model, "input": "some text"}, {"idempotency-key": "embedded"}
+    with gateway.client(house.secret) as client:
+        first, again = (client.post("/v1/embeddings", json=body, headers=key) for _ in range(2))
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json() == first.json()
+    assert again.json()["usage"]["prompt_tokens"] > 0

@@ -71,7 +71,7 @@ PLACES = (
         "Access",
         "app.read",
         "app",
-        "create edit transform suspend resume remove",
+        "create edit purge transform suspend resume remove",
     ),
     Place(
         "members",
@@ -89,7 +89,7 @@ PLACES = (
         "Access",
         "tenant.read",
         "tenant",
-        "create edit suspend resume remove",
+        "create edit purge suspend resume remove",
         keeps_tenant=False,
     ),
     Place(
@@ -131,7 +131,7 @@ PLACES = (
         "Catalogue",
         "platform.read",
         "model",
-        "create edit transform plan remove price deploy rank retire reprice price_deployment "
+        "create edit cache transform plan remove price deploy rank retire reprice price_deployment "
         "reprice_deployment",
         keeps_tenant=False,
     ),

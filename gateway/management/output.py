@@ -19,6 +19,11 @@ def refused(error: ValidationError | PermissionDenied) -> CommandError:
     return CommandError(str(error))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of what a noun names, such as `1 rule` or `2,000 rules`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def table(rows: Iterable[tuple[str, ...]]) -> str:
     """Return rows as columns, each as wide as its widest cell."""
     cells = [tuple(row) for row in rows]

@@ -48,7 +48,7 @@ TABLES = (
     ("by_rule", "By rule"),
     ("by_app", "By app"),
     ("by_key", "By key"),
-    ("by_model", "Models"),
+    ("by_model", "By model"),
 )
 ROWS_SHOWN = 20
 
@@ -87,7 +87,7 @@ def create(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpResp
     """Show the form with the active text, or ask for the back-test."""
     policy = or_404(policies_visible(actor).select_related("active").filter(id=policy_id).first())
     tenants = {tenant.name: tenant for tenant in tenants_for(actor, "backtest.create")}
-    form = BacktestForm(given(request), tenants, _initial(policy, next(iter(tenants), "")))
+    form = BacktestForm(given(request), tenants, _initial(policy, _first(policy, tenants)))
     page = FormPage(
         title=f"Back-test {policy.name}",
         submit="Start the back-test",
@@ -170,6 +170,13 @@ def _told(result: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _differing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["same"] < row["calls"]][:ROWS_SHOWN]
+
+
+def _first(policy: Policy, tenants: Mapping[str, Tenant]) -> str:
+    """Return the first tenant that the policy holds in, or else the first of all."""
+    held = set(policy.attachments.values_list("tenant_id", flat=True))
+    holding = (name for name, tenant in tenants.items() if tenant.pk in held)
+    return next(holding, next(iter(tenants), ""))
 
 
 def _initial(policy: Policy, first_tenant: str) -> dict[str, Any]:

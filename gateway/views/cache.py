@@ -21,6 +21,7 @@ from tenants.models import App, Tenant
 from tenants.selectors import apps_visible, tenants_visible
 
 NOW = "Within a second, nobody is given an answer that was kept before."
+LEAD = "An answer that is kept is given again to the same request, without a call to the provider."
 COSTS = "The next calls are sent, and charged, anew."
 
 
@@ -58,6 +59,10 @@ class CacheForm(ReasonForm):
         label="Not shared between",
         help_text="app, key, user, tag:NAME, with commas between them. Tenants never share.",
     )
+    field_order = (
+        *("cache_ttl_s", "cache_stale_s", "cache_hit_percent", "cache_entry_bytes", "cache_vary"),
+        "reason",
+    )
 
 
 class PurgeForm(ReasonForm):
@@ -80,7 +85,7 @@ def of_model(request: HttpRequest, actor: Actor, route_id: uuid.UUID) -> HttpRes
     route = or_404(routes_visible(actor).filter(id=route_id).first())
     back = reverse("model", args=[route.id])
     crumbs = [Crumb("Models", reverse("models")), Crumb(route.name, back)]
-    page = FormPage(f"Kept answers of {route.name}", "Save", back, crumbs)
+    page = FormPage(f"Kept answers of {route.name}", "Save", back, crumbs, LEAD)
 
     def act(asked: Mapping[str, Any]) -> Done:
         changed = route_update(actor=actor, route=route, **asked)

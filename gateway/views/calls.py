@@ -27,6 +27,7 @@ from gateway.calls.explanation import explain
 from gateway.calls.story import Call, read
 from gateway.pages import Crumb
 from gateway.services.calls import call_explain
+from gateway.services.marks import subjects
 from gateway.snippets import snippets
 from policies.models import PolicyVersion
 from policies.selectors import policies_visible
@@ -143,7 +144,9 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
         "crumbs": [Crumb("Calls", reverse("calls"))],
         "it": explanation,
         "marks": Mark.objects.filter(call_id=call_id).order_by("on", "subject"),
-        "may_mark": bool(tenants) and can(actor, "mark.create", tenants[0]),
+        "may_mark": any(subjects(records).values())
+        and bool(tenants)
+        and can(actor, "mark.create", tenants[0]),
         "places": _places(actor, versions),
         "call": explanation.call,
         "tenant": tenants[0] if tenants else None,

@@ -220,7 +220,7 @@ def _form(
     draft: Draft, title: str, effects: tuple[str, ...], *, is_dangerous: bool = False
 ) -> FormPage:
     return FormPage(
-        title=f"{title} of {draft.policy.name}",
+        title=f"{title}: {draft.policy.name}",
         submit=title,
         back=_address(draft.policy),
         crumbs=_frame(draft.policy)["crumbs"],

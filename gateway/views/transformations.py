@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods
 from audit.actor import Actor
 from gateway.access import check, requires
 from gateway.declaration.export import render
+from gateway.declaration.session import Plain
 from gateway.models import Route
 from gateway.pages import Crumb, Done, FormPage, ReasonForm, form_page, given, or_404
 from gateway.selectors import routes_visible
 from gateway.services.routes import route_update
-from gateway.transformation.reading import BYTES_MAX, reader
+from gateway.transformation.reading import BYTES_MAX, KEYS, reader
 from policies.pdp.problem import PolicyError
 from policies.pdp.yaml_text import read_yaml
 from tenants.models import App
@@ -119,5 +120,12 @@ def _act(
 
 
 def _initial(row: App | Route) -> dict[str, str]:
-    steps = row.transformation
-    return {"transformation": render(list(steps)) if steps else ""}
+    steps: list[Plain] = [
+        dict(sorted(step.items(), key=_place)) for step in row.transformation or ()
+    ]
+    return {"transformation": render(steps) if steps else ""}
+
+
+def _place(entry: tuple[str, Any]) -> int:
+    """Return where a key of a step stands in the reference: the database keeps no order."""
+    return KEYS.index(entry[0])

@@ -15,7 +15,9 @@ from audit.exports.wanted import ExportWanted
 from audit.models import Event
 from gateway import navigation
 from gateway.access import permission_of
+from gateway.jobs.run import run
 from gateway.models import Route
+from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
 from policies.services.activations import policy_version_freeze
 from policies.services.attachments import policy_attach
@@ -27,6 +29,7 @@ from policies.services.rollouts import rollout_start
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
 from tests.gateway.call_records import World
+from tests.gateway.proxy import offered
 from tests.gateway.test_permissions_declared import pages
 from tests.gateway.views.reading import body, signed_in, text
 
@@ -34,7 +37,8 @@ pytestmark = pytest.mark.usefixtures("db")
 
 NOON = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
-QUERIES_MAX = 12
+QUERIES_MAX = 14
+NOBODY = "policy: {name}\ndefault: deny\nrules: []\n"
 
 
 @pytest.fixture
@@ -89,6 +93,21 @@ def life_cycle(world, policy):
     ]
 
 
+def back_test(world, policy):
+    """Return a back-test that found somebody to be affected."""
+    now = timezone.now()
+    world.call(now - SECOND).admitted().completed()
+    since, until = now - datetime.timedelta(hours=1), now + SECOND
+    wanted = BacktestWanted(
+        source=NOBODY.replace("{name}", policy.name),
+        since=since,
+        until=until,
+    )
+    asked = backtest_create(actor=ACTOR, tenant=world.tenant, wanted=wanted, send=False)
+    assert run(asked.job_id, "tests")
+    return asked
+
+
 def every_screen(world):
     """Return one address of each screen, with things of this world on them."""
     owner = {"tenant": world.tenant}
@@ -110,6 +129,9 @@ def every_screen(world):
     policy_publish(actor=ACTOR, policy=policy, source=OPEN.replace("{name}", policy.name))
     held = policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant, app=world.app)
     cycle = life_cycle(world, policy)
+    asked = back_test(world, policy)
+    cycle += [f"/backtests/{asked.id}", f"/backtests/{asked.id}/cancel"]
+    service = offered.service("https://vectors.example")
     provider = simulated()
     served = route((provider, "simulated"))
     export = export_create(
@@ -119,19 +141,23 @@ def every_screen(world):
         send=False,
     )
     things = {
-        "/apps": ("edit suspend resume remove", world.app.id),
+        "/apps": ("edit transformation purge suspend resume remove", world.app.id),
+        "/catalogue/services": ("edit credential forget remove", service.id),
         "/budgets": ("edit remove", budget.id),
         "/keys": ("rotate revoke", key.id),
         "/members": ("", member.user_id),
-        "/models": ("edit remove deploy price withdraw", Route.objects.get(pk=served.pk).id),
+        "/models": (
+            "edit routing cache transformation remove deploy price withdraw",
+            Route.objects.get(pk=served.pk).id,
+        ),
         "/policies": (
             "publish diff attach versions/1 versions/2 draft draft/discard draft/review"
             " draft/publish draft/emergency versions/2/activate versions/2/schedule"
-            " versions/2/try",
+            " versions/2/try backtest sample",
             policy.id,
         ),
         "/providers": ("edit credential forget remove", provider.id),
-        "/tenants": ("edit suspend resume remove", world.tenant.id),
+        "/tenants": ("edit purge suspend resume remove", world.tenant.id),
         "/exports": ("", export.id),
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
@@ -151,6 +177,7 @@ def every_screen(world):
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += ["/api/docs/", "/api/docs/budgets/", "/api/docs/oauth/"]
+    found += [f"/calls/{world.call().with_cards().refused().id}/mark"]
     found += [f"/jobs/{export.job_id}/cancel", "/jobs", f"/budgets/{plain.id}"]
     for path, (verbs, identity) in things.items():
         found += [path, f"{path}/{identity}"]

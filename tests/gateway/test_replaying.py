@@ -133,7 +133,7 @@ def test_the_command_says_what_it_found_and_fails_where_something_differs(world)
         return output.getvalue()
 
     call = world.call().with_cards().refused()
-    assert "1 decisions in 1 records made again" in run()
+    assert "1 decision in 1 record made again" in run()
     told = json.loads(run("--json", "--from", "2026-01-01"))
     assert (told["ok"], told["decisions"], told["differences"]) == (True, 1, [])
     row = forged(call, decision=call.rows[-1].body["decision"] | {"effect": "permit"})

@@ -20,7 +20,7 @@ from audit.outcome import OUTCOMES
 from gateway.jobs.export import folder_of
 from gateway.jobs.run import run
 from gateway.management.arguments import instant
-from gateway.management.output import document, refused
+from gateway.management.output import counted, document, refused
 from gateway.models import Job
 from gateway.replaying import Replayed, replay
 from gateway.services.exports import export_create
@@ -145,9 +145,12 @@ def _as_text(found: Replayed) -> str:
     ]
     if proof.different > len(proof.differences):
         lines.append(f"... and {proof.different - len(proof.differences):,} more")
-    lines += [f"not proven: {count:,} decisions. {why}" for why, count in proof.unproven.items()]
+    lines += [
+        f"not proven: {counted(count, 'decision')}. {why}" for why, count in proof.unproven.items()
+    ]
+    decisions, records = counted(proof.decisions, "decision"), counted(proof.records, "record")
     lines.append(
-        f"{proof.decisions:,} decisions in {proof.records:,} records made again in"
+        f"{decisions} in {records} made again in"
         f" {found.seconds:.1f} s ({found.records_per_minute:,} records a minute):"
         f" {proof.different:,} different, {sum(proof.unproven.values()):,} not proven"
     )

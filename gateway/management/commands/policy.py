@@ -15,8 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.actor import command as command_actor
 from gateway.management import simulating
+from gateway.management.output import counted, refused
 from gateway.management.output import document as one_line
-from gateway.management.output import refused
 from gateway.management.policy_findings import Said, say
 from gateway.management.publishing import Place, publish_text
 from policies.pdp.document import Document
@@ -104,10 +104,10 @@ class Command(BaseCommand):
             self._print(done)
         if not _all(done):
             bad = sum(not one.ok for one in done)
-            raise CommandError(f"{bad} of {len(done)} files are not good")
+            raise CommandError(f"not good: {bad} of {counted(len(done), 'file')}")
         warnings = sum(one.said.report.warnings for one in done if one.said is not None)
         if warnings and options.get("strict"):
-            raise CommandError(f"analysis warns {warnings} time(s)")
+            raise CommandError(f"analysis found {counted(warnings, 'warning')}")
 
     def _publish(
         self,
@@ -167,9 +167,10 @@ class Command(BaseCommand):
                     failed = f'the test "{result.name}" fails: expected {result.expected}'
                     self.stdout.write(f"{one.path}:{result.line}:1: {failed}, got {result.got}")
             if one.document is not None and one.ok:
-                rules, tests = len(one.document.rules), len(one.document.tests)
-                ran = f"{len(one.tests)} of {tests} tests passed" if one.tests else f"{tests} tests"
-                self.stdout.write(f"{one.path}: {one.document.name}: {rules} rules, {ran}")
+                rules = counted(len(one.document.rules), "rule")
+                tests = counted(len(one.document.tests), "test")
+                ran = f"{len(one.tests)} of {tests} passed" if one.tests else tests
+                self.stdout.write(f"{one.path}: {one.document.name}: {rules}, {ran}")
                 for reason in one.gathers:
                     self.stdout.write(f"{one.path}: streams wait for their end: {reason}")
             for line in one.said.lines(one.path) if one.said is not None else ():

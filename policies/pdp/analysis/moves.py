@@ -116,7 +116,7 @@ def _detected(group: Group, what: tuple[str, str]) -> Handle:
             group.score: max((each.score for each in left), default=0.0),
         }
         named = f" ({', '.join(sorted(gone))})" if gone else ""
-        words = f"without the {number} {what[number != 1]}{named}"
+        words = f"without the {_so_many(number, *what)}{named}"
         return Move(tuple(facts.items()), words, tuple(gone), lambda less: without(slots, less))
 
     def moves(slots: Sequence[FactValue], _: Mapping[str, Constants]) -> Iterator[Move]:
@@ -127,6 +127,10 @@ def _detected(group: Group, what: tuple[str, str]) -> Handle:
             yield without(slots, kinds)
 
     return Handle(frozenset({*group.facts, group.findings}), CLIENT, moves)
+
+
+def _so_many(number: int, one: str, many: str) -> str:
+    return one if number == 1 else f"{number} {many}"
 
 
 def _uninspected() -> Handle:
@@ -141,7 +145,8 @@ def _uninspected() -> Handle:
                 "uninspected.kinds": (),
                 **dict.fromkeys(parts, 0),
             }
-            words = f"without the {number} parts that cannot be inspected ({kinds})"
+            parts_left_out = _so_many(cast("int", number), "part", "parts")
+            words = f"without the {parts_left_out} that cannot be inspected ({kinds})"
             yield Move(tuple(none.items()), words)
 
     return Handle(frozenset({"uninspected.count", "uninspected.kinds"}), CLIENT, moves)

@@ -66,7 +66,7 @@ TOOLS = ("shell", "search", "browser", "mail")
         (
             [_when("findings.exists(f, f.kind == 'EMAIL_ADDRESS')")],
             FOUND,
-            "without the 1 piece of personal data (EMAIL_ADDRESS)",
+            "without the piece of personal data (EMAIL_ADDRESS)",
         ),
         (
             [_when("secret.count > 0"), _when('"CREDIT_CARD" in pii.kinds')],
@@ -119,7 +119,7 @@ TOOLS = ("shell", "search", "browser", "mail")
         (
             [_when("uninspected.count > 0")],
             {"uninspected__count": 1, "uninspected__kinds": ("image",), "call__images": 1},
-            "without the 1 parts that cannot be inspected (image)",
+            "without the part that cannot be inspected (image)",
         ),
     ],
 )

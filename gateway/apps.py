@@ -13,7 +13,8 @@ class GatewayConfig(AppConfig):
         """Load the Celery application, so that tasks sent by name find their broker, and say how
         the rooms below learn which models there are."""
         import gateway.celery  # noqa: F401, PLC0415  (needs the app registry)
-        from gateway.selectors import model_names  # noqa: PLC0415  (so does this)
+        from gateway.selectors import model_names, service_names  # noqa: PLC0415  (so does this)
         from policies.vocabulary import provide  # noqa: PLC0415  (so does this)
 
         provide("models", model_names)
+        provide("services", service_names)

@@ -353,3 +353,8 @@ def _through(person: Actor, application: OAuthApplication) -> Actor:
 def model_names() -> list[str]:
     """Return the public names of all models."""
     return list(Route.objects.values_list("name", flat=True))
+
+
+def service_names() -> list[str]:
+    """Return the names of all services."""
+    return list(Service.objects.values_list("name", flat=True))

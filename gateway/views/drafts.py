@@ -191,7 +191,8 @@ def faults_told() -> Iterator[None]:
     try:
         yield
     except PolicyError as error:
-        raise ValidationError([str(problem.message) for problem in error.problems]) from error
+        told = (" ".join(filter(None, (each.message, each.hint))) for each in error.problems)
+        raise ValidationError(list(told)) from error
 
 
 def _page(

@@ -13,7 +13,7 @@ from policies.identity import joined
 from policies.inforce import bring, check_base, reviewed, settle, void
 from policies.models import Activation, Draft, Policy, PolicyVersion, Review
 from policies.scopes import require_over
-from policies.versions import checked, frozen
+from policies.versions import check_version, checked, frozen
 from policies.vocabulary import names_for
 from tenants.changes import change_alone
 
@@ -99,6 +99,8 @@ def _bring(actor: Actor, action: str, version: PolicyVersion, reason: str) -> bo
     scopes = require_over(actor, action, policy)
     if policy.active_id == version.pk:
         return False
+    if action == "policy.activate":  # what was in force once may always come back
+        check_version(version, actor)
     check_cleared(actor, policy, version, scopes)
     kind = Activation.Kind(action.partition(".")[2])
     bring(Change(actor, action, reason=reason), policy, version, scopes, kind)

@@ -14,6 +14,7 @@ from policies.inforce import bring
 from policies.models import Activation, Policy, PolicyVersion, Schedule
 from policies.pdp.problem import PolicyError
 from policies.scopes import require_over, scopes_of
+from policies.versions import check_version
 from tenants.changes import change_alone
 from tenants.models import Tenant, User
 from tenants.permissions import can, require
@@ -44,6 +45,7 @@ def schedule_create(
     waiting = Schedule.objects.filter(policy=policy, state=Schedule.State.WAITING).first()
     if waiting is not None:
         raise ValidationError({"policy": "another version waits already: cancel that first"})
+    check_version(version, actor)
     check_cleared(actor, policy, version, scopes)
     schedule = Schedule(
         policy=policy,

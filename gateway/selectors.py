@@ -325,19 +325,32 @@ def bearer(token: AbstractAccessToken, source: str) -> Actor | None:
     application: OAuthApplication | None = token.application
     if application is None or not application.is_usable(None):
         return None
-    tenant_id = None if application.tenant_id is None else str(application.tenant_id)
     if token.user is None:
-        roles = {} if tenant_id is None else {tenant_id: frozenset(application.roles)}
-        return Actor(
-            kind="application",
-            id=str(application.id),
-            name=application.name,
-            source=source,
-            memberships=roles,
-            is_superuser=tenant_id is None,
-            maker=str(application.user_id or ""),
-        )
+        return _as_itself(application, source)
     return _through(actor_of(token.user, source), application) if token.user.is_active else None
+
+
+def application_actor(identity: str) -> Actor | None:
+    """Return an application that acts as itself, with what it may do now; None: no more at all."""
+    try:
+        found = OAuthApplication.objects.filter(pk=UUID(identity)).first()
+    except ValueError:
+        return None
+    return _as_itself(found, "") if found is not None and found.is_usable(None) else None
+
+
+def _as_itself(application: OAuthApplication, source: str) -> Actor:
+    tenant_id = None if application.tenant_id is None else str(application.tenant_id)
+    roles = {} if tenant_id is None else {tenant_id: frozenset(application.roles)}
+    return Actor(
+        kind="application",
+        id=str(application.id),
+        name=application.name,
+        source=source,
+        memberships=roles,
+        is_superuser=tenant_id is None,
+        maker=str(application.user_id or ""),
+    )
 
 
 def _through(person: Actor, application: OAuthApplication) -> Actor:

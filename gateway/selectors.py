@@ -208,6 +208,15 @@ def versions_named(labels: Iterable[str]) -> list[PolicyVersion]:
     return list(PolicyVersion.objects.filter(named).select_related("policy"))
 
 
+def models_askable(records: Sequence[Record]) -> list[str]:
+    """Return the models that the app of a call may ask for now, sorted; none where it is gone."""
+    app_id = records[0].app_id
+    apps = App.objects.exclude(state=App.State.REMOVED)
+    app = None if app_id is None else apps.filter(pk=app_id).first()
+    routes = Route.objects.filter(name__in=[] if app is None else app.models)
+    return list(routes.order_by("name").values_list("name", flat=True))
+
+
 def _readable(actor: Actor, tenants: Collection[Tenant]) -> list[UUID]:
     ids = tenants_where(actor, "record.read")
     return [tenant.id for tenant in tenants if ids is None or str(tenant.id) in ids]

@@ -30,7 +30,7 @@ from tenants.selectors import tenants_visible
 TENANTS_MAX = 10
 SETS_MAX = 12
 STEPS_MAX = 60_000
-"""So many steps take about a second, and all sets have them together."""
+"""All sets have so many steps together, which take a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)

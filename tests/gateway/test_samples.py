@@ -91,7 +91,9 @@ def test_the_console_shows_facts_and_rules(past):
 
 def test_who_serves_a_model_is_told_of_those_that_the_app_may_ask_for_alone(past, unique):
     route = Route.objects.create(name=unique("secret"))
-    provider = Provider.objects.create(name=unique("vendor"), dialect="openai")
+    provider = Provider.objects.create(
+        name=unique("vendor"), dialect="openai", base_url="https://api.example.org/v1"
+    )
     Deployment.objects.create(route=route, provider=provider, model="m", region="mars")
     asked = wish(past, body=BODY | {"model": route.name})
     author = Api(past.person("policy_author"))

@@ -6,12 +6,12 @@ there were.
 
 import datetime
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from audit.decided import first_id, utc_day
 from audit.models import Mark, RuleHits
@@ -152,6 +152,25 @@ def rule_figures(
         )
         for row in found
     ]
+
+
+class HitsBetween(NamedTuple):
+    """How often each rule matched in a range, in how many calls, and the first hour counted."""
+
+    counts: Mapping[str, int]
+    calls: int
+    first: datetime.datetime | None
+
+
+def hits_between(
+    tenant_ids: Collection[uuid.UUID], since: datetime.datetime, until: datetime.datetime
+) -> HitsBetween:
+    """Return how often the rules of these tenants matched, however they were enforced."""
+    found = RuleHits.objects.filter(tenant_id__in=tenant_ids, start__gte=since, start__lt=until)
+    rows = list(found.values("rule").annotate(hits=Sum("calls"), first=Min("start")))
+    counts = {row["rule"]: row["hits"] for row in rows}
+    first = min((row["first"] for row in rows), default=None)
+    return HitsBetween(counts, counts.pop("", 0), first)
 
 
 def _count(marks: QuerySet[Mark], verdict: str) -> Subquery:

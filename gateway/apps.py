@@ -11,9 +11,16 @@ class GatewayConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the Celery application, so that tasks sent by name find their broker, and say how
-        the rooms below learn which models there are."""
+        the rooms below learn which models, services and applications there are."""
         import gateway.celery  # noqa: F401, PLC0415  (needs the app registry)
-        from gateway.selectors import model_names  # noqa: PLC0415  (so does this)
+        from gateway.selectors import (  # noqa: PLC0415  (so does this)
+            application_actor,
+            model_names,
+            service_names,
+        )
+        from policies.clearance import provide_applications  # noqa: PLC0415  (so does this)
         from policies.vocabulary import provide  # noqa: PLC0415  (so does this)
 
         provide("models", model_names)
+        provide("services", service_names)
+        provide_applications(application_actor)

@@ -86,7 +86,8 @@ def judge(sample: Sample, substitution: Substitution | None = None) -> Judged:
     zone = zoneinfo.ZoneInfo(app.tenant.timezone)
     slots = facts.of_call(_base(app), head, call, sample.at.astimezone(zone))
     facts.add_scan(slots, scan, call.view.leaves)
-    _add_target(slots, call.model)
+    if call.model in app.models:
+        _add_target(slots, call.model)
     at_s = sample.at.timestamp()
     trace = after.explain("request", slots, scan.failed, at_s)
     return Judged(

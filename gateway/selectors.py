@@ -208,6 +208,15 @@ def versions_named(labels: Iterable[str]) -> list[PolicyVersion]:
     return list(PolicyVersion.objects.filter(named).select_related("policy"))
 
 
+def models_askable(records: Sequence[Record]) -> list[str]:
+    """Return the models that the app of a call may ask for now, sorted; none where it is gone."""
+    app_id = records[0].app_id
+    apps = App.objects.exclude(state=App.State.REMOVED)
+    app = None if app_id is None else apps.filter(pk=app_id).first()
+    routes = Route.objects.filter(name__in=[] if app is None else app.models)
+    return list(routes.order_by("name").values_list("name", flat=True))
+
+
 def _readable(actor: Actor, tenants: Collection[Tenant]) -> list[UUID]:
     ids = tenants_where(actor, "record.read")
     return [tenant.id for tenant in tenants if ids is None or str(tenant.id) in ids]
@@ -325,19 +334,32 @@ def bearer(token: AbstractAccessToken, source: str) -> Actor | None:
     application: OAuthApplication | None = token.application
     if application is None or not application.is_usable(None):
         return None
-    tenant_id = None if application.tenant_id is None else str(application.tenant_id)
     if token.user is None:
-        roles = {} if tenant_id is None else {tenant_id: frozenset(application.roles)}
-        return Actor(
-            kind="application",
-            id=str(application.id),
-            name=application.name,
-            source=source,
-            memberships=roles,
-            is_superuser=tenant_id is None,
-            maker=str(application.user_id or ""),
-        )
+        return _as_itself(application, source)
     return _through(actor_of(token.user, source), application) if token.user.is_active else None
+
+
+def application_actor(identity: str) -> Actor | None:
+    """Return an application that acts as itself, with what it may do now; None: no more at all."""
+    try:
+        found = OAuthApplication.objects.filter(pk=UUID(identity)).first()
+    except ValueError:
+        return None
+    return _as_itself(found, "") if found is not None and found.is_usable(None) else None
+
+
+def _as_itself(application: OAuthApplication, source: str) -> Actor:
+    tenant_id = None if application.tenant_id is None else str(application.tenant_id)
+    roles = {} if tenant_id is None else {tenant_id: frozenset(application.roles)}
+    return Actor(
+        kind="application",
+        id=str(application.id),
+        name=application.name,
+        source=source,
+        memberships=roles,
+        is_superuser=tenant_id is None,
+        maker=str(application.user_id or ""),
+    )
 
 
 def _through(person: Actor, application: OAuthApplication) -> Actor:
@@ -353,3 +375,8 @@ def _through(person: Actor, application: OAuthApplication) -> Actor:
 def model_names() -> list[str]:
     """Return the public names of all models."""
     return list(Route.objects.values_list("name", flat=True))
+
+
+def service_names() -> list[str]:
+    """Return the names of all services."""
+    return list(Service.objects.values_list("name", flat=True))

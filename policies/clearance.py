@@ -6,13 +6,13 @@ operates the machine declares in files is reviewed where those files are.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from audit.actor import Actor
-from policies.identity import PERSON
+from policies.identity import APPLICATION, PERSON
 from policies.models import Activation, Policy, PolicyVersion, Review, ReviewRule
 from policies.scopes import written
 from tenants.models import Tenant, User
@@ -22,6 +22,22 @@ from tenants.selectors import actor_of
 APPROVE = "review.approve"
 OPERATORS = ("command:", "task:")
 """Whoever operates the machine."""
+
+
+_found: dict[str, Callable[[str], Actor | None]] = {}
+
+
+def provide_applications(find: Callable[[str], Actor | None]) -> None:
+    """Take how to find an application that acts as itself: it belongs to a room above."""
+    _found[APPLICATION] = find
+
+
+def acting(identity: str) -> Actor | None:
+    """Return whoever has this identity, with what they may do now; None: nothing, or unknown."""
+    if identity.startswith(APPLICATION):
+        return _found[APPLICATION](identity.removeprefix(APPLICATION))
+    person = User.objects.filter(pk=identity.removeprefix(PERSON), is_active=True).first()
+    return None if person is None else actor_of(person)
 
 
 def sha256_of(source: str) -> str:
@@ -69,10 +85,8 @@ def stands(approval: Review, scopes: Iterable[Tenant | None]) -> bool:
     """Say whether whoever approved is still somebody who may, in all of these scopes."""
     if approval.approver_identity.startswith(OPERATORS):
         return True
-    person = User.objects.filter(
-        pk=approval.approver_identity.removeprefix(PERSON), is_active=True
-    ).first()
-    return person is not None and all(can(actor_of(person), APPROVE, one) for one in scopes)
+    person = acting(approval.approver_identity)
+    return person is not None and all(can(person, APPROVE, one) for one in scopes)
 
 
 def _approvals(policy: Policy, version: PolicyVersion) -> Iterable[Review]:

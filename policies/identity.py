@@ -7,6 +7,7 @@ person who made it as well: else they could approve by themselves what it wrote.
 from audit.actor import Actor
 
 PERSON = "user:"
+APPLICATION = "application:"
 
 
 def identity(actor: Actor) -> str:

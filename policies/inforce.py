@@ -59,9 +59,9 @@ def void(policy: Policy, *, but: str = "") -> int:
     return asked.update(state=Review.State.VOID)
 
 
-def check_base(draft: Draft | None, policy: Policy) -> None:
+def check_base(draft: Draft, policy: Policy) -> None:
     """Raise ValidationError where a draft began from another version than the active one."""
-    if draft is not None and draft.base_id != policy.active_id:
+    if draft.base_id != policy.active_id:
         number = policy.active.number if policy.active else 0
         raise ValidationError(
             {"base": f"version {number} became active since this draft was begun: take it over"}

@@ -3,31 +3,44 @@
 from django.core.exceptions import ValidationError
 from django.db.models import Max
 
+from audit.actor import Actor
 from policies.models import Policy, PolicyVersion
+from policies.pdp.analysis.names import KnownNames, unknown_names
 from policies.pdp.document import Document
-from policies.pdp.language import parse_document
+from policies.pdp.language import load_canonical, parse_document
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.testing import CaseResult, run_cases
-from policies.vocabulary import Names, known_kinds, unknown
+from policies.vocabulary import known_kinds, names_for
 
 
-def checked(policy: Policy, source: str, names: Names | None) -> Document:
+def checked(policy: Policy, source: str, names: KnownNames | None) -> Document:
     """Return the document of a text that may be published: sound, and its own tests pass.
 
-    `names` are what it may name of models and tenants; None: they are looked at later.
+    `names` are what it may name outside of itself; None: that is looked at later.
     """
     document = parse_document(source, known_kinds())
     if document.name != policy.name:
         raise ValidationError(
             {"source": f"the text says policy: {document.name}, this is the policy {policy.name}"}
         )
-    strangers = [] if names is None else unknown(document, names)
-    if strangers:
-        raise PolicyError(strangers, source)
+    if names is not None:
+        check_names(document, names)
     failed = [result for result in run_cases(document) if not result.passed]
     if failed:
         raise PolicyError([_failure(result) for result in failed], source)
     return document
+
+
+def check_names(document: Document, names: KnownNames) -> None:
+    """Raise PolicyError where a text names what is not there."""
+    strangers = unknown_names(document, names)
+    if strangers:
+        raise PolicyError(strangers, document.source)
+
+
+def check_version(version: PolicyVersion, actor: Actor) -> None:
+    """Raise PolicyError where a version names what is not there any more, as the actor sees it."""
+    check_names(load_canonical(version.canonical.encode()), names_for(actor))
 
 
 def _failure(result: CaseResult) -> Problem:

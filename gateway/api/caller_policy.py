@@ -2,6 +2,7 @@
 
 import time
 
+from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +13,7 @@ from policies.api.reports import CallerPolicyShown
 from policies.pdp.analysis.analyse import analyse
 from policies.pdp.partial import for_caller
 from policies.selectors import attached, effective
+from policies.silence import hits_of
 from tenants.api.belonging import OfTenant
 from tenants.permissions import require
 
@@ -38,5 +40,7 @@ class WithPolicy(OfTenant):
             "key.name": key.name,
         }
         told = for_caller(whole, known, time.time()).written()
-        report = analyse(whole).written()
+        versions = [held.versions[each.name] for each in whole.layered]
+        hits = hits_of([key.tenant_id], versions, timezone.now())
+        report = analyse(whole, hits).written()
         return Response(CallerPolicyShown({**told, "report": report}).data)

@@ -251,7 +251,9 @@ class Calls(Resource):
     def explain(self, _request: Request, **address: str) -> Response:
         """Explain one call: the rules that decided, judged once more on the recorded facts."""
         records = self._records(address)
-        explanation = explain(records, selectors.versions_recorded(records))
+        explanation = explain(
+            records, selectors.versions_recorded(records), selectors.models_askable(records)
+        )
         if self.actor.kind == "user":
             tenants = selectors.call_tenants(self.actor)
             (tenant,) = [each for each in tenants if each.id == explanation.call.tenant_id]

@@ -73,11 +73,14 @@ class Explanation:
     way: Way | None = None
 
 
-def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Explanation:
-    """Return the explanation of the call of these records."""
+def explain(
+    records: Sequence[Record], stored: Iterable[PolicyVersion], models: Sequence[str] = ()
+) -> Explanation:
+    """Return the explanation of the call of these records; `models` are those that its app may ask
+    for."""
     call = read(records)
     versions = [Version(row.policy.name, row.number, row.source, row.canonical) for row in stored]
-    rulings, unbuilt, way = _rulings(call, versions)
+    rulings, unbuilt, way = _rulings(call, versions, models)
     decision = call.deciding.get("decision", {})
     return Explanation(
         call=call,
@@ -97,7 +100,9 @@ def explain(records: Sequence[Record], stored: Iterable[PolicyVersion]) -> Expla
     )
 
 
-def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...], str, Way | None]:
+def _rulings(
+    call: Call, versions: Sequence[Version], models: Sequence[str]
+) -> tuple[tuple[Ruling, ...], str, Way | None]:
     if "decision" not in call.deciding:
         return (), "Only the end of an attempt was recorded: nothing left the gateway.", None
     try:
@@ -108,15 +113,16 @@ def _rulings(call: Call, versions: Sequence[Version]) -> tuple[tuple[Ruling, ...
     found = [judge("request", call.deciding, policy, versions, at_s=at_s)]
     if call.last is not call.deciding and "decision" in call.last:
         found.append(judge("answer", call.last, policy, versions, at_s=at_s))
-    return tuple(found), "", _way(found[0], call, policy)
+    return tuple(found), "", _way(found[0], call, policy, models)
 
 
-def _way(ruling: Ruling, call: Call, policy: EffectivePolicy) -> Way | None:
+def _way(ruling: Ruling, call: Call, policy: EffectivePolicy, models: Sequence[str]) -> Way | None:
     """Return what would have passed: only where the request was denied as it would be today."""
     denied = call.deciding["decision"]["effect"] == "deny"
     if not denied or ruling.differs or ruling.assumed or call.deciding.get("failed"):
         return None
-    return would_pass(policy, slots_of(call.deciding["facts"]), at_s=instant(call.id).timestamp())
+    at_s = instant(call.id).timestamp()
+    return would_pass(policy, slots_of(call.deciding["facts"]), models, at_s=at_s)
 
 
 def _exemptions(call: Call) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def bring_about(
     session = Session(actor, str(path), prune)
     declaration = read(path, environ, Names() if prune else _stored_names())
     _apply(session, declaration)
+    policies.check_names(session, declaration.policies)
     places = {one.name.text: one.spot.at for one in declaration.tenants}
     changed = [one for one in tenants.stored() if _differs(one, former.get(one.id))]
     own = [tenant for tenant in changed if tenant.name in places]

@@ -12,6 +12,7 @@ from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import Named, Spot, spot_of
 from policies.models import Attachment, Policy
 from policies.pdp import fields
+from policies.pdp.analysis.names import unknown_names
 from policies.pdp.fields import Fields, Read
 from policies.pdp.language import parse_document
 from policies.pdp.nodes import Node, Place, Scalar
@@ -20,6 +21,7 @@ from policies.pdp.problem import PolicyError, Problem
 from policies.selectors import attachments
 from policies.services.attachments import policy_attach, policy_detach
 from policies.services.policies import policy_create, policy_publish, policy_retire
+from policies.vocabulary import names_for
 from tenants.models import App, Tenant
 
 KEYS = ("file", "text")
@@ -85,6 +87,15 @@ def apply(session: Session, entry: PolicyEntry) -> None:
     except ValidationError as error:
         raise session.fail(entry.spot.at, "; ".join(error.messages)) from None
     session.put("policy", entry.name, before, {"hash": entry.hash})
+
+
+def check_names(session: Session, entries: Iterable[PolicyEntry]) -> None:
+    """Refuse a text that names what is not there, now that the whole file is stored."""
+    names = names_for(session.actor)
+    for entry in entries:
+        problems = unknown_names(parse_document(entry.text), names)
+        if problems:
+            raise DeclarationError(_placed(entry, PolicyError(problems, entry.text)))
 
 
 def attach(

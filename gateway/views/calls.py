@@ -132,7 +132,7 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
     if not records:
         raise Http404
     versions = selectors.versions_recorded(records)
-    explanation = explain(records, versions)
+    explanation = explain(records, versions, selectors.models_askable(records))
     tenants = [
         tenant
         for tenant in selectors.call_tenants(actor)

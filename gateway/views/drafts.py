@@ -54,6 +54,18 @@ class DraftForm(forms.Form):
     revision = forms.IntegerField(widget=forms.HiddenInput)
 
 
+class AskForm(ReasonForm):
+    """A note, and which edit of the draft was read."""
+
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class ReleaseForm(NeededReasonForm):
+    """Why, and which edit of the draft was read."""
+
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
 @requires("policy.read")
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpResponse:
@@ -131,10 +143,10 @@ def ask(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespons
 
     def act(asked: Any) -> Done:
         with faults_told():
-            review_request(actor=actor, draft=draft, reason=asked["reason"])
+            review_request(actor=actor, draft=_read(draft, asked), reason=asked["reason"])
         return Done("The text is under review.", reverse("policy_reviews"))
 
-    return form_page(request, page, ReasonForm(given(request)), act)
+    return form_page(request, page, AskForm(given(request), initial=_edit(draft)), act)
 
 
 @requires("policy.read")
@@ -152,11 +164,11 @@ def release(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
                 policy=policy,
                 source=draft.source,
                 reason=asked["reason"],
-                draft=draft,
+                draft=_read(draft, asked),
             )
         return Done(f"Version {made.number} of {policy.name} is active.", _policy_address(policy))
 
-    return form_page(request, page, NeededReasonForm(given(request)), act)
+    return form_page(request, page, ReleaseForm(given(request), initial=_edit(draft)), act)
 
 
 @requires("policy_emergency.publish")
@@ -177,12 +189,12 @@ def emergency(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpR
                 policy=draft.policy,
                 source=draft.source,
                 reason=asked["reason"],
-                draft=draft,
+                draft=_read(draft, asked),
             )
         said = f"Version {made.number} is active, and has to be reviewed."
         return Done(said, _policy_address(draft.policy))
 
-    return form_page(request, page, NeededReasonForm(given(request)), act)
+    return form_page(request, page, ReleaseForm(given(request), initial=_edit(draft)), act)
 
 
 @contextmanager
@@ -191,7 +203,8 @@ def faults_told() -> Iterator[None]:
     try:
         yield
     except PolicyError as error:
-        raise ValidationError([str(problem.message) for problem in error.problems]) from error
+        told = (" ".join(filter(None, (each.message, each.hint))) for each in error.problems)
+        raise ValidationError(list(told)) from error
 
 
 def _page(
@@ -227,6 +240,17 @@ def _form(
         effects=effects,
         is_dangerous=is_dangerous,
     )
+
+
+def _edit(draft: Draft) -> dict[str, int]:
+    return {"revision": draft.revision}
+
+
+def _read(draft: Draft, asked: Any) -> Draft:
+    """Return the draft as of the edit that the person has read: the service compares."""
+    if asked["revision"] is not None:
+        draft.revision = asked["revision"]
+    return draft
 
 
 def _frame(policy: Policy) -> dict[str, Any]:

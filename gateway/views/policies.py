@@ -36,6 +36,7 @@ from gateway.pages import (
     tenant_chosen,
 )
 from gateway.policy_preview import Preview, preview
+from policies.analysed import hits_of_active
 from policies.models import Policy, PolicyVersion, Review, Rollout, Schedule
 from policies.pdp.analysis.analyse import analyse_document
 from policies.pdp.analysis.diff import compare_documents
@@ -198,7 +199,10 @@ def compare(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
         "words": diff.words(_document(before), _document(after)),
         "lines": diff.lines(before.source, after.source),
         "difference": compare_documents(_document(before), _document(after)),
-        "report": analyse_document(_document(after, written=True)),
+        "report": analyse_document(
+            _document(after, written=True),
+            hits_of_active(actor, policy, after.hash, timezone.now()),
+        ),
     }
     return render(request, "policies/policy_diff.html", content)
 
@@ -237,7 +241,7 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
         raise MayNotError("policy.publish")
     if "preview" in request.POST:
         form = PublishForm(initial=request.POST.dict())
-        seen = preview(policy, request.POST.get("source", ""))
+        seen = preview(actor, policy, request.POST.get("source", ""))
         return _publish_page(request, policy, form, seen.problems, seen=seen)
     form = PublishForm(given(request), initial=_draft(request, actor, policy))
     problems: Sequence[Problem] = ()

@@ -77,7 +77,8 @@ def schedule(request: HttpRequest, actor: Actor, policy_id: uuid.UUID, number: i
     page = _page(policy, title, "Schedule it", "Whoever approved it must still be allowed to then.")
 
     def act(asked: Mapping[str, Any]) -> Done:
-        schedule_create(actor=actor, policy=policy, version=version, **asked)
+        with faults_told():
+            schedule_create(actor=actor, policy=policy, version=version, **asked)
         return Done(f"Version {number} waits for its instant.", page.back)
 
     return form_page(request, page, InstantForm(given(request)), act)

@@ -66,10 +66,24 @@ class DifferenceShown(Shown):
     examples = DifferingShown(many=True)
 
 
+class WithinShown(Shown):
+    """What is wrong only among the other policies that hold at these places: tenants, and apps.
+
+    `clash` says why the policies there would not fit together, and is empty where they do.
+    """
+
+    places = serializers.ListField(child=serializers.CharField())
+    findings = AnalysisFindingShown(many=True)
+    clash = serializers.CharField(allow_blank=True)
+
+
 class AnalysisShown(Shown):
-    """A text of a policy analysed, and compared with the active version where there is one."""
+    """A text of a policy analysed alone and in each set of policies that it would join, and
+    compared with the active version where there is one. Not `is_whole`: sets were left out."""
 
     report = ReportShown()
+    within = WithinShown(many=True)
+    is_whole = serializers.BooleanField()
     difference = DifferenceShown(allow_null=True)
 
 

@@ -13,6 +13,7 @@ from audit.rest.access import Access
 from audit.rest.fields import Change, Identity, Recorded, Whole
 from audit.rest.filters import Filters, Uuid, one_of
 from policies.api.drafts import named_policy
+from policies.api.faults import policy_faults
 from policies.models import Policy, PolicyVersion, Schedule
 from policies.services.schedules import schedule_cancel, schedule_create
 from policies.visible import schedules_visible
@@ -83,7 +84,8 @@ class Schedules(OfTenant):
         given = self.given()
         policy = named_policy(self, given.pop("policy"))
         version = numbered(policy, given.pop("version"))
-        made = schedule_create(actor=self.actor, policy=policy, version=version, **given)
+        with policy_faults():
+            made = schedule_create(actor=self.actor, policy=policy, version=version, **given)
         return self.made(made)
 
     @action(detail=True, methods=["post"])

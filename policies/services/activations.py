@@ -13,7 +13,8 @@ from policies.identity import joined
 from policies.inforce import bring, check_base, reviewed, settle, void
 from policies.models import Activation, Draft, Policy, PolicyVersion, Review
 from policies.scopes import require_over
-from policies.versions import checked, frozen
+from policies.services.drafts import as_read
+from policies.versions import check_version, checked, frozen
 from policies.vocabulary import names_for
 from tenants.changes import change_alone
 
@@ -68,8 +69,11 @@ def policy_emergency_publish(
     before = policy.active
     if before is not None and before.hash == document.hash:
         raise ValidationError({"source": f"version {before.number} says this already"})
-    authors = joined([] if draft is None else draft.authors, actor)
-    check_base(draft, policy)
+    authors = joined([], actor)
+    if draft is not None:
+        draft = as_read(draft)
+        check_base(draft, policy)
+        authors = joined(draft.authors, actor)
     settle(draft)
     version = frozen(policy, document, source, draft.author if draft else actor.name)
     void(policy)
@@ -99,6 +103,8 @@ def _bring(actor: Actor, action: str, version: PolicyVersion, reason: str) -> bo
     scopes = require_over(actor, action, policy)
     if policy.active_id == version.pk:
         return False
+    if action == "policy.activate":  # what was in force once may always come back
+        check_version(version, actor)
     check_cleared(actor, policy, version, scopes)
     kind = Activation.Kind(action.partition(".")[2])
     bring(Change(actor, action, reason=reason), policy, version, scopes, kind)

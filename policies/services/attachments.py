@@ -2,11 +2,12 @@
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit.actor import Actor
 from audit.services import Change, delete, insert
 from policies.clearance import check_cleared
-from policies.models import Activation, Attachment, Policy
+from policies.models import Activation, Attachment, Policy, Rollout
 from policies.scopes import heard, written
 from tenants.changes import platform_change, tenant_change
 from tenants.models import App, Tenant
@@ -30,6 +31,8 @@ def policy_attach(
     if app is not None and (tenant is None or app.tenant_id != tenant.id):
         raise ValidationError({"app": "the app belongs to another tenant"})
     check_cleared(actor, policy, policy.active, [tenant])
+    for candidate in _deciding(policy):
+        check_cleared(actor, policy, candidate.version, [tenant])
     attachment = Attachment(policy=policy, tenant=tenant, app=app)
     insert(change, attachment)
     Activation.objects.create(
@@ -49,6 +52,12 @@ def policy_detach(*, actor: Actor, attachment: Attachment, reason: str = "") -> 
     change = _change(actor, "policy.detach", attachment.tenant, reason)
     delete(change, attachment)
     heard([attachment.tenant], fits_later=True)  # fewer policies never clash
+
+
+def _deciding(policy: Policy) -> QuerySet[Rollout]:
+    """Return the candidate that is served to some keys, which comes along with its policy."""
+    running = Rollout.objects.filter(policy=policy, state=Rollout.State.RUNNING)
+    return running.exclude(percent=0).select_related("version")
 
 
 def _change(actor: Actor, action: str, tenant: Tenant | None, reason: str) -> Change:

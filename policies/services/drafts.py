@@ -92,6 +92,16 @@ def draft_discard(*, actor: Actor, draft: Draft, reason: str = "") -> None:
     delete(Change(actor, "draft.discard", reason=reason), draft)
 
 
+def as_read(draft: Draft) -> Draft:
+    """Return a draft as it is stored, which is as it was read; else raise DraftChangedError."""
+    stored = Draft.objects.select_related("policy__active").filter(pk=draft.pk).first()
+    if stored is None:
+        raise ValidationError({"source": "the draft is gone: it was published or discarded"})
+    if (stored.revision, stored.source) != (draft.revision, draft.source):
+        raise DraftChangedError(stored)
+    return stored
+
+
 def _check_size(source: str) -> None:
     if len(source.encode()) > BYTES_MAX:
         raise ValidationError({"source": f"a policy has at most {BYTES_MAX} bytes"})

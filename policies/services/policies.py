@@ -10,6 +10,7 @@ from policies.inforce import bring, cancel_schedules, check_base, reviewed, sett
 from policies.models import Activation, Draft, Policy, PolicyVersion
 from policies.scopes import scopes_of
 from policies.selectors import attachments
+from policies.services.drafts import as_read
 from policies.versions import checked, frozen
 from policies.vocabulary import names_for
 from tenants.changes import change_alone, platform_change
@@ -53,7 +54,8 @@ def policy_publish(
         if draft is not None:
             raise ValidationError({"source": f"version {active.number} says this already"})
         return active
-    check_base(draft, policy)
+    if draft is not None:
+        check_base(as_read(draft), policy)
     version = frozen(policy, document, source, actor.name if draft is None else draft.author)
     reviewed(policy, version, source)
     check_cleared(actor, policy, version, scopes)

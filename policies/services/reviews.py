@@ -10,6 +10,7 @@ from policies.clearance import sha256_of
 from policies.identity import identity, joined
 from policies.models import Draft, Review, ReviewRule
 from policies.scopes import require_over
+from policies.services.drafts import as_read
 from policies.versions import checked
 from policies.vocabulary import names_for
 from tenants.changes import change_alone, platform_change, tenant_change
@@ -20,7 +21,7 @@ from tenants.models import Tenant
 def review_request(*, actor: Actor, draft: Draft, reason: str = "") -> Review:
     """Lay a draft's text, sound and with tests that pass, before a second person."""
     change_alone()
-    draft = Draft.objects.select_related("policy").get(pk=draft.pk)
+    draft = as_read(draft)
     policy = draft.policy
     require_over(actor, "review.request", policy)
     checked(policy, draft.source, names_for(actor))

@@ -10,6 +10,7 @@ from policies.clearance import check_cleared
 from policies.inforce import bring
 from policies.models import Activation, Policy, PolicyVersion, Rollout
 from policies.scopes import heard, require_over
+from policies.versions import check_version
 from tenants.changes import change_alone
 
 PERCENT_MAX = 100
@@ -33,6 +34,7 @@ def rollout_start(
     if Rollout.objects.filter(policy=policy, state=Rollout.State.RUNNING).exists():
         raise ValidationError({"policy": f"{policy.name} has a candidate already: end that first"})
     _check_percent(percent)
+    check_version(version, actor)
     if percent:
         check_cleared(actor, policy, version, scopes)
     rollout = Rollout(policy=policy, version=version, percent=percent, author=actor.name)

@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.services import Change, alter, insert, note
-from policies.clearance import OPERATORS, check_cleared, lacking
-from policies.identity import PERSON, identity
+from policies.clearance import OPERATORS, acting, check_cleared, lacking
+from policies.identity import identity
 from policies.inforce import bring
 from policies.models import Activation, Policy, PolicyVersion, Schedule
 from policies.pdp.problem import PolicyError
 from policies.scopes import require_over, scopes_of
+from policies.versions import check_version
 from tenants.changes import change_alone
-from tenants.models import Tenant, User
+from tenants.models import Tenant
 from tenants.permissions import can, require
-from tenants.selectors import actor_of
 
 FURTHEST = datetime.timedelta(days=366)
 LATE_S = 5
@@ -44,6 +44,7 @@ def schedule_create(
     waiting = Schedule.objects.filter(policy=policy, state=Schedule.State.WAITING).first()
     if waiting is not None:
         raise ValidationError({"policy": "another version waits already: cancel that first"})
+    check_version(version, actor)
     check_cleared(actor, policy, version, scopes)
     schedule = Schedule(
         policy=policy,
@@ -105,14 +106,9 @@ def schedule_perform(*, actor: Actor, schedule: Schedule, reason: str = "") -> b
 
 def _hindrance(schedule: Schedule, scopes: list[Tenant | None]) -> str:
     """Return why a version may not come into force although its instant has come."""
-    if schedule.author_identity.startswith(PERSON):
-        person = User.objects.filter(
-            pk=schedule.author_identity.removeprefix(PERSON), is_active=True
-        ).first()
-        if person is None or not all(
-            can(actor_of(person), "schedule.create", scope) for scope in scopes
-        ):
-            return f"{schedule.author}, who scheduled it, may not do so any longer"
-    if not schedule.author_identity.startswith(OPERATORS):
-        return lacking(schedule.policy, schedule.version, scopes)
-    return ""
+    if schedule.author_identity.startswith(OPERATORS):
+        return ""
+    author = acting(schedule.author_identity)
+    if author is None or not all(can(author, "schedule.create", scope) for scope in scopes):
+        return f"{schedule.author}, who scheduled it, may not do so any longer"
+    return lacking(schedule.policy, schedule.version, scopes)

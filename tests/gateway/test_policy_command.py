@@ -49,12 +49,10 @@ def test_sound_policies_are_told_in_a_line_each(policy, file):
     path = file(EXAMPLE)
     done = policy("check", path)
     assert (done.returncode, done.stderr) == (0, "")
-    told, waits = done.stdout.splitlines()
-    assert told == f"{path}: house-rules: 8 rules, 6 tests"
-    assert waits.startswith(f"{path}: streams wait for their end: house-rules/links: ")
+    assert done.stdout.splitlines()[0] == f"{path}: house-rules: 8 rules, 6 tests"
     done = policy("test", path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{path}: house-rules: 8 rules, 6 of 6 tests passed\n")
+    assert done.stdout.splitlines()[0] == f"{path}: house-rules: 8 rules, 6 of 6 tests passed"
 
 
 WEAK = """\
@@ -101,7 +99,9 @@ def test_problems_stand_where_they_are_with_file_line_and_column(policy, file):
     good, bad = file(EXAMPLE), file(EXAMPLE.replace("secret.count", "secret.cont"), "bad.yaml")
     done = policy("check", good, bad)
     assert done.returncode == 1
-    first, shown, caret, *_ = done.stdout.splitlines()[2:]
+    told = done.stdout.splitlines()
+    at = next(n for n, line in enumerate(told) if line.startswith(f"{bad}:"))
+    first, shown, caret, *_ = told[at:]
     assert first.startswith(f'{bad}:6:11: unknown fact "secret.cont"')
     assert shown[caret.index("^")] == "s"
     assert "not good: 1 of 2 files" in done.stderr

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Event, Record
-from gateway.models import StoredAnswer
+from gateway.models import Deployment, Provider, Route, StoredAnswer
 from policies.models import Backtest
 from tests.gateway.call_records import World
 from tests.gateway.history import Past
@@ -87,6 +87,21 @@ def test_the_console_shows_facts_and_rules(past):
         answer = author.post(address, asked | {"body": body, "source": ""} | changes)
         assert answer.status_code == 422
         assert said in text(answer)
+
+
+def test_who_serves_a_model_is_told_of_those_that_the_app_may_ask_for_alone(past, unique):
+    route = Route.objects.create(name=unique("secret"))
+    provider = Provider.objects.create(
+        name=unique("vendor"), dialect="openai", base_url="https://api.example.org/v1"
+    )
+    Deployment.objects.create(route=route, provider=provider, model="m", region="mars")
+    asked = wish(past, body=BODY | {"model": route.name})
+    author = Api(past.person("policy_author"))
+    assert provider.name not in author.post("samples/", asked).content.decode()
+    past.app.models.append(route.name)
+    past.app.save(update_fields=["models"])
+    facts = author.post("samples/", asked).json()["facts"]
+    assert (facts["model.provider"], facts["model.region"]) == (provider.name, "mars")
 
 
 @pytest.mark.parametrize(

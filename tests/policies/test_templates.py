@@ -2,12 +2,14 @@
 
 import pytest
 
+from policies.pdp.analysis.names import KnownNames, unknown_names
 from policies.pdp.language import parse_document
 from policies.pdp.testing import run_cases
 from policies.templates import templates
-from policies.vocabulary import Names, known_kinds, unknown
+from policies.vocabulary import known_kinds
 
-NOTHING = Names(frozenset(), frozenset())
+NONE = frozenset[str]()
+NOTHING = KnownNames(NONE, known_kinds(), tenants=NONE, apps=NONE, services=NONE)
 
 
 def test_the_starter_set_is_there():
@@ -28,7 +30,7 @@ def test_a_template_is_sound_tested_and_names_nothing_of_one_installation(name):
     document = parse_document(template.source("my.own_policy"), known_kinds())
     assert document.name == "my.own_policy"
     assert document.description.strip() == template.description
-    assert unknown(document, NOTHING) == []
+    assert unknown_names(document, NOTHING) == ()
     results = run_cases(document)
     assert len(results) >= 3
     assert [(each.name, each.got) for each in results if not each.passed] == []

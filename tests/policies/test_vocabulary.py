@@ -2,15 +2,22 @@
 
 import pytest
 
+from policies.pdp.analysis.names import KnownNames, unknown_names
 from policies.pdp.language import parse_document
-from policies.vocabulary import Names, known_kinds, unknown
+from policies.vocabulary import known_kinds
 
-NAMES = Names(frozenset({"small", "large"}), frozenset({"acme"}))
+NAMES = KnownNames(
+    models=frozenset({"small", "large"}),
+    kinds=known_kinds(),
+    tenants=frozenset({"acme"}),
+    apps=frozenset({"helpdesk"}),
+    services=frozenset({"vectors"}),
+)
 
 
 def told(rule):
     text = f"policy: p\ndefault: permit\nrules:\n  - {{id: r, {rule}}}\n"
-    return unknown(parse_document(text), NAMES)
+    return list(unknown_names(parse_document(text), NAMES))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +31,8 @@ def told(rule):
         "when: '\"PHONE_NUMBER\" in pii.kinds', permit: true",
         "when: '\"aws_access_key\" in secret.kinds', permit: true",
         "when: 'model.asked.startsWith(\"smal\")', permit: true",
-        "when: 'app.name == \"whatever\"', permit: true",
+        "when: 'app.name == \"helpdesk\"', permit: true",
+        "when: 'call.service == \"vectors\"', permit: true",
     ],
 )
 def test_what_is_there_may_be_named(rule):
@@ -38,11 +46,13 @@ def test_what_is_there_may_be_named(rule):
         ("when: true, allow_models: [large, lrage]", 'there is no model "lrage"', "large"),
         ("when: '\"smal\" == model.asked', permit: true", 'there is no model "smal"', "small"),
         ('when: \'model.routed in ["large", "x"]\', permit: true', 'no model "x"', ""),
-        ("when: 'tenant.name == \"acne\"', permit: true", 'called "acne"', "acme"),
-        ("when: '\"IBAN\" in pii.kinds', permit: true", 'no detector finds "IBAN"', ""),
+        ("when: 'tenant.name == \"acne\"', permit: true", 'no tenant "acne"', "acme"),
+        ("when: 'app.name == \"helpdeks\"', permit: true", 'no app "helpdeks"', "helpdesk"),
+        ("when: 'call.service == \"vector\"', permit: true", 'no service "vector"', "vectors"),
+        ("when: '\"IBAN\" in pii.kinds', permit: true", 'there is no kind "IBAN"', ""),
         (
             "when: '\"aws_acess_key\" in secret.kinds', permit: true",
-            'no detector finds "aws_acess_key"',
+            'there is no kind "aws_acess_key"',
             "aws_access_key",
         ),
     ],
@@ -51,7 +61,7 @@ def test_what_is_not_there_is_told_with_what_is_nearest(rule, message, hint):
     (problem,) = told(rule)
     assert problem.line == 4
     assert message in problem.message
-    assert problem.message.startswith("the rule r: ")
+    assert problem.message.endswith(" (rule r)")
     assert hint in problem.hint
 
 

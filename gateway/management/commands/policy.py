@@ -1,6 +1,6 @@
 """`manage.py policy ...`: policies as files, for editors and CI.
 
-Only `simulate`, which asks recorded calls, and `publish` need a server.
+Only `simulate`, which asks recorded calls, `publish` and `check --installed` need a server.
 """
 
 import json as jsons
@@ -19,6 +19,7 @@ from gateway.management.output import counted, refused
 from gateway.management.output import document as one_line
 from gateway.management.policy_findings import Said, say
 from gateway.management.publishing import Place, publish_text
+from policies.pdp.analysis.names import KnownNames
 from policies.pdp.document import Document
 from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.language import parse_document
@@ -26,7 +27,8 @@ from policies.pdp.problem import PolicyError
 from policies.pdp.reference import reference
 from policies.pdp.schema import policy_schema
 from policies.pdp.testing import CaseResult, run_cases
-from policies.vocabulary import known_kinds
+from policies.versions import check_names
+from policies.vocabulary import known_kinds, names_for
 
 USAGE = 2
 
@@ -66,6 +68,11 @@ class Command(BaseCommand):
                     "--strict", action="store_true", help="fail where analysis warns"
                 )
                 command.add_argument(
+                    "--installed",
+                    action="store_true",
+                    help="fail where a rule names a model, service, tenant or app not there",
+                )
+                command.add_argument(
                     "--against", type=Path, metavar="FILE", help="say what differs from this text"
                 )
         command = subcommands.add_parser("publish", help="freeze a text and put it in force")
@@ -95,7 +102,11 @@ class Command(BaseCommand):
 
     def _check(self, subcommand: str, options: dict[str, Any]) -> None:
         kinds = known_kinds()
-        done = [_checked(path, kinds, test=subcommand == "test") for path in options["files"]]
+        names = KnownNames(kinds=kinds)
+        if options.get("installed"):
+            names = names_for(command_actor("policy check"))
+        is_test = subcommand == "test"
+        done = [_checked(path, kinds, names, test=is_test) for path in options["files"]]
         if subcommand == "check":
             done = _analysed(done, options["against"], kinds)
         if options["json"]:
@@ -186,10 +197,13 @@ def _text(path: Path) -> str:
         raise CommandError(f"{path} is not UTF-8 text", returncode=USAGE) from None
 
 
-def _checked(path: Path, kinds: frozenset[str], *, test: bool) -> Checked:
+def _checked(
+    path: Path, kinds: frozenset[str], names: KnownNames | None = None, *, test: bool
+) -> Checked:
     text = _text(path)
     try:
         found = parse_document(text, kinds)
+        check_names(found, names or KnownNames(kinds=kinds))
         policy = EffectivePolicy([Layered("tenant", found.name, 0, found)])
     except PolicyError as error:
         return Checked(path, None, error, ())

@@ -18,7 +18,9 @@ from policies.pdp.expression.tree import (
 from policies.pdp.obligations import AllowModels, AllowRegions, AllowTools, Redact, RouteTo
 from policies.pdp.problem import Problem, closest, split_lines
 
-CATEGORIES = frozenset({"pii", "secret", "injection", "uninspected", "error", "link"})
+CATEGORIES = frozenset(
+    {"pii", "secret", "injection", "uninspected", "error", "link", "placeholder"}
+)
 """What the category of a finding can be."""
 
 Names = frozenset[str] | None
@@ -37,6 +39,7 @@ class KnownNames:
     regions: Names = None
     providers: Names = None
     endpoints: Names = None
+    services: Names = None
     categories: Names = CATEGORIES
 
 
@@ -49,6 +52,7 @@ _OF_FACT: Mapping[str, tuple[str, str]] = {
     "app.name": ("apps", "app"),
     "app.tier": ("tiers", "tier"),
     "call.endpoint": ("endpoints", "endpoint"),
+    "call.service": ("services", "service"),
     "call.tools": ("tools", "tool"),
     "answer.tool_calls": ("tools", "tool"),
     "pii.kinds": ("kinds", "kind"),

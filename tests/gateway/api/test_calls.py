@@ -6,8 +6,20 @@ import pytest
 from django.utils import timezone
 
 from audit.models import Event
+from gateway.models import Route
+from policies.pdp.evaluate import EffectivePolicy
 from tests.gateway.call_records import World
+from tests.gateway.views.reading import signed_in, text
 from tests.management import Api
+
+COSTLY = """\
+policy: {name}
+default: permit
+rules:
+  - id: no-mini
+    when: model.asked.endsWith("-mini")
+    deny: {{message: No.}}
+"""
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -69,6 +81,16 @@ def test_a_call_is_shown_and_explained(world, auditor):
     assert told["way"]["changes"][0]["facts"]["pii.kinds"] == ["EMAIL_ADDRESS"]
     assert "3 pieces of personal data" in told["sentence"] + str(told)
     assert {"kind": "CREDIT_CARD", "count": 2}.items() <= told["findings"][0].items()
+
+
+def test_what_would_pass_names_a_model_that_the_app_may_ask_for(world, auditor):
+    for name in ("gpt-4o", "gpt-4o-mini", world.unique("other")):
+        Route.objects.get_or_create(name=name)
+    world.policy = EffectivePolicy([world.publish("platform", world.unique("costly"), COSTLY)])
+    call = world.call().refused()
+    assert auditor.get(f"calls/{call.id}/explain").json()["way"]["words"] == "with model gpt-4o"
+    page = signed_in(world.person("auditor")).get(f"/calls/{call.id}")
+    assert "with model gpt-4o" in text(page)
 
 
 def test_what_was_paid_is_told_in_micros(world, auditor):

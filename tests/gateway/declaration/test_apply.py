@@ -260,14 +260,35 @@ def test_nothing_of_a_file_with_a_fault_is_applied(site):
     assert everything() == before
 
 
-def test_what_fails_late_undoes_what_came_before(site):
-    """The last thing that is looked at is whether every tenant still compiles."""
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("when: true, route: smal-X", 'there is no model "smal-X" (rule r)'),
+        ("when: 'app.name == \"helpdesc\"', risk: 1", 'there is no app "helpdesc" (rule r)'),
+        ("when: 'tenant.name == \"acmee-X\"', risk: 1", 'there is no tenant "acmee-X" (rule r)'),
+    ],
+)
+def test_a_name_that_is_neither_stored_nor_in_the_file_undoes_what_came_before(site, rule, said):
     before = everything()
-    site.policy("careful", "default: permit\nrules:\n  - {id: r, when: true, route: nowhere}")
-    ((line, column, said),) = site.refused()
-    assert (line, column) == site.at("name: acme-X")
-    assert "routes to nowhere, which is no model" in said
+    rule = rule.replace("X", site.mark)
+    site.policy("careful", f"default: permit\nrules:\n  - {{id: r, {rule}}}")
+    with pytest.raises(DeclarationError) as error:
+        site.apply()
+    (found,) = error.value.faults
+    assert found.file.endswith("careful.yaml")
+    assert (found.problem.line, found.problem.message) == (4, said.replace("X", site.mark))
+    assert "did you mean" in found.problem.hint
     assert everything() == before
+
+
+def test_a_text_may_name_what_the_same_file_declares(site):
+    rules = (
+        f'model.asked == "small-{site.mark}"',
+        f'tenant.name == "acme-{site.mark}" && app.name == "helpdesk"',
+    )
+    body = "".join(f"  - {{id: r{n}, when: '{when}', risk: 1}}\n" for n, when in enumerate(rules))
+    site.policy("careful", f"default: permit\nrules:\n{body}")
+    assert ("create", "policy", "careful") in site.changes()
 
 
 def test_case_09_a_declared_group_without_a_ceiling_is_refused_at_its_place(site):
@@ -285,10 +306,12 @@ def test_two_routes_of_one_layer_are_refused(site):
     site.policy("house", body)
     site.policy("careful", body)
     site.apply()
+    before = everything()
     site.write(WHOLE, ("policies: [house-X]", "policies: [house-X, careful-X]"))
     ((line, column, said),) = site.refused()
     assert (line, column) == site.at("name: acme-X")
     assert "more than one route" in said
+    assert everything() == before
 
 
 def test_a_policy_whose_own_test_fails_is_refused_in_its_own_file(site):

@@ -143,7 +143,7 @@ def test_a_moderation_is_masked_and_refused_as_any_other_call(sdk, mock):
 
 def test_a_moderation_of_a_provider_that_has_none_is_refused(sdk, mock):
     with pytest.raises(openai.BadRequestError) as caught:
-        moderate(sdk, home_of(mock, "simulated"))
+        moderate(sdk, home_of(mock, "mock", dialect="anthropic"))
     assert caught.value.param == "model"
 
 

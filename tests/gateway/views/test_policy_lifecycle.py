@@ -191,3 +191,19 @@ def test_a_call_tells_what_exempted_it_and_what_the_other_version_says(world, cl
     assert "Exempted by for-a-day" in page
     assert "the candidate denies what the active version permits" in page
     assert "says deny by house/no-cards" in page
+
+
+@pytest.mark.parametrize("door", ["publish", "emergency", "review"])
+def test_what_was_edited_since_the_form_was_read_is_not_released(house, door):
+    admin, other = browser(house, "admin"), browser(house, "policy_author")
+    address = drafted(house, admin)
+    form = body(admin.get(f"{address}/{door}"))
+    assert re.search(r'name="revision" value="2"', form)
+    later = {"source": house.text("default: permit\n"), "revision": 2}
+    assert other.post(address, later).status_code == 302
+    answer = admin.post(f"{address}/{door}", REASON | {"revision": 2})
+    assert answer.status_code == 422
+    assert "has edited the draft since you have read it" in text(answer)
+    assert house.active == house.first
+    assert not Review.objects.filter(policy=house.policy).exists()
+    assert Draft.objects.get(policy=house.policy).source == later["source"]

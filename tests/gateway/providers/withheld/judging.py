@@ -59,7 +59,7 @@ class Judge:
 
 def whole(endpoint, reply, judge):
     """Return what may be seen of a whole answer, as (thoughts, words, arguments) of each choice."""
-    body = CLIENTS[endpoint].body(reply, SOURCE.created_s)
+    body = CLIENTS[endpoint].body(reply, SOURCE)
     answer = CLIENTS[endpoint].answer(body, None, viewed=True)
     return said(endpoint, judge.seen(body, lambda _: answer.view))
 

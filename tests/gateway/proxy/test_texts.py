@@ -142,8 +142,9 @@ def test_a_moderation_is_masked_and_refused_as_any_other_call(sdk, mock):
 
 
 def test_a_moderation_of_a_provider_that_has_none_is_refused(sdk, mock):
+    other = estate.provider(mock.base_url, dialect="anthropic")
     with pytest.raises(openai.BadRequestError) as caught:
-        moderate(sdk, home_of(mock, "mock", dialect="anthropic"))
+        moderate(sdk, estate.estate(estate.route((other, "claude")), budgets=books.HARD))
     assert caught.value.param == "model"
 
 

@@ -163,6 +163,20 @@ def call_tenants(actor: Actor) -> list[Tenant]:
     return list(tenants if ids is None else tenants.filter(id__in=ids))
 
 
+def call_and_frame_tenants(actor: Actor) -> tuple[list[Tenant], list[Tenant]]:
+    """Return `call_tenants` and the tenants that the frame of a page lists, in one statement."""
+    calls, read = tenants_where(actor, "record.read"), tenants_where(actor, "tenant.read")
+    rows = Tenant.objects.order_by("name", "created_at")
+    if calls is not None and read is not None:
+        rows = rows.filter(id__in=calls | read)
+    found = list(rows)
+    standing = [row for row in found if row.state != Tenant.State.REMOVED]
+    return (
+        [row for row in found if calls is None or str(row.id) in calls],
+        [row for row in standing if read is None or str(row.id) in read],
+    )
+
+
 def call_apps(actor: Actor, tenants: Collection[Tenant]) -> list[App]:
     """Return the apps, removed ones too, of those of the tenants whose calls the actor may read."""
     ids = _readable(actor, tenants)
@@ -209,7 +223,10 @@ def versions_named(labels: Iterable[str]) -> list[PolicyVersion]:
 
 
 def models_askable(records: Sequence[Record]) -> list[str]:
-    """Return the models that the app of a call may ask for now, sorted; none where it is gone."""
+    """Return the models that the app of a refused call may ask for now, sorted; none where it is
+    gone, and none for a call that was permitted, which asks for no other way."""
+    if not any(record.kind == "refused" for record in records):
+        return []
     app_id = records[0].app_id
     apps = App.objects.exclude(state=App.State.REMOVED)
     app = None if app_id is None else apps.filter(pk=app_id).first()

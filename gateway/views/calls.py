@@ -133,11 +133,9 @@ def show(request: HttpRequest, actor: Actor, call_id: uuid.UUID) -> HttpResponse
         raise Http404
     versions = selectors.versions_recorded(records)
     explanation = explain(records, versions, selectors.models_askable(records))
-    tenants = [
-        tenant
-        for tenant in selectors.call_tenants(actor)
-        if tenant.id == explanation.call.tenant_id
-    ]
+    readable, framed = selectors.call_and_frame_tenants(actor)
+    request.tenants_seen = framed  # type: ignore[attr-defined]  # the frame lists them
+    tenants = [tenant for tenant in readable if tenant.id == explanation.call.tenant_id]
     if tenants:
         call_explain(actor=actor, tenant=tenants[0], call_id=call_id)
     content = {

@@ -37,7 +37,8 @@ pytestmark = pytest.mark.usefixtures("db")
 
 NOON = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
-QUERIES_MAX = 14
+QUERIES_MAX = 12
+EXAMINED_MAX = 14  # the system page examines the installation: each check is a statement
 NOBODY = "policy: {name}\ndefault: deny\nrules: []\n"
 
 
@@ -229,7 +230,8 @@ def test_every_screen_opens_with_few_queries(world, platform):
         with CaptureQueriesContext(connection) as queries:
             answer = platform.get(path)
         assert answer.status_code == 200 or path == "/", path
-        assert (path, len(queries)) <= (path, QUERIES_MAX)
+        most = EXAMINED_MAX if path == "/system" else QUERIES_MAX
+        assert (path, len(queries)) <= (path, most)
 
 
 @pytest.mark.parametrize("calls_made", [1, 20])

@@ -40,6 +40,9 @@ MAY = {
         "draft.discard",
         "review.request",
         "review.withdraw",
+        "backtest.cancel",
+        "backtest.create",
+        "backtest.read",
     },
     "approver": {
         "tenant.read",
@@ -60,6 +63,9 @@ MAY = {
         "rollout.promote",
         "exemption.grant",
         "exemption.revoke",
+        "backtest.cancel",
+        "backtest.create",
+        "backtest.read",
     },
     "key_manager": {
         "tenant.read",
@@ -72,6 +78,8 @@ MAY = {
     "analyst": {"tenant.read", "app.read", "budget.read", "usage.read"},
     "auditor": {
         "app.read",
+        "backtest.read",
+        "mark.create",
         "budget.read",
         "call.explain",
         "event.read",

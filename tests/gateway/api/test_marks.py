@@ -109,7 +109,7 @@ def test_the_console_marks_and_shows_marks_and_figures(past):
         with CaptureQueriesContext(connection) as queries:
             auditor.get(address)
         said = [each["sql"] for each in queries if each["sql"] not in ("BEGIN", "COMMIT")]
-        assert len(said) <= 14, "\n".join(each[:150] for each in said)
+        assert len(said) <= 12, "\n".join(each[:150] for each in said)
 
 
 def test_rules_by_the_api(past):

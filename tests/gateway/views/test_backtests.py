@@ -78,7 +78,7 @@ def test_pages_ask_little_of_the_database(past, author):
     for address in (f"/backtests/{made.pk}", f"/policies/{past.house.id}"):
         with CaptureQueriesContext(connection) as queries:
             assert author.get(address).status_code == 200
-        assert len(queries) <= 14, address
+        assert len(queries) <= 12, address
 
 
 def test_what_is_wrong_stands_in_the_form(past, author):

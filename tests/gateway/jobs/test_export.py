@@ -1,5 +1,6 @@
 """Exports: what was asked for and nothing else, whole or not at all."""
 
+import contextlib
 import csv
 import datetime
 import gzip
@@ -360,33 +361,31 @@ def test_a_worker_that_lost_its_claim_publishes_nothing(calls):
 HOLD = """
 CREATE FUNCTION tests_hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock(4242); RETURN NEW; END $$;
-CREATE TRIGGER tests_hold BEFORE UPDATE ON gateway_job FOR EACH ROW WHEN (NEW.done > 0)
-  EXECUTE FUNCTION tests_hold();
+CREATE TRIGGER tests_hold BEFORE UPDATE ON gateway_job FOR EACH ROW
+  WHEN (NEW.done > 0 AND NEW.id = '{}') EXECUTE FUNCTION tests_hold();
 """
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'"
 
 
-@pytest.fixture
-def held_at_the_first_report():
-    """Let whoever reports progress wait for as long as the connection that this gives is open."""
+@contextlib.contextmanager
+def held_at_the_first_report(job_id):
+    """Let whoever reports on a job wait for as long as the connection that this gives is open."""
     with psycopg.connect(settings.GATEHOUSE.database_owner_url, autocommit=True) as owner:
-        owner.execute(HOLD)
+        owner.execute(HOLD.format(job_id))
         with psycopg.connect(settings.GATEHOUSE.database_url, autocommit=True) as holder:
             holder.execute("SELECT pg_advisory_lock(4242)")
             yield holder
         owner.execute("DROP FUNCTION tests_hold() CASCADE")
 
 
-def test_an_export_whose_worker_is_killed_in_the_middle_begins_cleanly(
-    calls, held_at_the_first_report
-):
-    made, holder = create(calls), held_at_the_first_report
-    with Worker() as first:
-        eventually(lambda: tend_jobs() or holder.execute(BLOCKED).fetchone(), PATIENCE_S)
-        first.kill()
-    assert [name for name in partial() if str(made.pk) in name]
-    assert not (FOLDER / str(made.pk)).exists()
-    holder.close()
+def test_an_export_whose_worker_is_killed_in_the_middle_begins_cleanly(calls):
+    made = create(calls)
+    with held_at_the_first_report(made.job_id) as holder:
+        with Worker() as first:
+            eventually(lambda: tend_jobs() or holder.execute(BLOCKED).fetchone(), PATIENCE_S)
+            first.kill()
+        assert [name for name in partial() if str(made.pk) in name]
+        assert not (FOLDER / str(made.pk)).exists()
     Job.objects.filter(pk=made.job_id).update(lease_until=Now())
     with Worker():
         eventually(lambda: tend_jobs() or stored(made).state == "ready", PATIENCE_S)

@@ -30,6 +30,7 @@ from gateway.models import (
     Route,
     Service,
 )
+from gateway.rest import throttle
 from gateway.scopes import SCOPES
 from policies.models import Attachment, Backtest
 from policies.services.activations import policy_version_freeze
@@ -41,6 +42,7 @@ from policies.services.schedules import schedule_create
 from tenants.api.belonging import OfTenant
 from tenants.models import App, Budget, Membership, RateLimit, VirtualKey
 from tenants.permissions import ACTIONS, MATRIX
+from tenants.sign_in import Pace
 from tests import estate
 from tests.gateway.call_records import World
 from tests.management import OPERATOR, Api, application, as_itself, owner_of_all
@@ -203,6 +205,14 @@ class Acme:
 
     def id(self, noun):
         return self.objects[noun].id
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unhurried():
+    """Nobody is told to wait here: a few people ask for everything that there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(throttle, "ACTOR", Pace(10**6, datetime.timedelta(microseconds=1)))
+        yield
 
 
 @pytest.fixture(scope="module")

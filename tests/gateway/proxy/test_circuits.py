@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import httpx
 import pytest
@@ -65,18 +66,19 @@ def opened(gateway, house):
     raise AssertionError("no circuit opened")
 
 
+def refused_by_both(gateway, house):
+    """Each call has a connection of its own, so that either worker has its turn."""
+    answers = {gateway.chat(house.secret, house.model).status_code for _ in range(5)}
+    return answers == {503}
+
+
 def test_every_worker_leaves_it_alone_within_a_second_and_it_is_seen(gateway, mock):
     model, house = broken(mock)
     answer = opened(gateway, house)
     assert "has been failing" in answer.json()["error"]["message"]
     time_s = time.monotonic()
 
-    def refused_by_both():
-        """Each call has a connection of its own, so that either worker has its turn."""
-        answers = {gateway.chat(house.secret, house.model).status_code for _ in range(5)}
-        return answers == {503}
-
-    eventually(refused_by_both, 2.0)
+    eventually(lambda: refused_by_both(gateway, house), 2.0)
     assert time.monotonic() - time_s < 2.5
     (row,) = Deployment.objects.filter(route__name=house.model)
     (state,) = shown.circuits_of([row], timezone.now())
@@ -106,18 +108,26 @@ def test_the_others_answer_meanwhile(gateway, mock):
 def test_one_call_of_all_workers_is_the_probe(gateway, mock):
     model, house = broken(mock)
     opened(gateway, house)
-    mock.behave(model, latency=1500)
-    failures = sum(one["model"] == model for one in mock.books())
+    eventually(lambda: refused_by_both(gateway, house), 4.0)
+    mock.behave(model, latency=3000)
+    calls = len(mock.books())
+    clients = [gateway.client(house.secret) for _ in range(8)]
+    together = Barrier(len(clients))
+    asked = {"model": house.model, "messages": [{"role": "user", "content": "Are you well?"}]}
 
-    def volley(_):
-        with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(lambda _: gateway.chat(house.secret, house.model), range(8)))
+    def one_of_them(client):
+        """Wait for the others, lest the last begins when the probe has been answered."""
+        together.wait(30)
+        return client.post("/v1/chat/completions", json=asked)
 
-    for number in range(60):
-        answers = [code(one) for one in volley(number)]
-        probes = sum(one["model"] == model for one in mock.books()) - failures
-        if probes:
-            break
+    def probed():
+        answers = [code(one) for one in pool.map(one_of_them, clients)]
+        return [len(mock.books()) - calls, answers] if len(mock.books()) > calls else None
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        probes, answers = eventually(probed, 30)
+    for client in clients:
+        client.close()
     assert probes == 1
     assert sorted(answers) == [(200, None)] + [(503, "upstream_unavailable")] * 7
 

@@ -2,7 +2,8 @@
 
 The model of the body says how: `CHUNKS@PAUSE_MS`, for each stream. Each chunk is one word of prose
 in the chat dialect, and its id holds the instant of its sending, in microseconds of the monotonic
-clock, which all processes of a machine share.
+clock, which all processes of a machine share. With `one-id` behind it, every chunk of a stream has
+the same id, as with any real provider.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ LAST = (
     b'"usage":{"prompt_tokens":20,"completion_tokens":%d,"total_tokens":%d}}\n\n'
     b"data: [DONE]\n\n"
 )
-PACE = re.compile(rb'"model": ?"([0-9]+)@([0-9]+)"')
+PACE = re.compile(rb'"model": ?"([0-9]+)@([0-9]+)(-one-id)?"')
 LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
@@ -60,15 +61,17 @@ class Speaking(asyncio.Protocol):
         pace = PACE.search(self.buffer)
         self.buffer = b""
         self.task = asyncio.get_running_loop().create_task(
-            self.speak(int(pace[1]), int(pace[2]) / 1000)
+            self.speak(int(pace[1]), int(pace[2]) / 1000, one_id=bool(pace[3]))
         )
 
-    async def speak(self, chunks, pause_s):
+    async def speak(self, chunks, pause_s, *, one_id):
         self.transport.write(HEAD)
+        began_us = time.monotonic_ns() // 1000
         words = itertools.cycle(PROSE.split())
         for _ in range(chunks):
             await asyncio.sleep(pause_s)
-            data = CHUNK % (time.monotonic_ns() // 1000, next(words).encode())
+            now_us = began_us if one_id else time.monotonic_ns() // 1000
+            data = CHUNK % (now_us, next(words).encode())
             self.transport.write(framed(data))
         self.transport.write(framed(LAST % (chunks, 20 + chunks)) + b"0\r\n\r\n")
 

@@ -21,6 +21,8 @@ from tests.stack import Gateway
 
 ROUNDS = 3
 RELAY_STREAMS, RELAY_PACE, RELAY_CHUNKS = 100, "200@10", 200
+ONE_ID = RELAY_PACE + "-one-id"
+"""Who redacts looks at an id when it is new: at one a stream, unless a provider is very odd."""
 WIDE_STREAMS, WIDE_PACE, WIDE_CHUNKS = 1_000, "40@250", 40
 ANSWERS = (
     POLICY
@@ -118,7 +120,7 @@ def main():
         ours, bare = (gateway.port, worker), (at, forwarder.pid)
         if only in ("", "relay"):
             print(f"{ROUNDS} rounds of {RELAY_STREAMS} streams, {RELAY_CHUNKS} chunks each")
-            relay(bare, ours, house(port, RELAY_PACE, POLICY), house(port, RELAY_PACE, ANSWERS))
+            relay(bare, ours, house(port, RELAY_PACE, POLICY), house(port, ONE_ID, ANSWERS))
         if only in ("", "wide"):
             wide(bare, ours, house(port, WIDE_PACE, POLICY))
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
-SCHEMAS: tuple[int, ...] = (4, 3, 2, 1)
+SCHEMAS: tuple[int, ...] = (5, 4, 3, 2, 1)
 """The versions under which records exist, newest first. Facts were only ever added, and a record
 holds them by name: under any of these, a fact that a record does not have has its default."""
 
@@ -148,6 +148,29 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "call.service": _text("The service that is asked, beside the models; empty: none."),
         "call.operation": _text("The operation that the service is asked for."),
         "call.method": _text("The HTTP method of that operation."),
+        "custom.count": _number("How many matches the tenant's own detectors found."),
+        "custom.kinds": _words("The kinds that they found, each once."),
+        "custom.max_score": _score("The highest score of them (0-1)."),
+        "answer.custom.count": _number(
+            "How many matches of the tenant's own detectors the answer holds.", phase="answer"
+        ),
+        "answer.custom.kinds": _words("Their kinds, each once.", phase="answer"),
+        "answer.custom.max_score": _score("The highest score of them (0-1).", phase="answer"),
+        "budget.used_percent": _number("How much of the fullest budget is used, as last seen."),
+        "budget.remaining_micros": _number("What that budget has left, as last seen."),
+        "budget.age_ms": _number("How long ago that was seen; -1: never.", -1),
+        "rate.used_percent": _number("How much of the fullest limit is used, as last seen."),
+        "rate.age_ms": _number("How long ago that was seen; -1: never.", -1),
+        "call.tool_hosts": _words("The hosts that tool results of the request name."),
+        "answer.tool_faults": _words(
+            "What is wrong with its tool calls: unoffered, arguments or unparsed.", phase="answer"
+        ),
+        "answer.tainted_hosts": _words(
+            "Hosts of its links and tool arguments that only tool results named.", phase="answer"
+        ),
+        "answer.echo_percent": _number(
+            "How much of the system prompt the answer repeats (0-100).", phase="answer"
+        ),
     }
 )
 

@@ -230,12 +230,14 @@ class Case(NamedTuple):
 
 class Outgoing(NamedTuple):
     """What goes upstream. `operation` is what the provider is asked for, in its own dialect;
-    `left_out` are the client's fields that it cannot honour."""
+    `left_out` are the client's fields that it cannot honour, `beside` those of them that it could
+    honour alone, with the field that each stands beside."""
 
     operation: Endpoint
     body: Body
     left_out: tuple[str, ...] = ()
     file: bytes = b""
+    beside: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from gateway.proxy.evidence.writer import Evidence
 from gateway.proxy.flights import Flights
 from gateway.proxy.gate import Gate
 from gateway.proxy.keyring import Keyring
+from gateway.proxy.leases import Leases
 from gateway.proxy.loader import Loader
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.probes import Probes
@@ -54,9 +55,11 @@ class Worker:
         self.counters = Counters(self.redis)
         # A connection of its own: a large answer delays no counter.
         self.cache = Connection(config.cache_url, config.redis_timeout_ms / 1000, answers.SCRIPTS)
+        kept = answers.Answers(self.cache, config.cache_tenant_bytes)
         self.keeper = Keeper(
-            answers.Answers(self.cache, config.cache_tenant_bytes),
+            kept,
             Flights(),
+            Leases(kept),
             time.time,
             lambda: os.urandom(envelope.NONCE_BYTES),
         )
@@ -100,6 +103,7 @@ class Worker:
         self._tasks = [
             spawn(self.redis.keep(), name="redis"),
             spawn(self.cache.keep(), name="cache"),
+            spawn(self.keeper.leases.keep(), name="leases"),
             spawn(self.evidence.run(), name="evidence"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),

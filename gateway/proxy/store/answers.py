@@ -12,8 +12,9 @@ from gateway.proxy.store.connection import Connection, Script
 _HERE = Path(__file__).parent
 KEEP = Script(_HERE / "keep.lua")
 CLAIM = Script(_HERE / "claim.lua")
+RENEW = Script(_HERE / "renew.lua")
 RELEASE = Script(_HERE / "release.lua")
-SCRIPTS = (KEEP, CLAIM, RELEASE)
+SCRIPTS = (KEEP, CLAIM, RENEW, RELEASE)
 
 Kind = Literal["answer", "once"]
 
@@ -42,6 +43,10 @@ class Answers:
             CLAIM, [_key(tenant_id, "once", name)], [name, mark, lease_ms]
         )
         return reply[1] if len(reply) > 1 else None
+
+    def renew_soon(self, tenant_id: str, name: str, mark: bytes, lease_ms: int) -> None:
+        """Have a name taken for so long from now on, for the request that took it."""
+        self.connection.run_soon(RENEW, [_key(tenant_id, "once", name)], [name, mark, lease_ms])
 
     def release_soon(self, tenant_id: str, name: str, mark: bytes) -> None:
         """Give a name free that a request took which got no answer."""

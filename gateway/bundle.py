@@ -270,6 +270,7 @@ class Bundle:
     purges: Mapping[str, int] = field(default_factory=dict)
     default_model: str = ""
     tier_models: Mapping[str, str] = field(default_factory=dict)
+    pii_entities: tuple[str, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

@@ -13,12 +13,15 @@ from audit.selectors import partitions_ahead
 from gateway import credentials, service_credentials
 from gateway.envelope import EnvelopeError
 from gateway.models import Credential, Provider, ServiceCredential
+from gateway.ner.asking import NoAnswer, hello
 from gateway.probe import probe
 from gateway.proxy.store.survey import SurveyError, survey
+from tenants.models import Tenant
 
 POSTGRESQL_MIN = 150_000
 REDIS_MIN = (6, 2)
 PARTITIONS_MIN = 7
+NER_PATIENCE_S = 2.0
 
 _SETTINGS = """
 SELECT current_setting('server_version_num'), current_setting('fsync'),
@@ -51,6 +54,7 @@ def examine(*, offline: bool = False) -> list[Finding]:
         findings += _guarded("migrations", _migrations)
         findings += _guarded("partitions", _partitions)
         findings += _guarded("credentials", _credentials)
+        findings += _guarded("names", _names)
         findings += [] if offline else _guarded("providers", _providers)
     return findings + list(_redis())
 
@@ -139,6 +143,24 @@ def _providers_of(providers: Iterable[Provider]) -> Iterator[Finding]:
     for provider in providers:
         result = probe(provider)
         yield Finding(f"provider {provider.name}", ok=result.ok, detail=result.detail)
+
+
+def _names() -> Iterator[Finding]:
+    """Ask the models of names, where somebody wants them."""
+    asking = Tenant.objects.exclude(state=Tenant.State.REMOVED).exclude(pii_entities=[])
+    names = ", ".join(asking.order_by("name").values_list("name", flat=True))
+    config = settings.GATEHOUSE
+    if not names and config.ner_file is None:
+        return
+    try:
+        told = hello(config.ner_socket, NER_PATIENCE_S)
+    except NoAnswer as error:
+        wanted = f"; wanted by {names}: their rules on personal data fail" if names else ""
+        detail = f"no models at {config.ner_socket}: {error}{wanted} (named-entities.md)"
+        yield Finding("names", ok=False, detail=detail)
+        return
+    models = ", ".join(told.models)
+    yield Finding("names", ok=True, detail=f"{models}; {names or 'no tenant'} asks")
 
 
 def _redis() -> Iterator[Finding]:

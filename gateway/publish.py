@@ -105,6 +105,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         tags=tuple(tenant.tags),
         pii_countries=tuple(tenant.pii_countries),
         pii_phone_regions=tuple(tenant.pii_phone_regions),
+        pii_entities=tuple(tenant.pii_entities),
         cors_origins=tuple(tenant.cors_origins),
         apps={str(app.id): _app(app, held) for app in apps},
         routes=_routes(names, texts),

@@ -8,10 +8,12 @@ import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from gateway.exchange import Call, Endpoint, Head
 from gateway.models import Deployment
+from gateway.ner.asking import names_in
 from gateway.proxy import facts, parse
 from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Refusal
@@ -110,11 +112,16 @@ def _parsed(head: Head, sample: Sample) -> Call:
 
 def _scan(call: Call, app: App, *policies: EffectivePolicy) -> Scan:
     needs = frozenset[str]().union(*(policy.needs for policy in policies))
-    tenant = app.tenant
+    tenant, leaves = app.tenant, call.view.leaves
     config = DetectorConfig(
         countries=tuple(tenant.pii_countries), phone_regions=tuple(tenant.pii_phone_regions)
     )
-    return tenants.scanner(config).scan(call.view.leaves, needs)
+    scan = tenants.scanner(config).scan(leaves, needs)
+    entities = frozenset(tenant.pii_entities)
+    if not any(policy.asks_names("request", entities) for policy in policies):
+        return scan
+    named = names_in(leaves, entities, settings.GATEHOUSE)
+    return Scan((*scan.findings, *named.findings), scan.failed | named.failed)
 
 
 def _base(app: App) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 from gateway import child
 from gateway.child import Launch
-from gateway.deaths import DEATHS_MAX, WINDOW_S, History
+from gateway.deaths import DEATHS_MAX, LAST_DELAY_S, WINDOW_S, History
 
 TICK_S = 0.1
 CHUNK_BYTES = 65536
@@ -33,7 +33,7 @@ class Part:
     """A program to keep running. Parts stop stage by stage, lowest first, given `grace_s` each.
 
     `orphaned` is the signal that the kernel sends it should we be killed; `hidden` names variables
-    of the environment that it has no use for.
+    of the environment that it has no use for. One that is not needed is started again for ever.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Part:
     orphaned: signal.Signals = signal.SIGTERM
     keep: tuple[int, ...] = ()
     hidden: tuple[str, ...] = ()
+    is_needed: bool = True
 
 
 class StopRequests:
@@ -216,9 +217,9 @@ class Supervisor:
         delay = run.history.note(run.started, now)
         if self._ending:
             return
-        if delay is None:
+        if delay is None and run.part.is_needed:
             raise GaveUpError(_reason(run, process.returncode))
-        run.due = now + delay
+        run.due = now + (LAST_DELAY_S if delay is None else delay)
 
     def _stop_all(self, requests: StopRequests) -> None:
         """Stop stage by stage. One more request than there were kills what still runs."""

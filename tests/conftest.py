@@ -79,6 +79,14 @@ def db():
     connections.close_all()
 
 
+@pytest.fixture(scope="session")
+def names_model(tmp_path_factory):
+    """The folder of a tiny model of names, trained once."""
+    from tests.names_model import train  # noqa: PLC0415  (spaCy is slow to load)
+
+    return train(tmp_path_factory.mktemp("names") / "tiny")
+
+
 @pytest.fixture
 def unique():
     """Return names that no other test has."""

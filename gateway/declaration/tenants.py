@@ -17,6 +17,7 @@ from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
 from policies.pdp.fields import Fields
 from policies.pdp.nodes import Node, Place
+from policies.pdp.request import NAMED
 from tenants.budgets import group_fault, without_ceiling
 from tenants.models import Tenant
 from tenants.selectors import budget_shapes
@@ -42,16 +43,17 @@ KEYS = (
     "policies",
     "apps",
 )
-PII_KEYS = ("countries", "phone_regions")
+PII_KEYS = ("countries", "phone_regions", "entities")
 LATER_EVIDENCE = ("blocking", "batch")
 
 
 @dataclass(frozen=True, slots=True)
 class PiiEntry:
-    """Which countries' personal data a tenant's detectors know."""
+    """Which countries' personal data a tenant's detectors know, and which names are looked for."""
 
     countries: tuple[str, ...] = ()
     phone_regions: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class TenantEntry:
             "pii": {
                 "countries": list(self.pii.countries),
                 "phone_regions": list(self.pii.phone_regions),
+                "entities": list(self.pii.entities),
             },
             "cors_origins": list(self.cors_origins),
             "default_model": self.default_model.text if self.default_model else None,
@@ -100,6 +103,7 @@ class TenantEntry:
             "tags": self.tags,
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
+            "pii_entities": self.pii.entities,
             "cors_origins": self.cors_origins,
             "default_model": self.default_model.text if self.default_model else "",
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -188,9 +192,11 @@ def _read_pii(node: Node) -> PiiEntry:
     keys = Fields(node, "pii", PII_KEYS)
     country = one_of(COUNTRIES, f"a country with detectors of its own: {', '.join(COUNTRIES)}")
     region = one_of(SUPPORTED_REGIONS, "a region with telephone numbers, such as US")
+    kind = one_of(NAMED, f"a kind of names: {', '.join(sorted(NAMED))}")
     entry = PiiEntry(
         countries=keys.optional("countries", distinct(country), ()),
         phone_regions=keys.optional("phone_regions", distinct(region), ()),
+        entities=keys.optional("entities", distinct(kind), ()),
     )
     keys.finish()
     return entry
@@ -222,6 +228,7 @@ def _describe(row: Tenant) -> Values:
         "pii": {
             "countries": list(row.pii_countries),
             "phone_regions": list(row.pii_phone_regions),
+            "entities": list(row.pii_entities),
         },
         "cors_origins": list(row.cors_origins),
         "default_model": row.default_model or None,

@@ -1,6 +1,5 @@
 """Step 5: text becomes facts, facts become a decision."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +8,14 @@ from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
 from gateway.proxy import facts, metrics, seams
 from gateway.proxy.choosing import Choosing, candidates, not_served
+from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import Effect
 from policies.pdp.obligations import RouteTo
+from policies.pdp.request import NER
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +128,15 @@ async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]
     tenant, verdicts, apart = principal.tenant, principal.tenant.verdicts, seams.parts(call.view)
     read = (*leaves, *(part.text for part in apart)) if apart else leaves
     digests = [tenant.digest(leaf.text.encode()) for leaf in read]
-    known = verdicts.known(digests, needs)
-    if call.size <= INLINE_LIMIT or None not in known:
-        scan = verdicts.scan(read, digests, needs, known)
-    else:
-        scan = await asyncio.to_thread(verdicts.scan, read, digests, needs, known)
-    for detector in scan.failed:
-        metrics.DETECTOR_FAILURES.labels(detector).inc()
+    known = verdicts.known(digests, needs - {NER})
+    scan = await detect(
+        lambda patterns: verdicts.scan(read, digests, patterns, known),
+        needs,
+        tenant,
+        read,
+        digests=digests,
+        apart=call.size > INLINE_LIMIT and None in known,
+    )
     if apart:
         scan = scan._replace(findings=seams.merged(scan.findings, len(leaves), apart))
     return scan, digests[: len(leaves)]

@@ -20,6 +20,7 @@ from gateway.proxy import facts
 from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Forbidden, Unauthenticated, Unavailable
 from gateway.proxy.loader import DatabaseDown, KeyRow, Loader
+from gateway.proxy.names import Names
 from gateway.proxy.tenant import Lines, LoadedApp, LoadedTenant
 from policies.pdp.problem import PolicyError
 
@@ -102,11 +103,13 @@ class Directory:
         *,
         clock: Callable[[], float],
         grace_s: float,
+        names: Names | None = None,
     ) -> None:
         self._loader = loader
         self._masters = masters
         self._clock = clock
         self._grace_s = grace_s
+        self._names = names
         self._principals: OrderedDict[bytes, Principal] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._tenants: OrderedDict[str, LoadedTenant] = OrderedDict()
@@ -270,7 +273,7 @@ class Directory:
                 return current
             if current is not None and current.bundle.revision >= bundle.revision:
                 return current
-            loaded = await asyncio.to_thread(tenants.load, bundle, self._masters)
+            loaded = await asyncio.to_thread(tenants.load, bundle, self._masters, self._names)
         except (BundleError, EnvelopeError, PolicyError) as error:
             log.warning("bundle_unusable", extra={"tenant_id": tenant_id, "error": str(error)})
             return current

@@ -6,7 +6,6 @@ ways nothing forbidden leaves, whatever the seams between chunks, and a stream i
 as the whole answer that it was.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
@@ -23,6 +22,7 @@ from gateway.providers.translation import Translation
 from gateway.providers.withheld.dialects import WITHHELD, spells_twice
 from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
+from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
 from gateway.proxy.obligations import Edits, changes, denied, restored
@@ -202,13 +202,13 @@ async def _detect(answer: Answer, principal: Principal) -> Scan:
     """Run the detectors that the policy needs; long texts off the loop, which others wait for."""
     needs, leaves = principal.app.judges.answer_needs, answer.view.leaves
     scanner = principal.tenant.scanner
-    if sum(len(leaf.text) for leaf in leaves) <= INLINE_LIMIT:
-        scan = scanner.scan(leaves, needs)
-    else:
-        scan = await asyncio.to_thread(scanner.scan, leaves, needs)
-    for detector in scan.failed:
-        metrics.DETECTOR_FAILURES.labels(detector).inc()
-    return scan
+    return await detect(
+        lambda patterns: scanner.scan(leaves, patterns),
+        needs,
+        principal.tenant,
+        leaves,
+        apart=sum(len(leaf.text) for leaf in leaves) > INLINE_LIMIT,
+    )
 
 
 def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Edits:

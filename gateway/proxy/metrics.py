@@ -36,6 +36,22 @@ LOCAL_LIMITS = Counter(
     "gatehouse_local_limits", "Calls limited by this worker's share alone, Redis being away."
 )
 DETECTOR_FAILURES = Counter("gatehouse_detector_failures", "Scans not finished.", ["detector"])
+NER = Counter(
+    "gatehouse_ner",
+    "Calls whose texts models of names were to read: read, known (from before), away, busy, late, "
+    "failed, too_large.",
+    ["outcome"],
+)
+NER_SECONDS = Histogram(
+    "gatehouse_ner_seconds",
+    "Time that the models took, or until nobody waited any more.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+NER_CONNECTED = Gauge(
+    "gatehouse_ner_connected",
+    "Workers that are connected to the process of the models.",
+    multiprocess_mode="livesum",
+)
 NOTICES = Counter("gatehouse_policy_notices", "Calls that a policy tells of.", ["topic"])
 COMPARED = Counter(
     "gatehouse_policy_comparisons",

@@ -171,7 +171,7 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "policies": policy.labels,
         "policy_hash": policy.hash,
         "facts_schema": SCHEMA_VERSION,
-        "detectors": tenant.scanner.version,
+        "detectors": tenant.detectors,
         "revision": tenant.bundle.revision,
         "digest": tenant.digest(trail.raw),
         "digests": case.digests[:MOST_DIGESTS] or _digests(tenant, call.view.leaves),

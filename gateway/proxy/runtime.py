@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from audit.record import call_id
 from gateway import envelope
 from gateway.config import Config
-from gateway.proxy import metrics
+from gateway.proxy import metrics, ner
 from gateway.proxy.caching import Keeper
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
@@ -21,6 +21,7 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.keyring import Keyring
 from gateway.proxy.leases import Leases
 from gateway.proxy.loader import Loader
+from gateway.proxy.names import Names
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.probes import Probes
 from gateway.proxy.rebuild import Rebuilder
@@ -63,8 +64,13 @@ class Worker:
             time.time,
             lambda: os.urandom(envelope.NONCE_BYTES),
         )
+        self.ner = ner.Client(config.ner_socket, config.ner_ms / 1000, time.perf_counter)
         self.directory = Directory(
-            self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
+            self.loader,
+            masters,
+            clock=time.time,
+            grace_s=config.auth_grace_s,
+            names=Names(self.ner),
         )
         self.open_calls = OpenCalls(self.directory, time.time, config.upstream_total_s)
         self.counting = Counting(
@@ -105,6 +111,7 @@ class Worker:
             spawn(self.cache.keep(), name="cache"),
             spawn(self.keeper.leases.keep(), name="leases"),
             spawn(self.evidence.run(), name="evidence"),
+            spawn(self.ner.keep(), name="names"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
             spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),

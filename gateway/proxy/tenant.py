@@ -15,6 +15,7 @@ from gateway.exchange import LimitLine
 from gateway.proxy import shapes
 from gateway.proxy.kept import Sealer
 from gateway.proxy.keyring import NONE, Secret
+from gateway.proxy.names import Names
 from gateway.proxy.shapes import Shapes
 from gateway.proxy.store.counters import limit_line
 from gateway.proxy.versions import Versions
@@ -93,6 +94,7 @@ class LoadedApp:
 class LoadedTenant:
     """One revision of a tenant. A call keeps the one that it began with.
 
+    `entities` are the kinds of names that it wants found, `names` who finds them.
     `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it.
     """
 
@@ -107,6 +109,8 @@ class LoadedTenant:
     allowed: frozenset[str]
     limits: tuple[LimitLine, ...]
     sealer: Sealer
+    entities: frozenset[str] = frozenset()
+    names: Names | None = None
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -115,6 +119,15 @@ class LoadedTenant:
         if known is None:
             known = self._lines[app_id, key_id] = self._lines_of(app_id, key_id)
         return known
+
+    @property
+    def detectors(self) -> str:
+        """SHA-256, in hex, of all that decides what is found now, the models of names too."""
+        own = self.scanner.version
+        if not self.entities:
+            return own
+        version = "" if self.names is None else self.names.version
+        return hashlib.sha256(f"{own} {sorted(self.entities)} {version}".encode()).hexdigest()
 
     def digest(self, text: bytes) -> str:
         """Return a keyed digest, in hex, that nobody else could make."""
@@ -147,7 +160,7 @@ def verdicts(config: DetectorConfig) -> Verdicts:
     return Verdicts(scanner(config))
 
 
-def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
+def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
     return LoadedTenant(
@@ -165,6 +178,8 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         allowed=frozenset(name for app in bundle.apps.values() for name in app.models),
         limits=tuple(limit_line(bundle.tenant_id, limit) for limit in bundle.limits),
         sealer=Sealer(masters[0], bundle.tenant_id),
+        entities=frozenset(bundle.pii_entities),
+        names=names,
     )
 
 

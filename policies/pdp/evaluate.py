@@ -21,6 +21,7 @@ from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
 from policies.pdp.request import (
     DETECTORS,
+    NER,
     SCHEMA_VERSION,
     SLOTS,
     FactValue,
@@ -62,12 +63,21 @@ class Trace:
 class EffectivePolicy:
     """The policies of all layers as one. It never changes; its decisions depend on facts alone.
 
+    `entities` are the kinds of names that a model finds for the tenant (of `request.NAMED`); by
+    default it finds none.
+
     Raises PolicyError where two policies of one layer have one name, two enforced rules of one
     layer route, or all enforced rules together add too long a system prompt.
     """
 
-    def __init__(self, layered: Sequence[Layered], exemptions: Sequence[Exemption] = ()) -> None:
+    def __init__(
+        self,
+        layered: Sequence[Layered],
+        exemptions: Sequence[Exemption] = (),
+        entities: Iterable[str] = (),
+    ) -> None:
         self.layered = _arrange(layered)
+        self._entities = frozenset(entities)
         self.exemptions = tuple(sorted(exemptions, key=lambda exemption: exemption.name))
         problems = (
             *_names_twice(self.layered),
@@ -168,7 +178,7 @@ class EffectivePolicy:
     @cached_property
     def gathers(self) -> tuple[str, ...]:
         """Why a stream must be gathered whole before any of it may leave; () where it need not."""
-        return gathering(bind(self.layered, "answer"))
+        return gathering(bind(self.layered, "answer"), self._entities)
 
     @cached_property
     def holds(self) -> bool:
@@ -196,13 +206,17 @@ class EffectivePolicy:
         """True where a rule takes the links out of answers."""
         return any(rule.redact is not None and rule.redact.links for rule in self._active())
 
+    def asks_names(self, phase: Phase, entities: frozenset[str]) -> bool:
+        """Tell whether names of these kinds, found in the text of that phase, matter to a rule."""
+        return bool(entities) and any(rule.asks_names(phase, entities) for rule in self._active())
+
     def _detectors(self, phase: Phase) -> frozenset[str]:
         needed: frozenset[str] = frozenset()
         for rule in self._active():
             needed |= detectors_of((*rule.reads, *rule.shows), phase)
             if rule.redact and rule.phase == phase:
                 needed |= rule.redact.detectors
-        return needed
+        return needed | {NER} if self.asks_names(phase, self._entities) else needed
 
     def _active(self) -> Iterable[Rule]:
         for policy in self.layered:
@@ -211,7 +225,7 @@ class EffectivePolicy:
     def _program(self, phase: Phase, failed: frozenset[str], free: Exempt) -> Program:
         """Return the program for these failures and exemptions; they are few, so each is compiled
         once."""
-        known = failed & DETECTORS
+        known = failed & (DETECTORS | {NER})
         if not known and not free:
             return self._whole[phase]
         key = (phase, known, free)

@@ -56,22 +56,28 @@ class NotLocal(Exception):
     """A condition that more than the first finding decides; the message says what of it does."""
 
 
-def gathering(rules: Iterable[BoundRule]) -> tuple[str, ...]:
+def gathering(
+    rules: Iterable[BoundRule], entities: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """Return why streams must be gathered under these rules, one reason a rule; () where they need
     not be. Only enforced rules of the answer phase count: nothing depends on a shadow's verdict.
+
+    `entities` are the kinds of names that a model finds in answers: one reads texts as a whole.
     """
     judged = [item for item in rules if item.rule.phase == "answer" and item.rule.mode == "enforce"]
     reasons: list[str] = []
     for item in judged:
         try:
-            _check(item)
+            _check(item, entities)
         except NotLocal as fault:
             reasons.append(f"{item.ref}: {fault}")
     return (*reasons, *_unlike(judged))
 
 
-def _check(item: BoundRule) -> None:
+def _check(item: BoundRule, entities: frozenset[str]) -> None:
     rule = item.rule
+    if entities and rule.asks_names("answer", entities):
+        raise NotLocal("names are found in whole texts, by a model")
     touching = [one for one in rule.obligations if isinstance(one, (AllowTools, Redact, Sanitise))]
     if not touching and rule.deny is None:
         return  # what it tells of, it tells at the end

@@ -53,6 +53,10 @@ class Redact:
         """Say whether a piece of personal data of this kind and score must be removed."""
         return score >= self.min_score and _within(kind, self.kinds)
 
+    def names(self, kind: str) -> bool:
+        """Say whether personal data of this kind is taken out, from some score on."""
+        return _within(kind, self.kinds)
+
     def covers_secret(self, kind: str, score: float) -> bool:
         """Say whether a credential of this kind and score must be removed."""
         return score >= self.min_score and _within(kind, self.secrets)

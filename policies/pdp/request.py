@@ -40,6 +40,13 @@ FactValue = bool | int | float | str | Sequence[str] | Sequence[FindingFact]
 
 DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection", "custom"})
 
+NER = "ner"
+"""The detector of names, a model in a process of its own. It feeds the facts of "pii" too, but only
+for tenants that ask for kinds of it: what reads those facts fails where it fails."""
+
+NAMED: frozenset[str] = frozenset({"DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON"})
+"""The kinds of personal data that it finds, as Presidio names them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:

@@ -25,6 +25,7 @@ class TenantFields(TypedDict, total=False):
     tags: Sequence[str]
     pii_countries: Sequence[str]
     pii_phone_regions: Sequence[str]
+    pii_entities: Sequence[str]
     cors_origins: Sequence[str]
     default_model: str
     tier_models: Mapping[str, str]

@@ -17,6 +17,7 @@ from policies.pdp.expression.tree import (
 )
 from policies.pdp.obligations import AllowModels, AllowRegions, AllowTools, Redact, RouteTo
 from policies.pdp.problem import Problem, closest, split_lines
+from policies.pdp.request import NAMED
 
 CATEGORIES = frozenset(
     {"pii", "secret", "injection", "custom", "uninspected", "error", "link", "placeholder"}
@@ -98,8 +99,15 @@ def unknown_names(document: Document, known: KnownNames) -> tuple[Problem, ...]:
             if names is not None and name and name not in names:
                 line, column = _where(document, rule, name)
                 message = f'there is no {what} "{name}" (rule {rule.id})'
-                found.setdefault(Problem(line, column, message, closest(name, names)))
+                found.setdefault(Problem(line, column, message, _hint(what, name, names)))
     return tuple(sorted(found))
+
+
+def _hint(what: str, name: str, known: frozenset[str]) -> str:
+    """Return what would help: another name, or a tenant that has these found."""
+    if what == "kind" and name in NAMED:
+        return f"no tenant asks for it yet: pii: {{entities: [{name}]}} has a model find it"
+    return closest(name, known)
 
 
 def _compared(expression: Expression, over: str) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Policies are created, and their texts published."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from audit.actor import Actor
 from gateway.access import MayNotError, requires
+from gateway.merging import Sides, sides
 from gateway.pages import (
     Crumb,
     Done,
@@ -88,6 +89,10 @@ class PublishForm(NeededReasonForm):
     base = forms.CharField(required=False, max_length=12, widget=forms.HiddenInput)
     field_order = ("source", "reason")
 
+    def clean_source(self) -> str:
+        """Return the text with the ends of lines that it had: a browser sends others."""
+        return str(self.cleaned_data["source"]).replace("\r\n", "\n")
+
 
 @requires("policy.create")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,7 +135,7 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
     if form.is_valid():
         asked = form.cleaned_data
         if asked["base"] != _base(policy):
-            return _publish_page(request, policy, form, (), is_stale=True)
+            return _overtaken(request, actor, policy, asked)
         try:
             new = policy_publish(
                 actor=actor, policy=policy, source=asked["source"], reason=asked["reason"]
@@ -146,13 +151,29 @@ def publish(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
     return _publish_page(request, policy, form, problems)
 
 
+def _overtaken(
+    request: HttpRequest, actor: Actor, policy: Policy, asked: Mapping[str, Any]
+) -> HttpResponse:
+    """Show a text beside the version that was published meanwhile, and both brought together."""
+    number = number_in(asked["base"])
+    begun = versions_visible(actor, policy).filter(number=number).first()
+    active = policy.active
+    both = sides(
+        begun.source if begun else "",
+        ("you", asked["source"]),
+        (f"version {active.number}", active.source) if active else ("the end of it", ""),
+    )
+    begin = {"source": both.merged.text, "base": _base(policy), "reason": asked["reason"]}
+    return _publish_page(request, policy, PublishForm(initial=begin), (), both=both)
+
+
 def _publish_page(
     request: HttpRequest,
     policy: Policy,
     form: PublishForm,
     problems: Sequence[Problem],
     *,
-    is_stale: bool = False,
+    both: Sides | None = None,
     seen: Preview | None = None,
 ) -> HttpResponse:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
@@ -166,11 +187,12 @@ def _publish_page(
         "lines": [
             (number, line, number in marked) for number, line in enumerate(text.splitlines(), 1)
         ],
-        "is_stale": is_stale,
+        "both": (both.theirs, both.ours) if both else (),
+        "merged": both.merged if both else None,
         "preview": seen or Preview(),
         "scopes": attachments().filter(policy=policy).count(),
     }
-    code = HTTPStatus.CONFLICT if is_stale else status
+    code = HTTPStatus.CONFLICT if both else status
     return render(request, "policies/policy_publish.html", content, status=code)
 
 

@@ -101,6 +101,7 @@ PLACES = (
         "policy",
         "create publish diff version attach detach draft begin judge discard ask release emergency "
         "activate schedule try unschedule rollout widen stop promote reviews review "
+        "review_rules review_rule_set review_rule_unset rebase "
         "backtest backtested backtest_cancel sample",
     ),
     Place(

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from audit.actor import Actor
 from gateway import diff
 from gateway.access import requires
+from gateway.merging import Sides, sides
 from gateway.pages import (
     Crumb,
     Done,
@@ -48,10 +49,19 @@ _SOURCE = forms.Textarea({"rows": 26, "spellcheck": "false", "class": "source"})
 
 
 class DraftForm(forms.Form):
-    """The text, and which edit of it was read."""
+    """The text, which edit of it was read, and what that said."""
 
     source = forms.CharField(label="Text", max_length=SOURCE_MAX, strip=False, widget=_SOURCE)
     revision = forms.IntegerField(widget=forms.HiddenInput)
+    read = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+
+    def clean_source(self) -> str:
+        """Return the text with the ends of lines that it had: a browser sends others."""
+        return str(self.cleaned_data["source"]).replace("\r\n", "\n")
+
+    def clean_read(self) -> str:
+        """Return what was read, likewise."""
+        return str(self.cleaned_data["read"]).replace("\r\n", "\n")
 
 
 class AskForm(ReasonForm):
@@ -74,14 +84,18 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
     draft = drafts_visible(actor).filter(policy=policy).first()
     if draft is None:
         return render(request, "policies/policy_draft.html", _frame(policy))
-    form = DraftForm(given(request), initial={"source": draft.source, "revision": draft.revision})
+    form = DraftForm(given(request), initial=_to_edit(draft, draft.source))
     if not form.is_valid():
         return _page(request, draft, form)
     asked = form.cleaned_data
     try:
-        draft_update(actor=actor, draft=draft, **asked)
+        draft_update(actor=actor, draft=draft, revision=asked["revision"], source=asked["source"])
     except DraftChangedError as conflict:
-        return _page(request, conflict.current, form, mine=asked["source"])
+        stored = conflict.current
+        mine, theirs = ("you", asked["source"]), (stored.author, stored.source)
+        both = sides(asked["read"] or stored.source, mine, theirs)
+        again = DraftForm(None, initial=_to_edit(stored, both.merged.text))
+        return _page(request, stored, again, both=both)
     except ValidationError as error:
         form.add_error("source", error.messages)
         return _page(request, draft, form)
@@ -208,9 +222,9 @@ def faults_told() -> Iterator[None]:
 
 
 def _page(
-    request: HttpRequest, draft: Draft, form: DraftForm, *, mine: str | None = None
+    request: HttpRequest, draft: Draft, form: DraftForm, *, both: Sides | None = None
 ) -> HttpResponse:
-    """Show the editor; `mine` is a text that came too late, shown beside what is stored now."""
+    """Show the editor; `both` is a text that came too late, beside what is stored now."""
     active = draft.policy.active
     reviews = Review.objects.filter(policy=draft.policy, version=None).exclude(state="void")
     content = _frame(draft.policy) | {
@@ -219,10 +233,11 @@ def _page(
         "reviews": reviews.order_by("-created_at"),
         "is_stale": draft.base_id != draft.policy.active_id,
         "changes": diff.lines(active.source, draft.source) if active else [],
-        "conflict": None if mine is None else diff.lines(draft.source, mine),
+        "both": (both.theirs, both.ours) if both else (),
+        "merged": both.merged if both else None,
     }
     status = HTTPStatus.OK
-    if mine is not None:
+    if both is not None:
         status = HTTPStatus.CONFLICT
     elif form.is_bound:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -240,6 +255,11 @@ def _form(
         effects=effects,
         is_dangerous=is_dangerous,
     )
+
+
+def _to_edit(draft: Draft, source: str) -> dict[str, Any]:
+    """Return what the form begins with: a text, and what is stored now."""
+    return {"source": source, "revision": draft.revision, "read": draft.source}
 
 
 def _edit(draft: Draft) -> dict[str, int]:

@@ -24,7 +24,7 @@ from policies.services.attachments import policy_attach
 from policies.services.drafts import draft_create
 from policies.services.exemptions import exemption_grant
 from policies.services.policies import policy_create, policy_publish
-from policies.services.reviews import review_request
+from policies.services.reviews import review_request, review_rule_set
 from policies.services.rollouts import rollout_start
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
@@ -73,6 +73,7 @@ def life_cycle(world, policy):
     version = policy_version_freeze(actor=ACTOR, policy=policy, source=second)
     draft = draft_create(actor=ACTOR, policy=policy, source=second)
     review = review_request(actor=ACTOR, draft=draft)
+    rule = review_rule_set(actor=ACTOR, tenant=world.tenant)
     rollout = rollout_start(actor=ACTOR, policy=policy, version=version)
     exemption = exemption_grant(
         actor=ACTOR,
@@ -85,6 +86,9 @@ def life_cycle(world, policy):
     )
     return [
         "/reviews",
+        "/reviews/rules",
+        "/reviews/rules/new",
+        f"/reviews/rules/{rule.id}/end",
         f"/reviews/{review.id}",
         "/exemptions",
         "/exemptions/new",
@@ -153,7 +157,7 @@ def every_screen(world):
         ),
         "/policies": (
             "publish diff attach versions/1 versions/2 draft draft/discard draft/review"
-            " draft/publish draft/emergency versions/2/activate versions/2/schedule"
+            " draft/publish draft/emergency draft/rebase versions/2/activate versions/2/schedule"
             " versions/2/try backtest sample",
             policy.id,
         ),
@@ -175,6 +179,7 @@ def every_screen(world):
         "/members/grant",
         f"/events/{Event.objects.latest('id').id}",
     ]
+    found += [f"/policies?tenant={world.tenant.name}&pending={kind}" for kind in ("any", "draft")]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += ["/api/docs/", "/api/docs/budgets/", "/api/docs/oauth/"]

@@ -75,7 +75,8 @@ def _judged(
         contract.check_head(response.headers)
         found = contract.read(raw, guard, [seen.leaf])
     except BadAnswer as fault:
-        return Trial(False, f"its answer is refused: {fault}", latency_ms, text)  # noqa: FBT003  (ok)
+        detail = f"its answer is refused: {fault}"
+        return Trial(ok=False, detail=detail, latency_ms=latency_ms, text=text)
     findings = tuple(unmasked(one, seen) for one in found)
     if latency_ms > guard.deadline_ms:
         detail = f"it answers well, but took {latency_ms} ms and has {guard.deadline_ms}"

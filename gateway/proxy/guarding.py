@@ -125,7 +125,8 @@ class Guards:
             found, outcome = await self._findings(guard, inquiry, masks)
         except GuardFailed as failed:
             outcome = failed.outcome
-            _log_failure(guard, inquiry.asked, failed)
+            if outcome != "left_alone":  # that it is was told when it began
+                _log_failure(guard, inquiry.asked, failed)
         took_s = self._stopwatch() - began_s
         metrics.guard(inquiry.asked.phase, outcome, took_s)
         return found, Heard(guard.guard.name, guard.version, outcome, int(took_s * 1000))

@@ -12,6 +12,9 @@ from django.utils import timezone
 from audit.selectors import partitions_ahead
 from gateway import credentials, service_credentials
 from gateway.envelope import EnvelopeError
+from gateway.guards import sealing
+from gateway.guards.models import Guard, GuardSecret
+from gateway.guards.trial import tried
 from gateway.models import Credential, Provider, ServiceCredential
 from gateway.ner.asking import NoAnswer, hello
 from gateway.probe import probe
@@ -56,6 +59,7 @@ def examine(*, offline: bool = False) -> list[Finding]:
         findings += _guarded("credentials", _credentials)
         findings += _guarded("names", _names)
         findings += [] if offline else _guarded("providers", _providers)
+        findings += [] if offline else _guarded("guards", _guards)
     return findings + list(_redis())
 
 
@@ -119,15 +123,19 @@ def _credentials() -> Iterator[Finding]:
     closed = [row.provider.name for row in rows.order_by("provider__name") if not _opens(row)]
     held = ServiceCredential.objects.select_related("service").order_by("service__name")
     closed += [row.service.name for row in held if not _opens(row)]
-    count = len(rows) + len(held)
+    signing = GuardSecret.objects.select_related("guard").order_by("guard__name")
+    closed += [row.guard.name for row in signing if not _opens(row)]
+    count = len(rows) + len(held) + len(signing)
     detail = f"no master key opens: {', '.join(closed)}" if closed else f"{count} open"
     yield Finding("credentials", ok=not closed, detail=detail)
 
 
-def _opens(row: Credential | ServiceCredential) -> bool:
+def _opens(row: Credential | ServiceCredential | GuardSecret) -> bool:
     try:
         if isinstance(row, Credential):
             credentials.open_sealed(row)
+        elif isinstance(row, GuardSecret):
+            sealing.open_sealed(row)
         else:
             service_credentials.open_sealed(row)
     except EnvelopeError:
@@ -161,6 +169,14 @@ def _names() -> Iterator[Finding]:
         return
     models = ", ".join(told.models)
     yield Finding("names", ok=True, detail=f"{models}; {names or 'no tenant'} asks")
+
+
+def _guards() -> Iterator[Finding]:
+    present = Guard.objects.exclude(tenant__state=Tenant.State.REMOVED).select_related("tenant")
+    for guard in present.order_by("tenant__name", "name"):
+        result = tried(guard)
+        name = f"guard {guard.tenant.name}/{guard.name}"
+        yield Finding(name, ok=result.ok, detail=f"{result.detail} ({result.latency_ms} ms)")
 
 
 def _redis() -> Iterator[Finding]:

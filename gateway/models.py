@@ -10,8 +10,16 @@ from django.db import models
 from django.db.models import Q
 from oauth2_provider.models import AbstractApplication
 
+from gateway.guards.models import Guard, GuardSecret
 from gateway.oauth.redirects import is_safe
 from tenants.models import SLUG, Role, Tenant, User
+
+# Django finds models in this file; those of guards stand in their own.
+__all__ = [
+    "BundleRevision", "CachePurge", "Credential", "Deployment", "Guard", "GuardSecret", "Job",
+    "OAuthApplication", "Price", "Provider", "Route", "Service", "ServiceCredential",
+    "StoredAnswer",
+]  # fmt: skip
 
 MODEL_NAME_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}\Z"
 MODEL_NAME = RegexValidator(

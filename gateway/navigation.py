@@ -116,6 +116,15 @@ PLACES = (
     Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
     Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),
     Place(
+        "guards",
+        "Guards",
+        "policy",
+        "Control",
+        "guard.read",
+        "guard",
+        "create edit secret retire test remove",
+    ),
+    Place(
         "providers",
         "Providers",
         "provider",

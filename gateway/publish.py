@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from gateway import bundle, credentials, published_services, transforming
 from gateway.bundle import Bundle, BundleError
+from gateway.guards import published
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices, purges
@@ -110,6 +111,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         apps={str(app.id): _app(app, held) for app in apps},
         routes=_routes(names, texts),
         services=published_services.of(apps),
+        guards=published.of(tenant),
         budgets=_budgets(tenant, now),
         limits=_limits(tenant),
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},

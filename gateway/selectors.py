@@ -22,6 +22,7 @@ from gateway.models import (
     BundleRevision,
     CachePurge,
     Deployment,
+    Guard,
     Job,
     OAuthApplication,
     Price,
@@ -141,6 +142,13 @@ def services_visible(actor: Actor) -> QuerySet[Service]:
     """Return the services, for those who run the platform; secrets are never among it."""
     services = Service.objects.order_by("name")
     return services if can(actor, "platform.read", None) else services.none()
+
+
+def guards_visible(actor: Actor) -> QuerySet[Guard]:
+    """Return the guards of the tenants whose guards the actor may read; no secret is among it."""
+    guards = Guard.objects.select_related("tenant").order_by("tenant__name", "name")
+    ids = tenants_where(actor, "guard.read")
+    return guards if ids is None else guards.filter(tenant_id__in=ids)
 
 
 def services_offered(actor: Actor) -> list[str]:

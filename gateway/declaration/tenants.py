@@ -1,21 +1,22 @@
 """Tenants in the file: `tenants`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from gateway.declaration import apps, budgets, limits, policies, values
+from gateway.declaration import apps, budgets, guards, limits, policies, values
 from gateway.declaration.apps import TIER_MAX, AppEntry, note_twice
 from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
+from gateway.declaration.guards import GuardEntry
 from gateway.declaration.limits import LimitEntry
 from gateway.declaration.session import Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, one_of, origin, spot_of
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
-from policies.pdp.fields import Fields
+from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, Place
 from policies.pdp.request import NAMED
 from tenants.budgets import group_fault, without_ceiling
@@ -40,6 +41,7 @@ KEYS = (
     "tier_models",
     "budgets",
     "limits",
+    "guards",
     "policies",
     "apps",
 )
@@ -70,6 +72,7 @@ class TenantEntry:
     tier_models: tuple[tuple[str, Named], ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
+    guards: tuple[GuardEntry, ...]
     policies: tuple[Named, ...]
     apps: tuple[AppEntry, ...]
     spot: Spot
@@ -110,8 +113,12 @@ class TenantEntry:
         }
 
 
-def read(node: Node) -> TenantEntry:
-    """Read one tenant."""
+def reader(environ: Mapping[str, str]) -> Read[TenantEntry]:
+    """Return the reader of one tenant; the secrets of its guards are looked up in `environ`."""
+    return lambda node: _read(node, guards.reader(environ))
+
+
+def _read(node: Node, read_guard: Read[GuardEntry]) -> TenantEntry:
     keys = Fields(node, "a tenant", KEYS)
     zone = one_of(known_zones(), "an IANA time zone, such as Europe/Berlin")
     evidence = fields.choice([Tenant.Evidence.STRICT.value], LATER_EVIDENCE)
@@ -126,12 +133,15 @@ def read(node: Node) -> TenantEntry:
         tier_models=keys.optional("tier_models", _read_tiers, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
+        guards=keys.optional("guards", fields.listing(read_guard, MOST), ()),
         policies=keys.optional("policies", policies.read_names, ()),
         apps=keys.optional("apps", fields.listing(apps.read, MOST), ()),
         spot=spot_of(keys, KEYS),
     )
-    for what, owned in (("budget", entry.budgets), ("limit", entry.limits), ("app", entry.apps)):
-        note_twice(keys, [one.name for one in owned], what)
+    note_twice(keys, [one.name for one in entry.budgets], "budget")
+    note_twice(keys, [one.name for one in entry.limits], "limit")
+    note_twice(keys, [one.name for one in entry.guards], "guard")
+    note_twice(keys, [one.name for one in entry.apps], "app")
     _note_groups(keys, entry)
     keys.finish()
     return entry
@@ -151,6 +161,7 @@ def apply(session: Session, entry: TenantEntry) -> Tenant:
     session.put("tenant", row.name, {**before, **held} if before else {}, after)
     budgets.apply(session, row, None, entry.budgets)
     limits.apply(session, row, None, entry.limits)
+    guards.apply(session, row, entry.guards)
     if session.prune:
         apps.prune(session, row, {app.name.text for app in entry.apps})
     for app in entry.apps:
@@ -177,6 +188,8 @@ def export() -> list[Values]:
                 del said[key]
         said["budgets"] = list(budgets.export(row, None))
         said["limits"] = list(limits.export(row, None))
+        if owned := guards.export(row):
+            said["guards"] = list(owned)
         said["policies"] = list(policies.names_of(row, None))
         said["apps"] = list(apps.export(row))
         exported.append(said)

@@ -11,6 +11,7 @@ from gateway.proxy.choosing import Choosing, candidates, not_served
 from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
+from gateway.proxy.inquiring import Inquirer
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
 from policies.pdp.decision import Effect
@@ -23,17 +24,24 @@ NOTHING = Scan((), frozenset())
 
 
 async def decide(
-    head: Head, call: Call, principal: Principal, at: datetime, choosing: Choosing
+    head: Head,
+    call: Call,
+    principal: Principal,
+    at: datetime,
+    choosing: Choosing,
+    inquirer: Inquirer | None = None,
 ) -> Case:
     """Return what was detected, who may serve the call, and the judgement for the first of them.
 
-    `at` is an instant in UTC.
+    `at` is an instant in UTC. Without an `inquirer` no guard is asked.
     """
     route = call.service.route if call.service else _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     if principal.app.judges.headers:
         facts.add_headers(slots, head, principal.app.judges.headers)
     scan, digests = await _detect(call, principal)
+    if inquirer is not None:
+        scan = await inquirer.scan("request", call.view, scan)
     facts.add_scan(slots, scan, call.view.leaves)
     tried = _candidates(route, head, call, principal, choosing)
     at_s = at.timestamp()

@@ -25,6 +25,7 @@ from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
+from gateway.proxy.inquiring import Inquirer, concerned
 from gateway.proxy.obligations import Edits, changes, denied, restored
 from gateway.proxy.trail import Trail
 from policies.detectors import links
@@ -140,7 +141,9 @@ def stream_of(
 def leaves_whole(permitted: Permitted, principal: Principal) -> bool:
     """Tell whether a stream that is looked at must be there whole before any of it may leave."""
     policy, call = principal.app.policy, permitted.call
-    return bool(policy.gathers) or call.endpoint not in WITHHELD or spells_twice(call)
+    if policy.gathers or (policy.holds_relying and concerned(principal, "answer")):
+        return True  # a guard looks at an answer as a whole, and is asked once
+    return call.endpoint not in WITHHELD or spells_twice(call)
 
 
 def gathered(stream: AnswerStream) -> Answer:
@@ -162,6 +165,7 @@ async def inspect(
     judgement: Judgement,
     principal: Principal,
     request_scan: Scan,
+    inquirer: Inquirer,
     *,
     values: Mapping[str, str],
 ) -> Inspected:
@@ -176,6 +180,7 @@ async def inspect(
     scan = NOTHING
     if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
+        scan = await inquirer.scan("answer", answer.view, scan)
     bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
     if judges.reads_links:
         facts.add_links(bound, answer)

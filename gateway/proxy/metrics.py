@@ -89,6 +89,12 @@ SAVED = Counter(
     "What answers that were given again cost first, less what they cost then, in micros.",
     ["currency"],
 )
+GUARD = Histogram(
+    "gatehouse_guard_seconds",
+    "Time that a tenant's own guard took, by what came of it.",
+    ["phase", "outcome"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5),
+)
 REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from PostgreSQL.")
 OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
 
@@ -117,6 +123,11 @@ def compared(phase: str, verdict: Verdict | None) -> None:
     """Count what a candidate version changes, where there is one."""
     if verdict is not None:
         COMPARED.labels(phase, verdict.change, verdict.served).inc()
+
+
+def guard(phase: str, outcome: str, took_s: float) -> None:
+    """Observe how long one guard took, and what came of asking it."""
+    GUARD.labels(phase, outcome).observe(took_s)
 
 
 def attempt(reservation: Reservation, spent: Charge, code: str) -> None:

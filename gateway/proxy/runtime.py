@@ -18,6 +18,7 @@ from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence.writer import Evidence
 from gateway.proxy.flights import Flights
 from gateway.proxy.gate import Gate
+from gateway.proxy.guarding import Guards
 from gateway.proxy.keyring import Keyring
 from gateway.proxy.leases import Leases
 from gateway.proxy.loader import Loader
@@ -87,6 +88,8 @@ class Worker:
                 config.upstream_total_s,
             )
         )
+        # Connections of their own: what a tenant's guards do hinders no provider.
+        self.guards = Guards(Pools(self.pools.timeouts), time.time, time.perf_counter)
         self.keyring = Keyring(time.time)
         self.stations = Stations(time.time, self.keyring, self._provider_gate)
         self.probes = Probes(self.redis, os.urandom(8).hex())
@@ -133,6 +136,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pools.close()
+        await self.guards.close()
         await self.loader.close()
 
     def _seat(self) -> roster.Seat:

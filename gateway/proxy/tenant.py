@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 from gateway import envelope
 from gateway.bundle import App, Budget, Bundle, Deployment, Limit
 from gateway.exchange import LimitLine
-from gateway.proxy import shapes
+from gateway.guards.contract import PHASES
+from gateway.proxy import guarding, shapes
+from gateway.proxy.guarding import LoadedGuard
 from gateway.proxy.kept import Sealer
 from gateway.proxy.keyring import NONE, Secret
 from gateway.proxy.names import Names
@@ -95,7 +97,8 @@ class LoadedTenant:
     """One revision of a tenant. A call keeps the one that it began with.
 
     `entities` are the kinds of names that it wants found, `names` who finds them.
-    `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it.
+    `guards` are the tenant's own, by the phase whose texts they are asked about. `mac` is a keyed
+    BLAKE2b that has read nothing yet: a digest is a copy of it.
     """
 
     bundle: Bundle
@@ -111,6 +114,7 @@ class LoadedTenant:
     sealer: Sealer
     entities: frozenset[str] = frozenset()
     names: Names | None = None
+    guards: Mapping[str, tuple[LoadedGuard, ...]] = field(default_factory=dict)
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -180,6 +184,7 @@ def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None)
         sealer=Sealer(masters[0], bundle.tenant_id),
         entities=frozenset(bundle.pii_entities),
         names=names,
+        guards=_guards(bundle, masters),
     )
 
 
@@ -218,6 +223,11 @@ def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secr
         rows = (*first, *deployment.spare_credentials)
         secrets[deployment.id] = tuple(opened[sealed.row] for sealed in rows) or (NONE,)
     return secrets
+
+
+def _guards(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[LoadedGuard, ...]]:
+    ready = guarding.loaded(bundle.guards, masters)
+    return {phase: tuple(one for one in ready if phase in one.guard.phases) for phase in PHASES}
 
 
 def _deployments(bundle: Bundle) -> list[Deployment]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 Category = Literal[
     "pii", "secret", "injection", "custom", "uninspected", "error", "link", "placeholder"
-]
+]  # fmt: skip
 
 
 class Leaf(NamedTuple):
@@ -34,8 +34,21 @@ class Finding(NamedTuple):
     view: str
 
 
+class Heard(NamedTuple):
+    """How one guard that was asked answered: under which configuration, and how long that took."""
+
+    guard: str
+    version: str
+    outcome: str
+    latency_ms: int
+
+
 class Scan(NamedTuple):
-    """The findings of one call, and the names of the detectors that could not finish."""
+    """The findings of one call, and the names of the detectors that could not finish.
+
+    `heard` says how each of the tenant's guards answered that was asked.
+    """
 
     findings: tuple[Finding, ...]
     failed: frozenset[str]
+    heard: tuple[Heard, ...] = ()

@@ -19,6 +19,7 @@ from policies.pdp.locality import gathering
 from policies.pdp.obligations import AddSystemPrompt, Require
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
+from policies.pdp.reliance import relies_on_custom
 from policies.pdp.request import (
     DETECTORS,
     NER,
@@ -169,6 +170,20 @@ class EffectivePolicy:
     def answer_needs(self) -> frozenset[str]:
         """The detectors that must run on the answer."""
         return self._detectors("answer")
+
+    @cached_property
+    def relies(self) -> frozenset[Phase]:
+        """The phases in whose texts findings of a tenant's own detectors can matter to a rule."""
+        rules = tuple(self._active())
+        return frozenset(
+            phase for phase in self._whole if any(relies_on_custom(rule, phase) for rule in rules)
+        )
+
+    @cached_property
+    def holds_relying(self) -> bool:
+        """True where such findings in answers can matter to an enforced rule."""
+        enforced = (rule for rule in self._active() if rule.mode == "enforce")
+        return any(relies_on_custom(rule, "answer") for rule in enforced)
 
     @cached_property
     def answer_rules(self) -> bool:

@@ -87,6 +87,11 @@ class Rollout:
         return self.active.needs | self.candidate.needs
 
     @cached_property
+    def relies(self) -> frozenset[Phase]:
+        """The phases in whose texts findings of a tenant's own detectors can matter to either."""
+        return self.active.relies | self.candidate.relies
+
+    @cached_property
     def headers(self) -> frozenset[str]:
         """The names of the headers that rules of either require or ask for."""
         return self.active.headers | self.candidate.headers

@@ -27,6 +27,7 @@ from gateway.jobs.run import run
 from gateway.models import Deployment
 from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
+from gateway.services.guards import guard_create, guard_secret_set
 from gateway.services.jobs import job_create
 from gateway.services.marks import MarkWanted
 from gateway.services.prices import price_set
@@ -74,6 +75,13 @@ PRICE = bundle.Price("USD", 150_000, 600_000, None, 0, 1_700_000_000)
 SERVICE = {
     "base_url": "https://a.example",
     "operations": [{"name": "search", "method": "POST", "path": "/search", "body": "json"}],
+}
+
+GUARD = {
+    "url": "http://127.0.0.1:9/inspect",
+    "allow_private": True,
+    "kinds": ["PROJECT_NAME"],
+    "phases": ["request"],
 }
 
 WANTED = ExportWanted(since=timezone.now() - datetime.timedelta(1), until=timezone.now())
@@ -299,6 +307,12 @@ CASES = {
     "exemption_revoke": lambda: {"exemption": exemption_grant(actor=OPERATOR, **to_exempt())},
     "export_create": lambda: {"tenant": tenant(), "wanted": WANTED},
     "export_download": lambda: {"export": ready(), "part": "manifest.json"},
+    "guard_create": lambda: {"tenant": tenant(), "name": "names", "secret": SECRET, **GUARD},
+    "guard_remove": lambda: {"guard": guard()},
+    "guard_secret_retire": lambda: {"guard": renewed()},
+    "guard_secret_set": lambda: {"guard": guard(), "secret": "another-secret-canary"},
+    "guard_test": lambda: {"guard": guard()},
+    "guard_update": lambda: {"guard": guard(), "deadline_ms": 50},
     "job_cancel": lambda: {"job": job()},
     "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
     "mark_create": lambda: {**marked()},
@@ -388,6 +402,18 @@ def application():
     made, _ = services()["oauth_application_create"](
         actor=OPERATOR, **CASES["oauth_application_create"]()
     )
+    return made
+
+
+def guard():
+    return guard_create(
+        actor=OPERATOR, tenant=tenant(), name=unique("guard"), secret=SECRET, **GUARD
+    )
+
+
+def renewed():
+    made = guard()
+    guard_secret_set(actor=OPERATOR, guard=made, secret="another-secret-canary")
     return made
 
 

@@ -81,6 +81,7 @@ MAY = {
         "backtest.read",
         "mark.create",
         "budget.read",
+        "guard.read",
         "call.explain",
         "event.read",
         "export.create",

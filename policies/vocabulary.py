@@ -17,11 +17,18 @@ from tenants.selectors import apps_visible, tenants_visible
 ANY_PHONE_REGION = ("US",)
 
 _provided: dict[str, Callable[[], Iterable[str]]] = {}
+_own_kinds: list[Callable[[Actor], Iterable[str]]] = []
 
 
 def provide(what: str, names: Callable[[], Iterable[str]]) -> None:
     """Take how to learn names of a room above: "models" and "services"."""
     _provided[what] = names
+
+
+def provide_own_kinds(kinds: Callable[[Actor], Iterable[str]]) -> None:
+    """Take how to learn which kinds are found by what tenants have of their own, in those that an
+    actor may see."""
+    _own_kinds.append(kinds)
 
 
 def names_for(actor: Actor) -> KnownNames:
@@ -32,6 +39,7 @@ def names_for(actor: Actor) -> KnownNames:
     return KnownNames(
         models=frozenset(_provided["models"]()),
         kinds=known_kinds(),
+        custom=frozenset(kind for kinds in _own_kinds for kind in kinds(actor)),
         tenants=frozenset(tenants_visible(actor).values_list("name", flat=True)),
         apps=frozenset(apps_visible(actor).values_list("name", flat=True)),
         services=frozenset(_provided["services"]()),

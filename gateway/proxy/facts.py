@@ -42,6 +42,12 @@ _ANSWER_PII_MAX = SLOTS["answer.pii.max_score"]
 _SECRETS, _SECRET_KINDS = SLOTS["secret.count"], SLOTS["secret.kinds"]
 _SECRET_MAX, _ANSWER_SECRET_MAX = SLOTS["secret.max_score"], SLOTS["answer.secret.max_score"]
 _ANSWER_SECRETS, _ANSWER_SECRET_KINDS = SLOTS["answer.secret.count"], SLOTS["answer.secret.kinds"]
+_CUSTOM = SLOTS["custom.count"], SLOTS["custom.kinds"], SLOTS["custom.max_score"]
+_ANSWER_CUSTOM = (
+    SLOTS["answer.custom.count"],
+    SLOTS["answer.custom.kinds"],
+    SLOTS["answer.custom.max_score"],
+)
 _HEADERS, _LINKS = SLOTS["call.headers"], SLOTS["answer.links"]
 _SERVICE, _OPERATION = SLOTS["call.service"], SLOTS["call.operation"]
 _METHOD = SLOTS["call.method"]
@@ -112,6 +118,7 @@ def add_scan(slots: Facts, scan: Scan, leaves: Sequence[Leaf]) -> None:
     slots[_FINDINGS] = finding_facts(scan.findings, leaves)
     _add_category(slots, scan.findings, "pii", (_PII, _PII_KINDS, _PII_MAX))
     _add_category(slots, scan.findings, "secret", (_SECRETS, _SECRET_KINDS, _SECRET_MAX))
+    _add_category(slots, scan.findings, "custom", _CUSTOM)
     signals = [finding for finding in scan.findings if finding.category == "injection"]
     if signals:
         slots[_INJECTION], slots[_SIGNALS] = len(signals), _kinds(signals)
@@ -137,6 +144,7 @@ def of_answer(judgement: Judgement, answer: Answer, size: int, scan: Scan) -> Fa
         _add_category(bound, scan.findings, "pii", pii)
         secret = (_ANSWER_SECRETS, _ANSWER_SECRET_KINDS, _ANSWER_SECRET_MAX)
         _add_category(bound, scan.findings, "secret", secret)
+        _add_category(bound, scan.findings, "custom", _ANSWER_CUSTOM)
     return bound
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from policies.detectors import normalise
+from policies.detectors.custom import Custom, CustomDetector
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import Injection
 from policies.detectors.normalise import Reading
@@ -28,6 +29,7 @@ TOO_LARGE: Final = "TOO_LARGE"
 PII: Final = "pii"
 SECRETS: Final = "secrets"
 INJECTION: Final = "injection"
+CUSTOM: Final = "custom"
 
 _LIBRARIES: Final = ("google-re2", "phonenumbers", "presidio-analyzer", "regex", "tldextract")
 
@@ -36,13 +38,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """What a tenant wants found: countries whose identifiers, and regions whose phone numbers.
+    """What a tenant wants found: countries whose identifiers, regions whose phone numbers, and what
+    else, by detectors of its own.
 
-    Both are ISO 3166 codes; `packs.COUNTRIES` and `phones.SUPPORTED_REGIONS` say which are known.
+    Countries and regions are ISO 3166 codes; `packs.COUNTRIES` and `phones.SUPPORTED_REGIONS` say
+    which are known.
     """
 
     countries: tuple[str, ...] = ()
     phone_regions: tuple[str, ...] = ()
+    custom: tuple[CustomDetector, ...] = ()
 
 
 class Scanner:
@@ -58,13 +63,16 @@ class Scanner:
         )
         self._injection = _injection()
         self._secrets = _secrets()
+        self._custom = Custom(config.custom)
         self._detectors: dict[str, Callable[[Reading, int], list[Finding]]] = {
             PII: self._personal,
             SECRETS: self._secret,
             INJECTION: self._injection.find_in,
+            CUSTOM: self._own,
         }
         self.version = self._version(config)
         self.kinds = self._presidio.kinds
+        self.reach = self._custom.reach
         self.scan([Leaf("Reach maria@example.com or +1 212 555 0147, caf\u00e9.", "", "")], _ALL)
 
     version: str
@@ -73,8 +81,13 @@ class Scanner:
     kinds: frozenset[str]
     """The kinds of personal data that may be found."""
 
+    reach: int
+    """Characters that a match of the tenant's own detectors has at most where blanks can be in it;
+    0 where they can be in none."""
+
     def scan(self, leaves: Sequence[Leaf], needs: frozenset[str]) -> Scan:
-        """Return what the needed detectors ("pii", "secrets", "injection") find in the leaves."""
+        """Return what the needed detectors find in the leaves ("pii", "secrets", "injection",
+        "custom")."""
         large = _first_too_large(leaves)
         if large is not None:
             return Scan((Finding(TOO_LARGE, "error", 1.0, large, 0, 0, normalise.RAW),), needs)
@@ -101,10 +114,11 @@ class Scanner:
             return names
         if not text.isascii():  # then there are other readings to look at
             return names
-        askable: dict[str, Presidio | Secrets | Injection] = {
+        askable: dict[str, Presidio | Secrets | Injection | Custom] = {
             PII: self._presidio,
             SECRETS: self._secrets,
             INJECTION: self._injection,
+            CUSTOM: self._custom,
         }
         return [name for name in names if askable[name].may_find(text)]
 
@@ -123,6 +137,9 @@ class Scanner:
     def _secret(self, reading: Reading, leaf: int) -> list[Finding]:
         return _in_views(self._secrets.find, "secret", reading, leaf)
 
+    def _own(self, reading: Reading, leaf: int) -> list[Finding]:
+        return _in_views(self._custom.find, "custom", reading, leaf)
+
     def _version(self, config: DetectorConfig) -> str:
         digest = hashlib.sha256()
         parts = (
@@ -130,6 +147,7 @@ class Scanner:
             *self._presidio.parts(),
             *self._injection.parts(),
             *self._secrets.parts(),
+            *self._custom.parts(),
             repr((sorted(set(config.countries)), sorted(set(config.phone_regions)))),
         )
         for part in parts:
@@ -137,7 +155,7 @@ class Scanner:
         return digest.hexdigest()
 
 
-_ALL: Final = frozenset({PII, SECRETS, INJECTION})
+_ALL: Final = frozenset({PII, SECRETS, INJECTION, CUSTOM})
 
 Spans = Iterable[tuple[str, float, int, int]]
 

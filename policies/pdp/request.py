@@ -18,7 +18,7 @@ holds them by name: under any of these, a fact that a record does not have has i
 
 Phase = Literal["request", "answer"]
 FactType = Literal["bool", "int", "double", "string", "list<string>", "list<finding>"]
-Feed = Literal["", "pii", "secrets", "injection", "all"]
+Feed = Literal["", "pii", "secrets", "injection", "custom", "all"]
 
 
 class FindingFact(NamedTuple):
@@ -38,7 +38,7 @@ FINDING_FIELDS: Mapping[str, FactType] = MappingProxyType(
 
 FactValue = bool | int | float | str | Sequence[str] | Sequence[FindingFact]
 
-DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection"})
+DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection", "custom"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +148,19 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "call.service": _text("The service that is asked, beside the models; empty: none."),
         "call.operation": _text("The operation that the service is asked for."),
         "call.method": _text("The HTTP method of that operation."),
-        "custom.count": _number("How many matches the tenant's own detectors found."),
-        "custom.kinds": _words("The kinds that they found, each once."),
-        "custom.max_score": _score("The highest score of them (0-1)."),
+        "custom.count": _number("How many matches the tenant's own detectors found.", 0, "custom"),
+        "custom.kinds": _words("The kinds that they found, each once.", "custom"),
+        "custom.max_score": _score("The highest score of them (0-1).", 0.0, "custom"),
         "answer.custom.count": _number(
-            "How many matches of the tenant's own detectors the answer holds.", phase="answer"
+            "How many matches of the tenant's own detectors the answer holds.",
+            0,
+            "custom",
+            "answer",
         ),
-        "answer.custom.kinds": _words("Their kinds, each once.", phase="answer"),
-        "answer.custom.max_score": _score("The highest score of them (0-1).", phase="answer"),
+        "answer.custom.kinds": _words("Their kinds, each once.", "custom", "answer"),
+        "answer.custom.max_score": _score(
+            "The highest score of them (0-1).", 0.0, "custom", "answer"
+        ),
         "budget.used_percent": _number("How much of the fullest budget is used, as last seen."),
         "budget.remaining_micros": _number("What that budget has left, as last seen."),
         "budget.age_ms": _number("How long ago that was seen; -1: never.", -1),

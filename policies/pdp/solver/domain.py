@@ -24,11 +24,12 @@ _SCORE: Range = (0.0, 1.0)
 _COUNTS = (
     "call.messages", "call.bytes", "call.estimated_tokens", "call.images", "call.audio",
     "call.files", "pii.count", "secret.count", "injection.count", "uninspected.count",
-    "answer.bytes", "answer.pii.count", "answer.secret.count",
+    "answer.bytes", "answer.pii.count", "answer.secret.count", "custom.count",
+    "answer.custom.count",
 )  # fmt: skip
 _SCORES = (
     "pii.max_score", "secret.max_score", "injection.score", "answer.pii.max_score",
-    "answer.secret.max_score",
+    "answer.secret.max_score", "custom.max_score", "answer.custom.max_score",
 )  # fmt: skip
 
 RANGES: Mapping[str, Range] = {
@@ -69,6 +70,7 @@ GROUPS: tuple[Group, ...] = (
         "injection", "findings", "injection.count", "injection.signals", "injection.score",
         "instruction_override", is_highest=False,
     ),
+    Group("custom", "findings", "custom.count", "custom.kinds", "custom.max_score", "CUSTOM"),
     Group(
         "pii", "answer.findings", "answer.pii.count", "answer.pii.kinds", "answer.pii.max_score",
         "EMAIL_ADDRESS",
@@ -76,6 +78,10 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "secret", "answer.findings", "answer.secret.count", "answer.secret.kinds",
         "answer.secret.max_score", "aws_access_key",
+    ),
+    Group(
+        "custom", "answer.findings", "answer.custom.count", "answer.custom.kinds",
+        "answer.custom.max_score", "CUSTOM",
     ),
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from gateway.api.router import RESOURCES, Router
 from gateway.models import (
     CachePurge,
     Deployment,
+    Guard,
     Job,
     OAuthApplication,
     Price,
@@ -151,6 +152,14 @@ class Acme:
             "deployments": deployment,
             "events": event,
             "exports": export,
+            "guards": Guard.objects.create(
+                tenant=tenant,
+                name="names",
+                url="http://127.0.0.1:9/",
+                allow_private=True,
+                kinds=["PROJECT_NAME"],
+                phases=["request"],
+            ),
             "jobs": Job.objects.create(kind="rollup", tenant=tenant, owner="ann", terms=day),
             "keys": key,
             "limits": RateLimit.objects.create(

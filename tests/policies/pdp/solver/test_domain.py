@@ -27,7 +27,7 @@ def test_what_the_gateway_makes_of_findings_hangs_together(seed):
     found = tuple(
         Finding(
             rng.choice(["A", "B", "C"]),
-            rng.choice(["pii", "secret", "injection", "link", "error"]),
+            rng.choice(["pii", "secret", "injection", "custom", "link", "error"]),
             rng.choice([0.1, 0.4, 0.85, 1.0]),
             rng.randint(0, 1),
             0,

@@ -71,6 +71,7 @@ def test_the_life_of_a_guard(root, tenant):
         ({"kinds": []}, "kinds"),
         ({"kinds": ["project"]}, "kinds"),
         ({"kinds": [KIND, KIND]}, "kinds"),
+        ({"kinds": [KIND, "EMAIL_ADDRESS"]}, "kinds"),
         ({"phases": ["later"]}, "phases"),
         ({"phases": []}, "phases"),
         ({"deadline_ms": 5}, "deadline_ms"),
@@ -116,7 +117,8 @@ def owner_in(tenant, unique):
 
 def test_a_guard_is_tried_with_a_text(root, tenant):
     with Guarding() as server:
-        made = make(root, tenant, url=server.url, allow_private=True).json()
+        there = {"url": server.url, "allow_private": True, "deadline_ms": 5_000}
+        made = make(root, tenant, **there).json()
         address = f"guards/{made['id']}/test/"
         found = root.post(address, {"text": "On Bluebird"}).json()
         assert (found["ok"], found["detail"]) == (True, "it answers")

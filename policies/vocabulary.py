@@ -12,7 +12,7 @@ from policies.detectors.packs import COUNTRIES
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.secrets import RULES
 from policies.pdp.analysis.names import KnownNames
-from tenants.selectors import apps_visible, tenants_visible
+from tenants.selectors import apps_visible, own_kinds_visible, tenants_visible
 
 ANY_PHONE_REGION = ("US",)
 
@@ -27,11 +27,13 @@ def provide(what: str, names: Callable[[], Iterable[str]]) -> None:
 def names_for(actor: Actor) -> KnownNames:
     """Return what a text of this author may name, as it is now.
 
-    Tenants and apps are those that the author may see: what is meant is told of no other.
+    Tenants, what they look for themselves, and apps are those that the author may see: what is
+    meant is told of no other.
     """
     return KnownNames(
         models=frozenset(_provided["models"]()),
         kinds=known_kinds(),
+        custom=own_kinds_visible(actor),
         tenants=frozenset(tenants_visible(actor).values_list("name", flat=True)),
         apps=frozenset(apps_visible(actor).values_list("name", flat=True)),
         services=frozenset(_provided["services"]()),

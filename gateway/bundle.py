@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from policies.detectors.custom import CustomDetector
+
 FORMAT = 1
 """Raised when an older worker could not read the bundle; a worker keeps its last good one then."""
 
@@ -292,6 +294,7 @@ class Bundle:
     purges: Mapping[str, int] = field(default_factory=dict)
     default_model: str = ""
     tier_models: Mapping[str, str] = field(default_factory=dict)
+    detectors: tuple[CustomDetector, ...] = ()
     guards: tuple[Guard, ...] = ()
 
 

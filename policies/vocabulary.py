@@ -12,7 +12,7 @@ from policies.detectors.packs import COUNTRIES
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.secrets import RULES
 from policies.pdp.analysis.names import KnownNames
-from tenants.selectors import apps_visible, tenants_visible
+from tenants.selectors import apps_visible, own_kinds_visible, tenants_visible
 
 ANY_PHONE_REGION = ("US",)
 
@@ -34,12 +34,13 @@ def provide_own_kinds(kinds: Callable[[Actor], Iterable[str]]) -> None:
 def names_for(actor: Actor) -> KnownNames:
     """Return what a text of this author may name, as it is now.
 
-    Tenants and apps are those that the author may see: what is meant is told of no other.
+    Tenants, what they look for themselves, and apps are those that the author may see: what is
+    meant is told of no other.
     """
     return KnownNames(
         models=frozenset(_provided["models"]()),
         kinds=known_kinds(),
-        custom=frozenset(kind for kinds in _own_kinds for kind in kinds(actor)),
+        custom=own_kinds_visible(actor).union(*(kinds(actor) for kinds in _own_kinds)),
         tenants=frozenset(tenants_visible(actor).values_list("name", flat=True)),
         apps=frozenset(apps_visible(actor).values_list("name", flat=True)),
         services=frozenset(_provided["services"]()),

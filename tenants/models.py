@@ -112,6 +112,7 @@ class Tenant(models.Model):
     tags = ArrayField(models.CharField(max_length=63, validators=[SLUG]), default=list, blank=True)
     pii_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     pii_phone_regions = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    detectors = models.JSONField(default=list, blank=True)
     cors_origins = ArrayField(
         models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
     )

@@ -11,8 +11,10 @@ from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
 from gateway.declaration.guards import GuardEntry
 from gateway.declaration.limits import LimitEntry
-from gateway.declaration.session import Session, Values
+from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, one_of, origin, spot_of
+from policies import own_detectors
+from policies.detectors.custom import CustomDetector
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
@@ -35,6 +37,7 @@ KEYS = (
     "evidence",
     "tags",
     "pii",
+    "detectors",
     "cors_origins",
     "default_model",
     "tier_models",
@@ -65,6 +68,7 @@ class TenantEntry:
     evidence: str
     tags: tuple[str, ...]
     pii: PiiEntry
+    detectors: tuple[CustomDetector, ...]
     cors_origins: tuple[str, ...]
     default_model: Named | None
     tier_models: tuple[tuple[str, Named], ...]
@@ -85,6 +89,7 @@ class TenantEntry:
                 "countries": list(self.pii.countries),
                 "phone_regions": list(self.pii.phone_regions),
             },
+            "detectors": list[Plain](own_detectors.written(self.detectors)),
             "cors_origins": list(self.cors_origins),
             "default_model": self.default_model.text if self.default_model else None,
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -103,6 +108,7 @@ class TenantEntry:
             "tags": self.tags,
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
+            "detectors": own_detectors.written(self.detectors),
             "cors_origins": self.cors_origins,
             "default_model": self.default_model.text if self.default_model else "",
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -124,6 +130,7 @@ def _read(node: Node, read_guard: Read[GuardEntry]) -> TenantEntry:
         evidence=keys.optional("evidence", evidence, Tenant.Evidence.STRICT.value),
         tags=keys.optional("tags", distinct(values.name), ()),
         pii=keys.optional("pii", _read_pii, PiiEntry()),
+        detectors=keys.optional("detectors", own_detectors.read, ()),
         cors_origins=keys.optional("cors_origins", distinct(origin), ()),
         default_model=keys.optional("default_model", named(values.model_name), None),
         tier_models=keys.optional("tier_models", _read_tiers, ()),
@@ -179,7 +186,7 @@ def export() -> list[Values]:
     exported: list[Values] = []
     for row in stored():
         said: Values = {"name": row.name, **_describe(row)}
-        for key in ("default_model", "tier_models"):
+        for key in ("default_model", "tier_models", "detectors"):
             if not said[key]:
                 del said[key]
         said["budgets"] = list(budgets.export(row, None))
@@ -236,6 +243,7 @@ def _describe(row: Tenant) -> Values:
             "countries": list(row.pii_countries),
             "phone_regions": list(row.pii_phone_regions),
         },
+        "detectors": list[Plain](own_detectors.ordered(row.detectors)),
         "cors_origins": list(row.cors_origins),
         "default_model": row.default_model or None,
         "tier_models": dict(row.tier_models),

@@ -46,6 +46,18 @@ default: permit
 rules:
   - {id: mails, when: 'findings.exists(f, f.category == "pii")', tag: {mail: found}}
 """
+REDACT = """
+policy: {name}
+default: permit
+rules:
+  - {id: mask-requests, when: custom.count > 0, redact: {custom: all, method: mask}}
+"""
+REDACT_ANSWERS = """
+policy: {name}
+default: permit
+rules:
+  - {id: mask, phase: answer, when: answer.custom.count > 0, redact: {custom: all, method: mask}}
+"""
 FINDINGS = b'{"version": 1, "findings": [{"kind": "%s", "score": 1, "leaf": %d}]}'
 
 
@@ -184,6 +196,18 @@ def test_an_answer_that_nobody_inspected_is_not_seen(gateway, guard):
         answer = gateway.chat(home.secret, home.model, "Bluebird flies.", stream=streamed)
         assert code(answer) == (403, "detector_failed")
         assert "flies" not in answer.text
+
+
+def test_what_a_guard_finds_is_taken_out(gateway, guard):
+    home, _ = guarded(guard, REDACT)
+    answer = gateway.chat(home.secret, home.model, "Bluebird flies.")
+    assert answer.json()["choices"][0]["message"]["content"] == f"<{KIND}> flies."
+    answering, _ = guarded(guard, REDACT_ANSWERS, phases=["answer"])
+    for streamed in (False, True):
+        told = gateway.chat(answering.secret, answering.model, "Bluebird flies.", stream=streamed)
+        assert told.status_code == 200
+        assert "Bluebird" not in told.text
+        assert f"<{KIND}>" in told.text
 
 
 def test_a_decision_is_made_again_without_asking_the_guard(gateway, guard):

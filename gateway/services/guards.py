@@ -138,8 +138,8 @@ def _check(guard: Guard) -> None:
             raise ValidationError({field: "one stands there twice"})
     taken = sorted(known_kinds().intersection(guard.kinds))
     if taken:
-        said = f"{taken[0]} is what our own detectors find already: choose another name"
-        raise ValidationError({"kinds": said})
+        hint = f"{taken[0]} is what our own detectors find already: choose another name"
+        raise ValidationError({"kinds": hint})
 
 
 def _check_address(actor: Actor, guard: Guard, *, moved: bool) -> None:

@@ -43,17 +43,17 @@ def test_the_life_of_a_guard(root, tenant):
     made = make(root, tenant, deadline_ms=150, cache=True)
     assert made.status_code == 201, made.content
     shown = made.json()
-    assert (shown["kinds"], shown["phases"], shown["secrets"]) == ([KIND], ["request"], 1)
+    assert (shown["kinds"], shown["phases"], shown["signatures"]) == ([KIND], ["request"], 1)
     assert (shown["deadline_ms"], shown["cache"], shown["tells_user"]) == (150, True, False)
     address = f"guards/{shown['id']}/"
     assert root("put", f"{address}secret/", {"secret": NEWER}).status_code == 204
-    assert root.get(address).json()["secrets"] == 2
+    assert root.get(address).json()["signatures"] == 2
     guard = Guard.objects.get(pk=shown["id"])
     assert [sealing.open_sealed(one) for one in sealing.held(guard)] == [NEWER, SECRET]
     assert root("put", f"{address}secret/", {"secret": SECRET}).status_code == 204
     assert [sealing.open_sealed(one) for one in sealing.held(guard)] == [SECRET, NEWER]
     assert root.delete(f"{address}secret/").status_code == 204
-    assert root.get(address).json()["secrets"] == 1
+    assert root.get(address).json()["signatures"] == 1
     for answer in (root.get(address), root.get("guards/"), root.get("events/?limit=200")):
         assert SECRET not in answer.content.decode()
         assert NEWER not in answer.content.decode()

@@ -375,7 +375,8 @@ def test_a_role_opens_what_the_matrix_says(acme, role):
 
 def test_the_owner_of_the_installation_opens_all(acme, root):
     for door in DOORS:
-        if door.name != "remove_credential":  # which asks for nothing that could fail late
+        # These ask for nothing that could fail late.
+        if door.name not in ("remove_credential", "retire_secret"):
             answer = door.knock(root, acme.id(door.noun))
             assert answer.status_code in (200, 400, 412), (door, answer.content)
 

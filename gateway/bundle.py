@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from policies.detectors.custom import CustomDetector
+
 FORMAT = 1
 """Raised when an older worker could not read the bundle; a worker keeps its last good one then."""
 
@@ -293,6 +295,7 @@ class Bundle:
     default_model: str = ""
     tier_models: Mapping[str, str] = field(default_factory=dict)
     pii_entities: tuple[str, ...] = ()
+    detectors: tuple[CustomDetector, ...] = ()
     guards: tuple[Guard, ...] = ()
 
 

@@ -18,6 +18,7 @@ from gateway.proxy import facts, parse
 from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Refusal
 from gateway.proxy.record import decision_written
+from policies import own_detectors
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import DetectorConfig
 from policies.pdp.decision import Decision
@@ -114,7 +115,9 @@ def _scan(call: Call, app: App, *policies: EffectivePolicy) -> Scan:
     needs = frozenset[str]().union(*(policy.needs for policy in policies))
     tenant, leaves = app.tenant, call.view.leaves
     config = DetectorConfig(
-        countries=tuple(tenant.pii_countries), phone_regions=tuple(tenant.pii_phone_regions)
+        tuple(tenant.pii_countries),
+        tuple(tenant.pii_phone_regions),
+        own_detectors.of_json(tenant.detectors),
     )
     scan = tenants.scanner(config).scan(leaves, needs)
     entities = frozenset(tenant.pii_entities)

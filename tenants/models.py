@@ -122,6 +122,7 @@ class Tenant(models.Model):
     pii_entities = ArrayField(
         models.CharField(max_length=16, choices=Entity.choices), default=list, blank=True
     )
+    detectors = models.JSONField(default=list, blank=True)
     cors_origins = ArrayField(
         models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
     )

@@ -34,11 +34,11 @@ from tenants.api.belonging import OfTenant, TenantFilters
 
 
 class GuardShown(serializers.ModelSerializer[Guard]):
-    """A guard, and how many secrets sign what it is sent."""
+    """A guard, and how many signatures what it is sent has."""
 
     kinds = serializers.ListField(child=serializers.CharField(), read_only=True)
     phases = serializers.ListField(child=serializers.CharField(), read_only=True)
-    secrets = serializers.SerializerMethodField()
+    signatures = serializers.SerializerMethodField()
 
     class Meta:
         model = Guard
@@ -54,13 +54,13 @@ class GuardShown(serializers.ModelSerializer[Guard]):
             "tells_user",
             "redacted",
             "cache",
-            "secrets",
+            "signatures",
             "created_at",
         )
         read_only_fields = fields
 
-    def get_secrets(self, guard: Guard) -> int:
-        """Return how many secrets sign: two while one is renewed."""
+    def get_signatures(self, guard: Guard) -> int:
+        """Return how many signatures each request has: two while a secret is renewed."""
         return len(sealing.held(guard))
 
 

@@ -11,8 +11,10 @@ from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
 from gateway.declaration.guards import GuardEntry
 from gateway.declaration.limits import LimitEntry
-from gateway.declaration.session import Session, Values
+from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, one_of, origin, spot_of
+from policies import own_detectors
+from policies.detectors.custom import CustomDetector
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
@@ -36,6 +38,7 @@ KEYS = (
     "evidence",
     "tags",
     "pii",
+    "detectors",
     "cors_origins",
     "default_model",
     "tier_models",
@@ -67,6 +70,7 @@ class TenantEntry:
     evidence: str
     tags: tuple[str, ...]
     pii: PiiEntry
+    detectors: tuple[CustomDetector, ...]
     cors_origins: tuple[str, ...]
     default_model: Named | None
     tier_models: tuple[tuple[str, Named], ...]
@@ -88,6 +92,7 @@ class TenantEntry:
                 "phone_regions": list(self.pii.phone_regions),
                 "entities": list(self.pii.entities),
             },
+            "detectors": list[Plain](own_detectors.written(self.detectors)),
             "cors_origins": list(self.cors_origins),
             "default_model": self.default_model.text if self.default_model else None,
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -107,6 +112,7 @@ class TenantEntry:
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
             "pii_entities": self.pii.entities,
+            "detectors": own_detectors.written(self.detectors),
             "cors_origins": self.cors_origins,
             "default_model": self.default_model.text if self.default_model else "",
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -128,6 +134,7 @@ def _read(node: Node, read_guard: Read[GuardEntry]) -> TenantEntry:
         evidence=keys.optional("evidence", evidence, Tenant.Evidence.STRICT.value),
         tags=keys.optional("tags", distinct(values.name), ()),
         pii=keys.optional("pii", _read_pii, PiiEntry()),
+        detectors=keys.optional("detectors", own_detectors.read, ()),
         cors_origins=keys.optional("cors_origins", distinct(origin), ()),
         default_model=keys.optional("default_model", named(values.model_name), None),
         tier_models=keys.optional("tier_models", _read_tiers, ()),
@@ -183,7 +190,7 @@ def export() -> list[Values]:
     exported: list[Values] = []
     for row in stored():
         said: Values = {"name": row.name, **_describe(row)}
-        for key in ("default_model", "tier_models"):
+        for key in ("default_model", "tier_models", "detectors"):
             if not said[key]:
                 del said[key]
         said["budgets"] = list(budgets.export(row, None))
@@ -243,6 +250,7 @@ def _describe(row: Tenant) -> Values:
             "phone_regions": list(row.pii_phone_regions),
             "entities": list(row.pii_entities),
         },
+        "detectors": list[Plain](own_detectors.ordered(row.detectors)),
         "cors_origins": list(row.cors_origins),
         "default_model": row.default_model or None,
         "tier_models": dict(row.tier_models),

@@ -29,8 +29,9 @@ from gateway.proxy.inquiring import Inquirer, concerned
 from gateway.proxy.obligations import Edits, changes, denied, restored
 from gateway.proxy.trail import Trail
 from policies.detectors import links
+from policies.detectors.custom import HELD_MAX
 from policies.detectors.finding import Scan
-from policies.detectors.scanner import INLINE_LIMIT
+from policies.detectors.scanner import CUSTOM, INLINE_LIMIT
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import (
     AddSystemPrompt,
@@ -141,9 +142,11 @@ def stream_of(
 def leaves_whole(permitted: Permitted, principal: Principal) -> bool:
     """Tell whether a stream that is looked at must be there whole before any of it may leave."""
     policy, call = principal.app.policy, permitted.call
-    if policy.gathers or (policy.holds_relying and concerned(principal, "answer")):
+    if policy.holds_relying and concerned(principal, "answer"):
         return True  # a guard looks at an answer as a whole, and is asked once
-    return call.endpoint not in WITHHELD or spells_twice(call)
+    if policy.holds and CUSTOM in policy.answer_needs and principal.tenant.scanner.reach > HELD_MAX:
+        return True
+    return bool(policy.gathers) or call.endpoint not in WITHHELD or spells_twice(call)
 
 
 def gathered(stream: AnswerStream) -> Answer:

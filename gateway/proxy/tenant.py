@@ -166,7 +166,7 @@ def verdicts(config: DetectorConfig) -> Verdicts:
 
 def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
-    config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
+    config = DetectorConfig(bundle.pii_countries, bundle.pii_phone_regions, bundle.detectors)
     return LoadedTenant(
         bundle=bundle,
         apps=_apps(bundle),

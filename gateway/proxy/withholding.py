@@ -23,15 +23,15 @@ from policies.detectors import links, placeholders
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.holding import Change, Manner
 from policies.detectors.normalise import RAW
-from policies.detectors.scanner import INLINE_LIMIT, MAX_TEXT, PII, SECRETS
+from policies.detectors.scanner import CUSTOM, INLINE_LIMIT, MAX_TEXT, PII, SECRETS
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import Redact
 
-_HELD = frozenset({PII, SECRETS})
+_HELD = frozenset({PII, SECRETS, CUSTOM})
 _ROLE = "assistant"
 _LEAVES = (Leaf("", _ROLE, ""),)
 _NOTHING = Answer({}, None, "", (), View(_LEAVES, ((),), ()))
-_COUNTED = ("pii", "secret")
+_COUNTED = ("pii", "secret", "custom")
 
 
 class Judge:
@@ -59,7 +59,10 @@ class Judge:
         self.facts: list[Any] | None = None
         self.decision: Decision | None = None
         self.manner = Manner(
-            entities=bool(self._needs), links=self._links, placeholders=bool(self._values)
+            entities=bool(self._needs),
+            links=self._links,
+            placeholders=bool(self._values),
+            reach=self._scanner.reach if CUSTOM in self._needs else 0,
         )
 
     @property

@@ -13,6 +13,7 @@ from gateway.guards.contract import SECRET_MAX, SECRET_MIN
 from gateway.guards.models import Guard, GuardSecret
 from gateway.guards.trial import SAMPLE, TEXT_MAX, Trial, tried
 from gateway.origins import OriginError, base_url
+from policies.vocabulary import known_kinds
 from tenants.changes import tenant_change
 from tenants.models import Tenant
 from tenants.permissions import can
@@ -135,6 +136,10 @@ def _check(guard: Guard) -> None:
             raise ValidationError({field: "at least one is needed"})
         if len(set(said)) < len(said):
             raise ValidationError({field: "one stands there twice"})
+    taken = sorted(known_kinds().intersection(guard.kinds))
+    if taken:
+        hint = f"{taken[0]} is what our own detectors find already: choose another name"
+        raise ValidationError({"kinds": hint})
 
 
 def _check_address(actor: Actor, guard: Guard, *, moved: bool) -> None:

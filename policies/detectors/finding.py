@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 Category = Literal[
     "pii", "secret", "injection", "custom", "uninspected", "error", "link", "placeholder"
-]  # fmt: skip
+]
 
 
 class Leaf(NamedTuple):

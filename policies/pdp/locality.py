@@ -25,17 +25,18 @@ from policies.pdp.expression.tree import (
 from policies.pdp.obligations import AllowTools, Redact, Sanitise
 from policies.pdp.request import FACTS
 
-_COUNTS: Final = {"answer.pii.count": "pii", "answer.secret.count": "secret"}
-_SCORES: Final = {"answer.pii.max_score": "pii", "answer.secret.max_score": "secret"}
+_BOUNDED: Final = frozenset({"pii", "secret", "custom"})
+_COUNTS: Final = {f"answer.{category}.count": category for category in _BOUNDED}
+_SCORES: Final = {f"answer.{category}.max_score": category for category in _BOUNDED}
 _LISTS: Final = {
     "answer.pii.kinds": "pii",
     "answer.secret.kinds": "secret",
+    "answer.custom.kinds": "custom",
     "answer.links": "link",
     "answer.tool_calls": "tool",
 }
 _MIRROR: Final[dict[Operator, Operator]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SOME: Final[tuple[tuple[Operator, int], ...]] = ((">", 0), (">=", 1), ("!=", 0))
-_BOUNDED: Final = frozenset({"pii", "secret"})
 _LEAST: Final = 1e-9
 
 
@@ -101,7 +102,7 @@ def _check_redaction(redact: Redact, triggers: Sequence[Trigger], *, alone: bool
     if redact.links:
         raise NotLocal("links may have gone before the condition holds; redact them `when: true`")
     groups = [(trigger,) for trigger in triggers] if alone else [tuple(triggers)]
-    taken = [("pii", redact.kinds), ("secret", redact.secrets)]
+    taken = [("pii", redact.kinds), ("secret", redact.secrets), ("custom", redact.custom)]
     for group in groups:
         for category, kinds in taken:
             if kinds is not None and not _met(category, kinds, redact.min_score, group):
@@ -246,9 +247,9 @@ def _of_findings(body: Expression) -> list[Trigger]:
         asked.add(part)
     categories = asked.categories
     if categories is None and asked.kinds and all(kind.isupper() for kind in asked.kinds):
-        categories = frozenset({"pii"})
+        categories = frozenset({"pii", "custom"})
     if categories is None or not categories <= _BOUNDED:
-        raise NotLocal('it looks for more than f.category == "pii" or "secret"')
+        raise NotLocal('it looks for more than f.category == "pii", "secret" or "custom"')
     return [
         Trigger(category, asked.kinds, asked.score, asked.exact) for category in sorted(categories)
     ]

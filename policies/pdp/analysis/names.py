@@ -154,6 +154,7 @@ def _demanded(rule: Rule) -> Iterator[tuple[str, str]]:
             case Redact():
                 yield from _each("pii.kinds", obligation.kinds or ())
                 yield from _each("pii.kinds", obligation.secrets or ())
+                yield from _each("custom.kinds", obligation.custom or ())
 
 
 def _each(subject: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:

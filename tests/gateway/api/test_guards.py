@@ -43,17 +43,17 @@ def test_the_life_of_a_guard(root, tenant):
     made = make(root, tenant, deadline_ms=150, cache=True)
     assert made.status_code == 201, made.content
     shown = made.json()
-    assert (shown["kinds"], shown["phases"], shown["secrets"]) == ([KIND], ["request"], 1)
+    assert (shown["kinds"], shown["phases"], shown["signatures"]) == ([KIND], ["request"], 1)
     assert (shown["deadline_ms"], shown["cache"], shown["tells_user"]) == (150, True, False)
     address = f"guards/{shown['id']}/"
     assert root("put", f"{address}secret/", {"secret": NEWER}).status_code == 204
-    assert root.get(address).json()["secrets"] == 2
+    assert root.get(address).json()["signatures"] == 2
     guard = Guard.objects.get(pk=shown["id"])
     assert [sealing.open_sealed(one) for one in sealing.held(guard)] == [NEWER, SECRET]
     assert root("put", f"{address}secret/", {"secret": SECRET}).status_code == 204
     assert [sealing.open_sealed(one) for one in sealing.held(guard)] == [SECRET, NEWER]
     assert root.delete(f"{address}secret/").status_code == 204
-    assert root.get(address).json()["secrets"] == 1
+    assert root.get(address).json()["signatures"] == 1
     for answer in (root.get(address), root.get("guards/"), root.get("events/?limit=200")):
         assert SECRET not in answer.content.decode()
         assert NEWER not in answer.content.decode()
@@ -71,6 +71,7 @@ def test_the_life_of_a_guard(root, tenant):
         ({"kinds": []}, "kinds"),
         ({"kinds": ["project"]}, "kinds"),
         ({"kinds": [KIND, KIND]}, "kinds"),
+        ({"kinds": [KIND, "EMAIL_ADDRESS"]}, "kinds"),
         ({"phases": ["later"]}, "phases"),
         ({"phases": []}, "phases"),
         ({"deadline_ms": 5}, "deadline_ms"),
@@ -116,7 +117,8 @@ def owner_in(tenant, unique):
 
 def test_a_guard_is_tried_with_a_text(root, tenant):
     with Guarding() as server:
-        made = make(root, tenant, url=server.url, allow_private=True).json()
+        there = {"url": server.url, "allow_private": True, "deadline_ms": 5_000}
+        made = make(root, tenant, **there).json()
         address = f"guards/{made['id']}/test/"
         found = root.post(address, {"text": "On Bluebird"}).json()
         assert (found["ok"], found["detail"]) == (True, "it answers")

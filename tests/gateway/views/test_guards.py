@@ -94,6 +94,7 @@ def test_a_guard_is_tried_on_its_page(admin, world):
             allow_private=True,
             kinds=[KIND],
             phases=["request"],
+            deadline_ms=5_000,
         )
         path = f"/guards/{guard.id}/test"
         assert "Send the text" in text(admin.get(path))

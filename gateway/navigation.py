@@ -111,7 +111,7 @@ PLACES = (
         "Control",
         "policy.read",
         "exemption",
-        "create revoke",
+        "create approve revoke",
     ),
     Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
     Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),

@@ -144,6 +144,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reviews/rules/<uuid:rule_id>/end", review_rules.end, name="policy_review_rule_unset"),
     path("exemptions", exemptions.page, name="exemptions"),
     path("exemptions/new", exemptions.create, name="exemption_create"),
+    path("exemptions/<uuid:exemption_id>/approve", exemptions.approve, name="exemption_approve"),
     path("exemptions/<uuid:exemption_id>/revoke", exemptions.revoke, name="exemption_revoke"),
     path("attachments/<int:attachment_id>/detach", attachments.detach, name="policy_detach"),
     path("budgets", budgets.page, name="budgets"),

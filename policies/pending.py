@@ -2,7 +2,7 @@
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from policies.models import Draft, Policy, Review, Rollout, Schedule
+from policies.models import Draft, Emergency, Policy, Review, Rollout, Schedule
 
 PENDING = {
     "draft": ("Draft", Q(has_draft=True)),
@@ -21,7 +21,7 @@ def with_pending(policies: QuerySet[Policy]) -> QuerySet[Policy]:
     `has_draft`; `is_reviewed`: a text waits for a second person; `comes_at` and `comes`: when which
     version comes into force by itself; `percent` and `candidate`: how many of the keys are served
     which version beside the active one (0: none, it is in shadow); `is_emergency`: the active
-    version came by an emergency, and nobody else has decided on it.
+    version came by an emergency, and nobody else has decided on it; `ends_at`: when that ends.
     """
     mine = OuterRef("pk")
     open_reviews = Review.objects.filter(policy=mine, state=Review.State.OPEN)
@@ -31,6 +31,11 @@ def with_pending(policies: QuerySet[Policy]) -> QuerySet[Policy]:
         has_draft=Exists(Draft.objects.filter(policy=mine)),
         is_reviewed=Exists(open_reviews.filter(afterwards=False)),
         is_emergency=Exists(open_reviews.filter(afterwards=True, version=OuterRef("active"))),
+        ends_at=Subquery(
+            Emergency.objects.filter(policy=mine, state=Emergency.State.RUNNING).values(
+                "expires_at"
+            )[:1]
+        ),
         comes_at=Subquery(waiting.values("at")[:1]),
         comes=Subquery(waiting.values(number=F("version__number"))[:1]),
         percent=Subquery(running.values("percent")[:1]),

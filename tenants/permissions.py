@@ -24,6 +24,7 @@ PLATFORM_ACTIONS = frozenset(
         "deployment.update",
         "platform.read",
         "policy.retire",
+        "policy_emergency.expire",
         "price.set",
         "price.withdraw",
         "price_book.refresh",
@@ -91,6 +92,7 @@ _POLICY_DRAFTS = _BACKTESTS | frozenset(
 )
 _POLICY_RELEASES = frozenset(
     {
+        "exemption.approve",
         "exemption.grant",
         "exemption.revoke",
         "policy.activate",

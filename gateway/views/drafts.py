@@ -32,13 +32,13 @@ from policies.judging import judged
 from policies.models import Draft, Policy, Review
 from policies.pdp.problem import PolicyError
 from policies.selectors import policies_visible
-from policies.services.activations import policy_emergency_publish
 from policies.services.drafts import (
     DraftChangedError,
     draft_create,
     draft_discard,
     draft_update,
 )
+from policies.services.emergencies import HOURS_MAX, policy_emergency_publish
 from policies.services.policies import policy_publish
 from policies.services.reviews import review_request
 from policies.visible import drafts_visible
@@ -67,13 +67,25 @@ class DraftForm(forms.Form):
 class AskForm(ReasonForm):
     """A note, and which edit of the draft was read."""
 
-    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ReleaseForm(NeededReasonForm):
     """Why, and which edit of the draft was read."""
 
-    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class EmergencyForm(ReleaseForm):
+    """How long it holds without a second person."""
+
+    hours = forms.IntegerField(
+        label="For so many hours",
+        min_value=1,
+        max_value=HOURS_MAX,
+        help_text=f"1 to {HOURS_MAX}. It stays for good once somebody else has approved it.",
+    )
+    field_order = ("hours", "reason")
 
 
 @requires("policy.read")
@@ -190,9 +202,12 @@ def release(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
 def emergency(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpResponse:
     """Show the form, or put the draft in force without a review, which is done afterwards."""
     draft = _draft(actor, policy_id)
+    active = draft.policy.active
     effects = (
         "No second person has looked at this text.",
         "Its review stays open until somebody else has done it.",
+        f"Without their approval {f'version {active.number}' if active else 'what was before'}"
+        " comes back by itself once the hours are over.",
     )
     page = _form(draft, "Publish in an emergency", effects, is_dangerous=True)
 
@@ -202,13 +217,14 @@ def emergency(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpR
                 actor=actor,
                 policy=draft.policy,
                 source=draft.source,
+                hours=asked["hours"],
                 reason=asked["reason"],
                 draft=_read(draft, asked),
             )
-        said = f"Version {made.number} is active, and has to be reviewed."
+        said = f"Version {made.number} is active for {asked['hours']} h, and has to be reviewed."
         return Done(said, _policy_address(draft.policy))
 
-    return form_page(request, page, ReleaseForm(given(request), initial=_edit(draft)), act)
+    return form_page(request, page, EmergencyForm(given(request), initial=_edit(draft)), act)
 
 
 @contextmanager
@@ -268,8 +284,7 @@ def _edit(draft: Draft) -> dict[str, int]:
 
 def _read(draft: Draft, asked: Any) -> Draft:
     """Return the draft as of the edit that the person has read: the service compares."""
-    if asked["revision"] is not None:
-        draft.revision = asked["revision"]
+    draft.revision = asked["revision"]
     return draft
 
 

@@ -267,11 +267,11 @@ def test_the_command_tells_who_would_be_affected(past, tmp_path):
         return output.getvalue()
 
     told = run()
-    assert f"1 of 1 calls would newly be refused: app {past.app.name} 1" in told
+    assert f"1 of 1 call would newly be refused: app {past.app.name} 1" in told
     assert str(call.id) in told
     assert json.loads(run("--json"))["changes"]["newly_denied"] == 1
     path.write_text(past.house_text())
-    assert "Nothing would change for 1 calls." in run()
+    assert "Nothing would change for 1 call." in run()
     later = (timezone.now() + datetime.timedelta(days=1)).date().isoformat()
     for arguments, code in (
         (["--at", "app:nobody"], 2),

@@ -92,6 +92,7 @@ def life_cycle(world, policy):
         f"/reviews/{review.id}",
         "/exemptions",
         "/exemptions/new",
+        f"/exemptions/{exemption.id}/approve",
         f"/exemptions/{exemption.id}/revoke",
         f"/rollouts/{rollout.id}",
         *(f"/rollouts/{rollout.id}/{verb}" for verb in ("percent", "stop", "promote")),
@@ -157,7 +158,7 @@ def every_screen(world):
         ),
         "/policies": (
             "publish diff attach versions/1 versions/2 draft draft/discard draft/review"
-            " draft/publish draft/emergency draft/rebase versions/2/activate versions/2/schedule"
+            " draft/publish draft/emergency versions/2/activate versions/2/schedule"
             " versions/2/try backtest sample",
             policy.id,
         ),

@@ -40,9 +40,11 @@ from gateway.services.routes import (
     route_create,
 )
 from gateway.services.services import service_create, service_credential_set
+from policies.models import Emergency
 from policies.services.activations import policy_activate, policy_version_freeze
 from policies.services.attachments import policy_attach
 from policies.services.drafts import draft_create
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
 from policies.services.policies import policy_create, policy_publish
 from policies.services.reviews import review_request, review_rule_set
@@ -263,6 +265,24 @@ def to_exempt():
     }
 
 
+def asked():
+    made = exemption_grant(actor=OPERATOR, **to_exempt())
+    made.holds_since, made.authors = None, []
+    made.save()
+    return made
+
+
+def strict(made):
+    return {"policy": made, "source": text(made).replace("permit", "deny")}
+
+
+def overdue():
+    made = published()
+    policy_emergency_publish(actor=OPERATOR, reason="a leak", hours=1, **strict(made))
+    Emergency.objects.filter(policy=made).update(expires_at=timezone.now())
+    return Emergency.objects.get(policy=made)
+
+
 def attachment():
     return policy_attach(actor=OPERATOR, policy=published(), tenant=tenant())
 
@@ -303,6 +323,7 @@ CASES = {
     "draft_create": lambda: {"policy": published()},
     "draft_discard": lambda: {"draft": draft()},
     "draft_update": lambda: {"draft": draft(), "revision": 1, "source": "policy: other\n"},
+    "exemption_approve": lambda: {"exemption": asked()},
     "exemption_grant": to_exempt,
     "exemption_revoke": lambda: {"exemption": exemption_grant(actor=OPERATOR, **to_exempt())},
     "export_create": lambda: {"tenant": tenant(), "wanted": WANTED},
@@ -332,7 +353,8 @@ CASES = {
     "policy_attach": lambda: {"policy": published(), "tenant": tenant()},
     "policy_create": lambda: {"name": unique("policy")},
     "policy_detach": lambda: {"attachment": attachment()},
-    "policy_emergency_publish": lambda: publish(policy()),
+    "policy_emergency_expire": lambda: {"emergency": overdue()},
+    "policy_emergency_publish": lambda: {**strict(published()), "hours": 1},
     "policy_import": lambda: {"source": f"policy: {unique('policy')}\n"},
     "policy_publish": lambda: publish(policy()),
     "policy_retire": lambda: {"policy": published()},

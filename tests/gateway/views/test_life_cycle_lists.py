@@ -7,8 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from policies.services.activations import policy_emergency_publish, policy_version_freeze
+from policies.services.activations import policy_version_freeze
 from policies.services.drafts import draft_create
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
 from policies.services.reviews import review_request
 from policies.services.rollouts import rollout_start
@@ -66,7 +67,7 @@ def test_the_list_of_policies_says_what_is_pending_and_narrows_to_it():
     for kind in ("any", *kinds):
         assert "No policy matches these filters" in pending_as(client, house, kind)
     admin, policy = house.person("admin"), house.policy
-    rescued = {"policy": policy, "source": house.text(LOOSE), "reason": "a leak"}
+    rescued = {"policy": policy, "source": house.text(LOOSE), "reason": "a leak", "hours": 1}
     policy_emergency_publish(actor=admin, **rescued)
     assert "emergency, to be reviewed" in pending_as(client, house, "emergency")
     second = policy_version_freeze(actor=admin, policy=policy, source=house.text(STRICT))

@@ -7,7 +7,17 @@ import re
 import pytest
 from django.utils import timezone
 
-from policies.models import Draft, Exemption, Policy, Review, ReviewRule, Rollout, Schedule
+from policies.models import (
+    Draft,
+    Emergency,
+    Exemption,
+    Policy,
+    Review,
+    ReviewRule,
+    Rollout,
+    Schedule,
+)
+from policies.services.emergencies import policy_emergency_expire
 from policies.services.policies import policy_publish
 from policies.services.reviews import review_rule_set
 from tests.gateway.views.reading import body, signed_in, text
@@ -16,6 +26,7 @@ from tests.policies.lifecycle import BODY, OPERATOR, STRICT, House, unique
 pytestmark = pytest.mark.usefixtures("db")
 
 REASON = {"reason": "because"}
+READ = REASON | {"revision": 2}  # the edit that `drafted` makes
 TWO, THREE = "description: Two.\n", "description: Three.\n"
 
 
@@ -95,13 +106,13 @@ def test_a_draft_takes_over_what_became_active_meanwhile(house):
     told = text(page)
     for part in ("What version 2 changed", "What the draft changed", "began from version 1"):
         assert part in told
-    assert client.post(f"{address}/publish", REASON).status_code == 422
+    assert client.post(f"{address}/publish", READ).status_code == 422
     assert client.post(f"{address}/rebase", {"source": ""}).status_code == 422
     assert client.post(f"{address}/rebase", fields(page))["Location"] == address
     draft = Draft.objects.get(policy=house.policy)
     assert draft.source == house.text(TWO + STRICT)
     assert draft.base_id == house.version(2).pk
-    client.post(f"{address}/publish", REASON)
+    client.post(f"{address}/publish", READ | {"revision": 3})
     assert house.active.number == 3
 
 
@@ -181,9 +192,9 @@ def test_a_text_is_reviewed_by_somebody_else_and_published(house):
     review_rule_set(actor=OPERATOR, tenant=house.tenant)
     author, approver = browser(house, "policy_author"), browser(house, "approver")
     address = drafted(house, author)
-    refused = approver.post(f"{address}/publish", REASON)
+    refused = approver.post(f"{address}/publish", READ)
     assert (refused.status_code, "a second person has to approve" in text(refused)) == (422, True)
-    author.post(f"{address}/review", {"reason": "please"})
+    author.post(f"{address}/review", READ | {"reason": "please"})
     review = Review.objects.get(policy=house.policy)
     assert "please" in text(approver.get("/reviews"))
     assert "waits for a second person" in text(approver.get(f"/policies/{house.policy.id}"))
@@ -196,7 +207,7 @@ def test_a_text_is_reviewed_by_somebody_else_and_published(house):
     assert "say what has to be different" in text(silent)
     approver.post(page, {"decision": "approve", "reason": "good"})
     assert "good" in text(approver.get(page))
-    done = approver.post(f"{address}/publish", REASON, follow=True)
+    done = approver.post(f"{address}/publish", READ, follow=True)
     assert f"Version 2 of {house.policy.name} is active." in text(done)
 
 
@@ -205,16 +216,28 @@ def test_an_emergency_is_told_until_it_is_reviewed(house):
     address = drafted(house, admin)
     assert browser(house, "approver").get(f"{address}/emergency").status_code == 403
     assert admin.post(f"{address}/emergency", {"reason": ""}).status_code == 422
-    admin.post(f"{address}/emergency", REASON)
-    told = text(admin.get(f"/policies/{house.policy.id}"))
+    for hours in ("", "0", "73"):
+        refused = admin.post(f"{address}/emergency", READ | {"hours": hours})
+        assert refused.status_code == 422
+    admin.post(f"{address}/emergency", READ | {"hours": 4})
+    page = f"/policies/{house.policy.id}"
+    told = text(admin.get(page))
     assert "came into force in an emergency and has not been reviewed" in told
+    assert "unless somebody else approves it, version 1 comes back" in told
     assert house.active.number == 2
+    review = f"/reviews/{Review.objects.get(policy=house.policy).id}"
+    assert "version 1 comes back" in text(admin.get(review))
+    emergency = Emergency.objects.get(policy=house.policy)
+    Emergency.objects.update(expires_at=timezone.now())
+    policy_emergency_expire(actor=OPERATOR, emergency=emergency)
+    assert "; version 1 came back" in text(admin.get(page))
+    assert "Nobody approved it in time" in text(admin.get(review))
 
 
 def test_a_version_comes_back_is_scheduled_and_tried(house):
     client = browser(house, "admin")
     address = drafted(house, client)
-    client.post(f"{address}/publish", REASON)
+    client.post(f"{address}/publish", READ)
     versions = f"/policies/{house.policy.id}/versions"
     assert "Roll back" in text(client.get(f"{versions}/1/activate"))
     client.post(f"{versions}/1/activate", REASON)
@@ -257,6 +280,30 @@ def test_an_exemption_is_granted_listed_and_revoked(house):
     assert stranger.get(f"/exemptions/{exemption.id}/revoke").status_code == 404
     client.post(f"/exemptions/{exemption.id}/revoke", REASON)
     assert "revoked" in text(client.get("/exemptions"))
+
+
+def test_an_exemption_waits_for_somebody_else_where_reviews_are_wanted(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    ann, bob = browser(house, "approver"), browser(house, "approver")
+    terms = {
+        "tenant": str(house.tenant.id),
+        "name": unique("exemption"),
+        "rules": f"{house.policy.name}/no-streams",
+        "expires_at": soon(),
+        **REASON,
+    }
+    told = text(ann.post("/exemptions/new", terms, follow=True))
+    assert "holds once somebody else approves it" in told
+    assert "waits for a second person" in told
+    assert "You asked for it" in told
+    address = f"/exemptions/{Exemption.objects.get(name=terms['name']).id}/approve"
+    own = ann.post(address, {"reason": ""})
+    assert (own.status_code, "does not approve it" in text(own)) == (422, True)
+    assert "because" in text(bob.get(address))
+    assert browser(house, "policy_author").get(address).status_code == 403
+    done = text(bob.post(address, {"reason": ""}, follow=True))
+    assert "holds within a second" in done
+    assert "approved by" in done
 
 
 def test_a_policy_begins_with_a_template(house):
@@ -310,7 +357,8 @@ def test_what_was_edited_since_the_form_was_read_is_not_released(house, door):
     assert re.search(r'name="revision" value="2"', form)
     later = {"source": house.text("default: permit\n"), "revision": 2}
     assert other.post(address, later).status_code == 302
-    answer = admin.post(f"{address}/{door}", REASON | {"revision": 2})
+    assert admin.post(f"{address}/{door}", REASON | {"hours": 1}).status_code == 422
+    answer = admin.post(f"{address}/{door}", READ | {"hours": 1})
     assert answer.status_code == 422
     assert "has edited the draft since you have read it" in text(answer)
     assert house.active == house.first

@@ -158,7 +158,7 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
         return None
     reshaping = passage.trail.reshaping
     cutter = None if reshaping is None else reshaping.cutter()
-    return Withholder(judgement, permitted, principal, passage.case.scan, cutter=cutter)
+    return Withholder(judgement, permitted, principal, passage.case, cutter=cutter)
 
 
 def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
@@ -212,7 +212,7 @@ async def _inspected(
         answer,
         judgement,
         passage.principal,
-        passage.case.scan,
+        passage.case,
         values=permitted.placeholders,
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts

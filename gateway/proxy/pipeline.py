@@ -90,7 +90,7 @@ async def _decided(
     parse.check_tags(head, principal.tenant.bundle.tags)
     worker.evidence.check_room()
     trail.mark("parse")
-    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations)
+    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations, worker.counting.sightings)
     case = trail.case = await decide.decide(head, call, principal, trail.at, choosing)  # 5
     announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")

@@ -93,7 +93,8 @@ class LoadedApp:
 class LoadedTenant:
     """One revision of a tenant. A call keeps the one that it began with.
 
-    `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it.
+    `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it. It `watches` its
+    counters where a rule of any of its apps reads how full they are.
     """
 
     bundle: Bundle
@@ -107,6 +108,7 @@ class LoadedTenant:
     allowed: frozenset[str]
     limits: tuple[LimitLine, ...]
     sealer: Sealer
+    watches: bool = False
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -150,9 +152,10 @@ def verdicts(config: DetectorConfig) -> Verdicts:
 def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
     config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
+    apps = _apps(bundle)
     return LoadedTenant(
         bundle=bundle,
-        apps=_apps(bundle),
+        apps=apps,
         scanner=scanner(config),
         verdicts=verdicts(config),
         zone=ZoneInfo(bundle.timezone),
@@ -165,6 +168,7 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         allowed=frozenset(name for app in bundle.apps.values() for name in app.models),
         limits=tuple(limit_line(bundle.tenant_id, limit) for limit in bundle.limits),
         sealer=Sealer(masters[0], bundle.tenant_id),
+        watches=any(app.judges.signals.counters for app in apps.values()),
     )
 
 

@@ -269,11 +269,11 @@ def _streams() -> Iterable[str]:
         " mid-stream:",
         "",
         "- a condition that reads facts of the request alone, and not `risk`;",
-        "- `answer.pii.count > 0`, `answer.secret.count > 0`, `size(list) > 0` of kinds, links or"
-        " tools;",
+        "- `answer.pii.count > 0`, `answer.secret.count > 0`, `size(list) > 0` of kinds, links,"
+        " tainted hosts, tools or their faults;",
         '- `answer.pii.max_score >= 0.8`; `"CREDIT_CARD" in answer.pii.kinds`;',
-        "- `exists` over kinds, links or tools, and over `answer.findings` where `f.category` is"
-        " `pii` or `secret` (or `f.kind` a kind of personal data) and `f.score` is bounded from"
+        "- `in` and `exists` over these lists, and `exists` over `answer.findings` where"
+        " `f.category` is `pii` or `secret` (or `f.kind` a kind of personal data) and `f.score` is bounded from"
         " below.",
         "",
         "A redaction leaves as it comes where, besides, each finding that it takes out makes its"

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.bundle import Budget, Deployment, Limit, Operation, Price, Route, Service
 from policies.detectors.finding import Leaf, Scan
+from policies.detectors.taint import UNNAMED, Named
 from policies.pdp.decision import Decision
 from policies.pdp.evaluate import FOREVER
 from policies.pdp.rollout import Verdict
@@ -216,6 +217,7 @@ class Case(NamedTuple):
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
     `digests` are those of the view's leaves where anybody read them, keyed for the tenant.
     `conversation` is the key's id and the name that the client gives its conversation, if any.
+    `named` are the hosts that the request names, where a rule asks for those of tools.
     """
 
     call: Call
@@ -226,6 +228,7 @@ class Case(NamedTuple):
     first: Judgement
     digests: Sequence[str] = ()
     conversation: tuple[str, str] = ("", "")
+    named: Named = UNNAMED
 
 
 class Outgoing(NamedTuple):

@@ -19,6 +19,7 @@ from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Refusal
 from gateway.proxy.record import decision_written
 from policies import own_detectors
+from policies.detectors import taint
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import DetectorConfig
 from policies.pdp.decision import Decision
@@ -89,6 +90,8 @@ def judge(sample: Sample, substitution: Substitution | None = None) -> Judged:
     zone = zoneinfo.ZoneInfo(app.tenant.timezone)
     slots = facts.of_call(_base(app), head, call, sample.at.astimezone(zone))
     facts.add_scan(slots, scan, call.view.leaves)
+    if before.signals.hosts or after.signals.hosts:
+        facts.add_tool_hosts(slots, taint.named(call.view.leaves))
     if call.model in app.models:
         _add_target(slots, call.model)
     at_s = sample.at.timestamp()

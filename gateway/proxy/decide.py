@@ -1,5 +1,6 @@
 """Step 5: text becomes facts, facts become a decision."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +12,12 @@ from gateway.proxy.choosing import Choosing, candidates, not_served
 from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
+from gateway.proxy.groups import paying
 from gateway.proxy.inquiring import Inquirer
+from policies.detectors import taint
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
+from policies.detectors.taint import UNNAMED, Named
 from policies.pdp.decision import Effect
 from policies.pdp.obligations import RouteTo
 from policies.pdp.request import NER
@@ -39,6 +43,15 @@ async def decide(
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     if principal.app.judges.headers:
         facts.add_headers(slots, head, principal.app.judges.headers)
+    if principal.app.judges.signals.counters and choosing.sightings is not None:
+        lines = principal.lines
+        groups = paying(lines.budgets, head, call, route.name, principal)
+        counted = choosing.sightings.counted(lines.limits, groups, choosing.now_s)
+        facts.add_counted(slots, counted)
+    named = UNNAMED
+    if principal.app.judges.signals.hosts:
+        named = await _named(call)
+        facts.add_tool_hosts(slots, named)
     scan, digests = await _detect(call, principal)
     if inquirer is not None:
         scan = await inquirer.scan("request", call.view, scan)
@@ -52,7 +65,7 @@ async def decide(
         first = judge(slots, scan, principal, route, tried[0], at_s=at_s)
     metrics.compared("request", first.verdict)
     conversation = principal.row.public_id, head.conversation
-    return Case(call, slots, scan, route, tried, first, digests, conversation)
+    return Case(call, slots, scan, route, tried, first, digests, conversation, named)
 
 
 def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:
@@ -123,6 +136,13 @@ def _routed(judgement: Judgement, principal: Principal) -> Route | None:
                 )
             return route
     return None
+
+
+async def _named(call: Call) -> Named:
+    """Return the hosts that a request names; long ones are read off the loop."""
+    if call.size <= INLINE_LIMIT:
+        return taint.named(call.view.leaves)
+    return await asyncio.to_thread(taint.named, call.view.leaves)
 
 
 async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]]:

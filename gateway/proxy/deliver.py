@@ -159,7 +159,7 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
         return None
     reshaping = passage.trail.reshaping
     cutter = None if reshaping is None else reshaping.cutter()
-    return Withholder(judgement, permitted, principal, passage.case.scan, cutter=cutter)
+    return Withholder(judgement, permitted, principal, passage.case, cutter=cutter)
 
 
 def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
@@ -214,7 +214,7 @@ async def _inspected(
         answer,
         judgement,
         principal,
-        passage.case.scan,
+        passage.case,
         inquirer(passage.worker.guards, trail.request_id, passage.head, permitted.call, principal),
         values=permitted.placeholders,
     )

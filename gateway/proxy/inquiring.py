@@ -48,8 +48,11 @@ class Inquirer:
 
 def inquirer(
     guards: Guards, call_id: str, head: Head, call: Call, principal: Principal
-) -> Inquirer:
-    """Return who asks in a call. The names are those that its record has too."""
+) -> Inquirer | None:
+    """Return who asks in a call; None where its tenant has no guards. The names are those that its
+    record has too."""
+    if not principal.tenant.guards:
+        return None
     user = principal.row.user or head.user or call.user
     names = principal.tenant.bundle.tenant, principal.app.app.name
     return Inquirer(guards, principal, Asked("", call_id, *names, call.model, user))

@@ -6,11 +6,13 @@ ways nothing forbidden leaves, whatever the seams between chunks, and a stream i
 as the whole answer that it was.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, assert_never
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, assert_never
 
-from gateway.exchange import Answer, Body, Edit, Judgement, Permitted
+from gateway.exchange import Answer, Body, Case, Edit, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
@@ -27,10 +29,11 @@ from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
 from gateway.proxy.inquiring import Inquirer, concerned
 from gateway.proxy.obligations import Edits, changes, denied, restored
+from gateway.proxy.tool_faults import ToolCheck
 from gateway.proxy.trail import Trail
-from policies.detectors import links
+from policies.detectors import echo, links, taint
 from policies.detectors.custom import HELD_MAX
-from policies.detectors.finding import Scan
+from policies.detectors.finding import Leaf, Scan
 from policies.detectors.scanner import CUSTOM, INLINE_LIMIT
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import (
@@ -49,8 +52,14 @@ from policies.pdp.obligations import (
     Tag,
 )
 from policies.pdp.rollout import Verdict
+from policies.pdp.signals import Signals
 
 NOTHING = Scan((), frozenset())
+_TELLING = frozenset({"system", "developer"})
+_SPOKEN = ("choices", "content", "output")
+"""The fields of an answer in which the model speaks, in the dialects of clients."""
+
+T = TypeVar("T")
 
 
 class Inspected(NamedTuple):
@@ -167,8 +176,8 @@ async def inspect(
     answer: Answer,
     judgement: Judgement,
     principal: Principal,
-    request_scan: Scan,
-    inquirer: Inquirer,
+    case: Case,
+    inquirer: Inquirer | None,
     *,
     values: Mapping[str, str],
 ) -> Inspected:
@@ -183,14 +192,16 @@ async def inspect(
     scan = NOTHING
     if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
-        scan = await inquirer.scan("answer", answer.view, scan)
+        if inquirer is not None:
+            scan = await inquirer.scan("answer", answer.view, scan)
     bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
     if judges.reads_links:
         facts.add_links(bound, answer)
+    await _add_signals(bound, judges.signals, answer, judgement, case)
     decision, verdict = principal.app.decide(
         "answer",
         bound,
-        scan.failed | request_scan.failed,
+        scan.failed | case.scan.failed,
         judgement.at_s,
         other_risk=judgement.verdict.other.risk if judgement.verdict else None,
     )
@@ -200,6 +211,42 @@ async def inspect(
     edits, hidden = _obliged(answer, scan, decision, principal.tenant.hash_key)
     visible = _edited(answer, restored(answer.view, edits, values))
     return Inspected(visible, scan, decision, bound, hidden=hidden, verdict=verdict)
+
+
+async def _add_signals(
+    slots: list[Any], signals: Signals, answer: Answer, judgement: Judgement, case: Case
+) -> None:
+    """Add the facts of an answer that rules ask for, and that take a look at the request."""
+    leaves = answer.view.leaves
+    if signals.hosts and case.named.results:
+        texts = [leaf.text for leaf in leaves]
+        linked = await _apart(answer, partial(links.all_hosts, texts))
+        facts.add_tainted(slots, case.named, linked | taint.argued(leaves))
+    if signals.faults:
+        check = ToolCheck(case.call)
+        facts.add_tool_faults(slots, await _apart(answer, partial(check.faults, answer.body)))
+    if signals.echo:
+        said = partial(echo.percent, _prompts(judgement, case), _spoken(leaves))
+        facts.add_echo(slots, await _apart(answer, said))
+
+
+def _prompts(judgement: Judgement, case: Case) -> list[str]:
+    """Return what the model was told: by the client, and by the policy."""
+    added = judgement.decision.demand(AddSystemPrompt)
+    told = [leaf.text for leaf in case.call.view.leaves if leaf.role in _TELLING]
+    return [*told, *(added.texts if added is not None else ())]
+
+
+def _spoken(leaves: Sequence[Leaf]) -> list[str]:
+    """Return what the model said: an answer may also tell again what it was asked."""
+    return [leaf.text for leaf in leaves if leaf.place.startswith(_SPOKEN)]
+
+
+async def _apart(answer: Answer, work: Callable[[], T]) -> T:
+    """Do it at once, or off the loop that others use where the answer is long."""
+    if answer.text_bytes <= INLINE_LIMIT:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 def _edited(answer: Answer, edits: list[Edit]) -> Answer:

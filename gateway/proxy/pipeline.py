@@ -91,7 +91,7 @@ async def _decided(
     parse.check_tags(head, principal.tenant.bundle.tags)
     worker.evidence.check_room()
     trail.mark("parse")
-    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations)
+    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations, worker.counting.sightings)
     asking = inquirer(worker.guards, trail.request_id, head, call, principal)
     case = trail.case = await decide.decide(head, call, principal, trail.at, choosing, asking)  # 5
     announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)

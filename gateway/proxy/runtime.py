@@ -27,6 +27,7 @@ from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.probes import Probes
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.sharing import Sharing
+from gateway.proxy.sightings import Sightings
 from gateway.proxy.stations import Stations
 from gateway.proxy.store import answers, feed, roster
 from gateway.proxy.store.connection import Connection
@@ -79,6 +80,7 @@ class Worker:
             Rebuilder(self.loader, self.counters, time.time),
             LocalShare(config.web_workers),
             Memory(),
+            Sightings(),
         )
         self.pools = Pools(
             Timeouts(

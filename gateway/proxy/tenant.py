@@ -98,7 +98,8 @@ class LoadedTenant:
 
     `entities` are the kinds of names that it wants found, `names` who finds them.
     `guards` are the tenant's own, by the phase whose texts they are asked about. `mac` is a keyed
-    BLAKE2b that has read nothing yet: a digest is a copy of it.
+    BLAKE2b that has read nothing yet: a digest is a copy of it. It `watches` its counters where a
+    rule of any of its apps reads how full they are.
     """
 
     bundle: Bundle
@@ -115,6 +116,7 @@ class LoadedTenant:
     entities: frozenset[str] = frozenset()
     names: Names | None = None
     guards: Mapping[str, tuple[LoadedGuard, ...]] = field(default_factory=dict)
+    watches: bool = False
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -167,9 +169,10 @@ def verdicts(config: DetectorConfig) -> Verdicts:
 def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
     config = DetectorConfig(bundle.pii_countries, bundle.pii_phone_regions, bundle.detectors)
+    apps = _apps(bundle)
     return LoadedTenant(
         bundle=bundle,
-        apps=_apps(bundle),
+        apps=apps,
         scanner=scanner(config),
         verdicts=verdicts(config),
         zone=ZoneInfo(bundle.timezone),
@@ -185,6 +188,7 @@ def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None)
         entities=frozenset(bundle.pii_entities),
         names=names,
         guards=_guards(bundle, masters),
+        watches=any(app.judges.signals.counters for app in apps.values()),
     )
 
 
@@ -226,6 +230,8 @@ def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secr
 
 
 def _guards(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[LoadedGuard, ...]]:
+    if not bundle.guards:
+        return {}
     ready = guarding.loaded(bundle.guards, masters)
     return {phase: tuple(one for one in ready if phase in one.guard.phases) for phase in PHASES}
 

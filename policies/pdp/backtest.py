@@ -17,6 +17,7 @@ from policies.pdp.fact_history import facts_of
 from policies.pdp.obligations import RouteTo
 from policies.pdp.request import FACTS, SLOTS, FactValue, Phase, detectors_of
 from policies.pdp.rollout import Change, change
+from policies.pdp.signals import NO_SIGNALS, Signals, signals_of
 
 PHASES: tuple[Phase, ...] = ("request", "answer")
 PATH_DEPENDENT = ("budget.", "rate.")
@@ -29,7 +30,8 @@ _RISK = SLOTS["risk"]
 
 class Seen(NamedTuple):
     """What was looked for when a call was recorded: under which version of the fact schema, by
-    which detectors in each phase, which headers, whether at answers at all, and at their links."""
+    which detectors in each phase, which headers, whether at answers at all, at their links, and
+    which of the facts were made that are made where a rule reads them."""
 
     schema: int
     detectors: frozenset[str] = frozenset()
@@ -37,6 +39,7 @@ class Seen(NamedTuple):
     headers: frozenset[str] = frozenset()
     answers: bool = False
     links: bool = False
+    signals: Signals = NO_SIGNALS
 
 
 def seen_by(policies: Iterable[EffectivePolicy], schema: int) -> Seen:
@@ -49,6 +52,7 @@ def seen_by(policies: Iterable[EffectivePolicy], schema: int) -> Seen:
         headers=frozenset[str]().union(*(policy.headers for policy in held)),
         answers=any(policy.answer_rules for policy in held),
         links=any(policy.reads_links for policy in held),
+        signals=signals_of(name for policy in held for name in policy.reads),
     )
 
 
@@ -158,7 +162,7 @@ class Comparison:
 
 def _was_found(name: str, seen: Seen) -> bool:
     """Return whether somebody looked: a fact that nobody looked for has its default."""
-    if name == _LINKS and not seen.links:
+    if (name == _LINKS and not seen.links) or not seen.signals.has(name):
         return False
     if FACTS[name].phase == "answer" and not seen.answers:
         return False

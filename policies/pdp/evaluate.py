@@ -29,6 +29,7 @@ from policies.pdp.request import (
     Phase,
     detectors_of,
 )
+from policies.pdp.signals import Signals, signals_of
 
 NO_FAILURE: frozenset[str] = frozenset()
 FOREVER = math.inf
@@ -212,9 +213,19 @@ class EffectivePolicy:
         return frozenset(named)
 
     @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the facts that a rule which is not disabled reads or shows."""
+        return frozenset(name for rule in self._active() for name in (*rule.reads, *rule.shows))
+
+    @cached_property
     def reads_links(self) -> bool:
         """True where a rule reads where the links of an answer lead to."""
-        return any("answer.links" in (*rule.reads, *rule.shows) for rule in self._active())
+        return "answer.links" in self.reads
+
+    @cached_property
+    def signals(self) -> Signals:
+        """The facts that are made because a rule reads them."""
+        return signals_of(self.reads)
 
     @cached_property
     def redacts_links(self) -> bool:

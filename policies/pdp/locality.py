@@ -34,6 +34,8 @@ _LISTS: Final = {
     "answer.custom.kinds": "custom",
     "answer.links": "link",
     "answer.tool_calls": "tool",
+    "answer.tool_faults": "fault",
+    "answer.tainted_hosts": "host",
 }
 _MIRROR: Final[dict[Operator, Operator]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SOME: Final[tuple[tuple[Operator, int], ...]] = ((">", 0), (">=", 1), ("!=", 0))

@@ -168,14 +168,19 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "answer.custom.max_score": _score(
             "The highest score of them (0-1).", 0.0, "custom", "answer"
         ),
-        "budget.used_percent": _number("How much of the fullest budget is used, as last seen."),
+        "budget.used_percent": _number(
+            "How full the fullest budget is (0-100), as this worker saw it last."
+        ),
         "budget.remaining_micros": _number("What that budget has left, as last seen."),
         "budget.age_ms": _number("How long ago that was seen; -1: never.", -1),
-        "rate.used_percent": _number("How much of the fullest limit is used, as last seen."),
+        "rate.used_percent": _number(
+            "How full the fullest limit is (0-100), as this worker saw it last."
+        ),
         "rate.age_ms": _number("How long ago that was seen; -1: never.", -1),
         "call.tool_hosts": _words("The hosts that tool results of the request name."),
         "answer.tool_faults": _words(
-            "What is wrong with its tool calls: unoffered, arguments or unparsed.", phase="answer"
+            "What is wrong with its tool calls: unoffered, unparsed, arguments or unchecked.",
+            phase="answer",
         ),
         "answer.tainted_hosts": _words(
             "Hosts of its links and tool arguments that only tool results named.", phase="answer"

@@ -1,7 +1,5 @@
 """Recorded calls under another policy: what is compared, and what is never guessed."""
 
-from dataclasses import replace
-
 import pytest
 
 from policies.pdp.backtest import Compared, Comparison, Facts, Lacking, Past, Seen, seen_by
@@ -9,9 +7,18 @@ from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.exemption import Exemption
 from policies.pdp.language import parse_document
 from policies.pdp.request import DEFAULTS, DETECTORS, SCHEMA_VERSION, SLOTS
+from policies.pdp.signals import Signals
 
 AT_S = 1_800_000_000
-ALL = Seen(SCHEMA_VERSION, DETECTORS, DETECTORS, frozenset({"x-ticket"}), answers=True, links=True)
+ALL = Seen(
+    SCHEMA_VERSION,
+    DETECTORS,
+    DETECTORS,
+    frozenset({"x-ticket"}),
+    answers=True,
+    links=True,
+    signals=Signals(counters=True, hosts=True, faults=True, echo=True),
+)
 
 
 def effective(rules, name="draft", exemptions=()):
@@ -124,6 +131,17 @@ def test_nobody_knows_what_another_model_would_have_answered():
             ("answer.links",),
         ),
         (
+            ALL._replace(signals=Signals(hosts=True)),
+            deny("b", "budget.used_percent > 90"),
+            ("budget.used_percent",),
+        ),
+        (
+            ALL._replace(signals=Signals(counters=True)),
+            deny("t", "size(answer.tainted_hosts) > 0", ", phase: answer"),
+            ("answer.tainted_hosts",),
+        ),
+        (ALL._replace(schema=4), deny("f", "rate.age_ms > 9"), ("rate.age_ms",)),
+        (
             ALL._replace(answer_detectors=frozenset()),
             deny("p", "answer.pii.count > 0", ", phase: answer"),
             ("answer.pii.count",),
@@ -171,15 +189,11 @@ def test_facts_of_the_target_are_approximate_where_a_route_differs():
 
 
 def test_case_25_facts_of_money_and_rates_are_flagged():
-    document = parse_document("\n".join(["policy: draft", "rules:", MAIL]))
-    (rule,) = document.rules
-    use = rule.when.operands[0]
-    money = replace(rule, when=replace(rule.when, operands=(
-        replace(use, name="budget.used_percent"), rule.when.operands[1],
-    )))  # fmt: skip
-    comparison = Comparison(OPEN, OPEN)
-    comparison._rules = {"request": (money,), "answer": ()}
-    assert comparison.path_dependent == ("budget.used_percent",)
+    spent = effective([deny("spent", "budget.used_percent > 90 && rate.used_percent < 50")])
+    assert Comparison(OPEN, spent).path_dependent == ("budget.used_percent", "rate.used_percent")
+    call = past(budget__used_percent=91, budget__age_ms=7, rate__age_ms=7)
+    assert said(OPEN, spent, call) == ("newly_denied", "request")
+    assert said(OPEN, spent, past(budget__used_percent=90, budget__age_ms=7)) == ("same", "request")
 
 
 def test_what_is_looked_for_is_what_any_of_the_policies_needs():

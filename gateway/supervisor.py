@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from gateway import child
+from gateway import child, deaths
 from gateway.child import Launch
-from gateway.deaths import DEATHS_MAX, LAST_DELAY_S, WINDOW_S, History
+from gateway.deaths import DEATHS_MAX, WINDOW_S, History
 
 TICK_S = 0.1
 CHUNK_BYTES = 65536
@@ -219,7 +219,7 @@ class Supervisor:
             return
         if delay is None and run.part.is_needed:
             raise GaveUpError(_reason(run, process.returncode))
-        run.due = now + (LAST_DELAY_S if delay is None else delay)
+        run.due = now + (deaths.LAST_DELAY_S if delay is None else delay)
 
     def _stop_all(self, requests: StopRequests) -> None:
         """Stop stage by stage. One more request than there were kills what still runs."""

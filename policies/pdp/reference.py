@@ -274,8 +274,8 @@ def _streams() -> Iterable[str]:
         " `size(list) > 0` of kinds, links, tainted hosts, tools or their faults;",
         '- `answer.pii.max_score >= 0.8`; `"CREDIT_CARD" in answer.pii.kinds`;',
         "- `in` and `exists` over these lists, and `exists` over `answer.findings` where"
-        " `f.category` is `pii`, `secret` or `custom` (or `f.kind` a kind in capitals) and `f.score`"
-        " is bounded from below.",
+        " `f.category` is `pii`, `secret` or `custom` (or `f.kind` a kind in capitals) and"
+        " `f.score` is bounded from below.",
         "",
         "A redaction leaves as it comes where, besides, each finding that it takes out makes its"
         " condition hold: `when: true` always does. Where more than one rule redacts and one of"

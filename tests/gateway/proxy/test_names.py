@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from audit.models import Record
+from gateway import doctor
 from gateway.samples import Sample, judge
 from tests import books, estate
 from tests.mock_provider import start_mock_provider
@@ -157,8 +158,12 @@ def test_a_pasted_request_is_judged_with_its_names(process, mock, db):
     config = dataclasses.replace(settings.GATEHOUSE, ner_socket=process.socket, ner_ms=20_000)
     with override_settings(GATEHOUSE=config):
         judged = judge(Sample(json.dumps(body).encode(), home.app, home.tenant.created_at))
+        (found,) = [one for one in doctor.examine(offline=True) if one.check == "names"]
     assert (judged.failed, judged.facts["pii.kinds"]) == ((), ("PERSON",))
     assert judged.after.message == "No names."
+    assert found.ok
+    assert found.detail.startswith("en: en_tiny 0.0.0; ")
+    assert home.tenant.name in found.detail
 
 
 def test_while_nobody_finds_names_only_rules_that_need_them_fail(gateway, process, mock):

@@ -521,6 +521,49 @@ def test_needs_add_up_over_policies():
     assert EffectivePolicy([]).needs == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("rule", "needs", "answer_needs"),
+    [
+        ("id: a, when: pii.count > 1, risk: 1", True, False),
+        ("id: a, when: 'size(findings) > 1', risk: 1", True, False),
+        ("id: a, when: true, redact: {kinds: all}", True, False),
+        ("id: a, when: true, redact: {kinds: [PERSON, EMAIL_ADDRESS]}", True, False),
+        ("id: a, when: true, redact: {kinds: [LOCATION]}", False, False),
+        ("id: a, when: true, redact: {secrets: all}", False, False),
+        ("id: a, when: secret.count > 1, risk: 1", False, False),
+        ("id: a, mode: disabled, when: pii.count > 1, risk: 1", False, False),
+        ("id: a, phase: answer, when: answer.pii.count > 1, tag: [x]", False, True),
+        ("id: a, phase: answer, when: pii.count > 1, tag: [x]", True, False),
+    ],
+)
+def test_names_are_looked_for_where_a_tenant_asks_and_a_rule_depends_on_them(
+    rule, needs, answer_needs
+):
+    layered = [_layered(rule)]
+    asking = EffectivePolicy(layered, entities=["PERSON"])
+    assert ("ner" in asking.needs, "ner" in asking.answer_needs) == (needs, answer_needs)
+    silent = EffectivePolicy(layered)
+    assert "ner" not in silent.needs | silent.answer_needs
+    assert asking.hash == silent.hash
+
+
+def test_rules_that_depend_on_names_fail_with_them_and_others_do_not():
+    policy = EffectivePolicy(
+        [
+            _layered(
+                "id: a, when: pii.count > 5, deny: {message: No}",
+                "id: b, when: true, redact: {kinds: [EMAIL_ADDRESS]}",
+                "id: c, when: pii.count > 5, on_error: skip, deny: {message: No}",
+            )
+        ]
+    )
+    trace = policy.explain("request", DEFAULTS, frozenset({"ner"}))
+    assert [rule.outcome for rule in trace.rules] == ["failed", "matched", "skipped"]
+    assert trace.decision == policy.decide("request", DEFAULTS, frozenset({"ner"}))
+    assert trace.decision.code == "detector_failed"
+    assert "(ner)" in trace.decision.message
+
+
 # What belongs together
 
 

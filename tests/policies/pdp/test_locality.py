@@ -145,3 +145,34 @@ def test_redactions_that_a_later_finding_would_change_wait_for_the_end():
     assert reason.startswith("p/a and p/b: ")
     assert policy(mails % "mask", later).gathers == ()
     assert policy(mails % "drop", cards % "true").gathers == ()
+
+
+def with_names(rule, entities=("PERSON",)):
+    document = parse_document(f"policy: p\ndefault: permit\nrules:\n  - {{{rule}}}\n")
+    return EffectivePolicy([Layered("tenant", "p", 1, document)], entities=entities)
+
+
+@pytest.mark.parametrize(
+    ("rule", "waits"),
+    [
+        (f"phase: answer, when: answer.pii.count > 0, {DENY}", True),
+        (f"phase: answer, when: 'answer.findings.exists(f, f.kind == \"X\")', {DENY}", True),
+        (f"phase: answer, when: true, {MASK}", True),
+        ("phase: answer, when: true, redact: {kinds: [PERSON], method: mask}", True),
+        ("phase: answer, when: true, redact: {kinds: [LOCATION], method: mask}", False),
+        ("phase: answer, when: true, redact: {kinds: [EMAIL_ADDRESS], method: mask}", False),
+        (f"phase: answer, when: true, {SECRETS}", False),
+        (f"phase: answer, when: pii.count > 0, {DENY}", False),
+        (f"phase: answer, when: answer.secret.count > 0, {DENY}", False),
+        (f"phase: answer, mode: shadow, when: answer.pii.count > 0, {DENY}", False),
+        (f"when: pii.count > 0, {DENY}", False),
+    ],
+)
+def test_case_17_what_depends_on_names_waits_for_the_whole_answer(rule, waits):
+    rule = f"id: a, {rule}"
+    without = with_names(rule, ()).gathers
+    found = with_names(rule).gathers
+    if waits:
+        assert found == ("p/a: names are found in whole texts, by a model",)
+    else:
+        assert found == without

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0008_app_services"),
+        ("tenants", "0009_tenant_pii_entities"),
     ]
 
     operations = [

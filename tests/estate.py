@@ -121,6 +121,7 @@ def estate(
     regions=(),
     entities=(),
     cache=False,
+    detectors=(),
 ):
     """Make a tenant whose app may call these routes, under one policy, and publish it.
 
@@ -134,6 +135,7 @@ def estate(
         pii_countries=list(countries),
         pii_phone_regions=list(regions),
         pii_entities=list(entities),
+        detectors=list(detectors),
     )
     app = app_create(
         actor=ACTOR,

@@ -73,7 +73,7 @@ def test_a_rule_depends_on_the_detectors_of_its_facts_and_of_its_redaction():
     assert detectors("when: secret.count > 1, risk: 1") == {"secrets"}
     assert detectors("when: injection.score > 0.5, risk: 1") == {"injection"}
     assert detectors("when: size(findings) > 1, risk: 1") == {"pii", "ner", "secrets", "injection"}
-    assert detectors("when: true, redact: {}") == {"pii"}
+    assert detectors("when: true, redact: {}") == {"pii", "ner"}
     assert detectors("when: true, deny: {message: '{pii.kinds}'}") == frozenset()
 
 

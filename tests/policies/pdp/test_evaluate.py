@@ -532,8 +532,8 @@ def test_needs_add_up_over_policies():
         ("id: a, when: true, redact: {secrets: all}", False, False),
         ("id: a, when: secret.count > 1, risk: 1", False, False),
         ("id: a, mode: disabled, when: pii.count > 1, risk: 1", False, False),
-        ("id: a, phase: answer, when: answer.pii.count > 1, tag: [x]", False, True),
-        ("id: a, phase: answer, when: pii.count > 1, tag: [x]", True, False),
+        ("id: a, phase: answer, when: answer.pii.count > 1, tag: {x: y}", False, True),
+        ("id: a, phase: answer, when: pii.count > 1, tag: {x: y}", True, False),
     ],
 )
 def test_names_are_looked_for_where_a_tenant_asks_and_a_rule_depends_on_them(

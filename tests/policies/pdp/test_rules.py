@@ -69,11 +69,11 @@ def test_a_rule_depends_on_the_detectors_of_its_facts_and_of_its_redaction():
         return _rule(f"{{id: a, {rest}}}").rule.detectors
 
     assert detectors("when: true, risk: 1") == frozenset()
-    assert detectors("when: pii.count > 1, risk: 1") == {"pii"}
+    assert detectors("when: pii.count > 1, risk: 1") == {"pii", "ner"}
     assert detectors("when: secret.count > 1, risk: 1") == {"secrets"}
     assert detectors("when: injection.score > 0.5, risk: 1") == {"injection"}
-    assert detectors("when: size(findings) > 1, risk: 1") == {"pii", "secrets", "injection"}
-    assert detectors("when: true, redact: {}") == {"pii"}
+    assert detectors("when: size(findings) > 1, risk: 1") == {"pii", "ner", "secrets", "injection"}
+    assert detectors("when: true, redact: {}") == {"pii", "ner"}
     assert detectors("when: true, deny: {message: '{pii.kinds}'}") == frozenset()
 
 

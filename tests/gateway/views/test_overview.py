@@ -154,7 +154,6 @@ def test_what_wants_attention(world, admin):
     assert "calm" not in told
     assert "key-soon" in told
     assert "key-later" not in told
-    assert "by test" in told
 
 
 def test_a_tenant_without_calls(world, admin):

@@ -15,9 +15,10 @@ from hypothesis import settings
 
 from gateway.config import load
 from gateway.embedded import Servers
+from tests.thorough import HYPOTHESIS, times
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("gatehouse", deadline=None)
+settings.register_profile("gatehouse", deadline=None, max_examples=times(HYPOTHESIS))
 settings.load_profile("gatehouse")
 
 SERVERS = pytest.StashKey[Servers]()

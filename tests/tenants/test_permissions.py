@@ -61,6 +61,7 @@ MAY = {
         "rollout.update",
         "rollout.stop",
         "rollout.promote",
+        "exemption.approve",
         "exemption.grant",
         "exemption.revoke",
         "backtest.cancel",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policies.detectors import custom
 from policies.detectors.custom import Custom, CustomDetector, TooManyMatchesError
 from policies.detectors.extent import PatternFault
-from policies.detectors.finding import Leaf
+from policies.detectors.finding import Leaf, Scan
 from policies.detectors.patterns import UntranslatableError
 from policies.detectors.scanner import CUSTOM, DetectorConfig, Scanner
 from policies.detectors.validators import VALIDATORS
@@ -303,10 +303,10 @@ def test_the_version_is_another_where_anything_of_them_is():
 
 def test_without_any_nothing_is_found():
     scan = scanner().scan([Leaf("bluebird", "user", "")], NEEDS)
-    assert scan == ((), frozenset())
+    assert scan == Scan((), frozenset())
 
 
 def test_too_many_matches_are_a_failure_and_not_nothing():
     text = "a" * (custom.ATTEMPTS_MAX + 1)
     scan = scanner(patterns("a")).scan([Leaf(text, "user", "")], NEEDS)
-    assert scan == ((), NEEDS)
+    assert scan == Scan((), NEEDS)

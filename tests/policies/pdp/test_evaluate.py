@@ -29,7 +29,7 @@ from tests.policies.pdp.random_conditions import random_slots
 from tests.policies.pdp.random_documents import random_document, random_layers
 
 PII, INJECTION = frozenset({"pii"}), frozenset({"injection"})
-ALL = PII | INJECTION | {"secrets"}
+ALL = PII | INJECTION | {"secrets", "custom"}
 
 
 def _slots(**facts: FactValue) -> list[FactValue]:

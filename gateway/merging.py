@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.diff import Line
+from gateway.diff import LINES_MAX, Line
 from gateway.diff import lines as differing
 
 OURS, BETWEEN, THEIRS = "<<<<<<<", "=======", ">>>>>>>"
@@ -49,7 +49,7 @@ def merge(base: str, ours: str, theirs: str, names: tuple[str, str]) -> Merged:
     line of either side is lost.
     """
     lines, conflicts = list[str](), 0
-    for before, mine, other in _chunks(base.splitlines(), ours.splitlines(), theirs.splitlines()):
+    for before, mine, other in _chunks(*map(_lines, (base, ours, theirs))):
         if mine in (other, before):
             lines += other
         elif other == before:
@@ -59,6 +59,11 @@ def merge(base: str, ours: str, theirs: str, names: tuple[str, str]) -> Merged:
             lines += [f"{OURS} {names[0]}", *mine, BETWEEN, *other, f"{THEIRS} {names[1]}"]
     end = "\n" if ours.endswith("\n") or theirs.endswith("\n") else ""
     return Merged("\n".join(lines) + (end if lines else ""), conflicts)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text: what else some take for the end of one is part of a value."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _chunks(
@@ -81,5 +86,6 @@ def _chunks(
 
 def _matches(base: Sequence[str], side: Sequence[str]) -> dict[int, int]:
     """Return which line of a side each line of the base became."""
-    blocks = difflib.SequenceMatcher(None, base, side, autojunk=False).get_matching_blocks()
+    junk = len(side) > LINES_MAX
+    blocks = difflib.SequenceMatcher(None, base, side, autojunk=junk).get_matching_blocks()
     return {block.a + n: block.b + n for block in blocks for n in range(block.size)}

@@ -220,14 +220,15 @@ async def _add_signals(
     leaves = answer.view.leaves
     if signals.hosts and case.named.results:
         texts = [leaf.text for leaf in leaves]
-        linked = await _apart(answer, partial(links.all_hosts, texts))
-        facts.add_tainted(slots, case.named, linked | taint.argued(leaves))
+        linked = await _apart(answer.text_bytes, partial(links.all_hosts, texts))
+        argued = await _apart(answer.text_bytes, partial(taint.argued, leaves))
+        facts.add_tainted(slots, case.named, linked | argued)
     if signals.faults:
-        check = ToolCheck(case.call)
-        facts.add_tool_faults(slots, await _apart(answer, partial(check.faults, answer.body)))
+        check, size = ToolCheck(case.call), answer.text_bytes + case.call.size
+        facts.add_tool_faults(slots, await _apart(size, partial(check.faults, answer.body)))
     if signals.echo:
         said = partial(echo.percent, _prompts(judgement, case), _spoken(leaves))
-        facts.add_echo(slots, await _apart(answer, said))
+        facts.add_echo(slots, await _apart(answer.text_bytes + case.call.size, said))
 
 
 def _prompts(judgement: Judgement, case: Case) -> list[str]:
@@ -242,9 +243,9 @@ def _spoken(leaves: Sequence[Leaf]) -> list[str]:
     return [leaf.text for leaf in leaves if leaf.place.startswith(_SPOKEN)]
 
 
-async def _apart(answer: Answer, work: Callable[[], T]) -> T:
-    """Do it at once, or off the loop that others use where the answer is long."""
-    if answer.text_bytes <= INLINE_LIMIT:
+async def _apart(size: int, work: Callable[[], T]) -> T:
+    """Do it at once, or off the loop that others use where what is read is long."""
+    if size <= INLINE_LIMIT:
         return work()
     return await asyncio.to_thread(work)
 

@@ -89,14 +89,19 @@ class Once:
         if kept is not None and len(kept.raw) <= most:
             sealed = principal.tenant.sealer.seal(self._name, kept, self._keeper.noise())
         self._keeper.leases.answered(
-            principal.row.tenant_id, self._name, DONE + self._digest + sealed, self._keep_s * 1000
+            principal.row.tenant_id,
+            self._name,
+            self._mark,
+            DONE + self._digest + sealed,
+            self._keep_s * 1000,
         )
 
     def end(self) -> None:
         """Leave the key free where the request got no answer."""
         if self._taken:
             self._taken = False
-            self._keeper.leases.release(self._decided.principal.row.tenant_id, self._name)
+            tenant_id = self._decided.principal.row.tenant_id
+            self._keeper.leases.release(tenant_id, self._name, self._mark)
 
     def _before(self, state: bytes, digest: bytes, sealed: bytes) -> Found:
         if digest != self._digest:

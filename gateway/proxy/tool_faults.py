@@ -7,9 +7,11 @@ import orjson
 
 from gateway.exchange import Body, Call
 from gateway.providers.tooling import Called, Tools, arguments, called, offered
-from gateway.transformation.schema import foreign
+from gateway.transformation.schema import Schema, foreign
 
 Fault = Literal["arguments", "unchecked", "unoffered", "unparsed"]
+
+Schemas = dict[str, Schema | None]
 
 BYTES_MAX = 256 * 1024
 """Larger arguments are not checked."""
@@ -22,6 +24,7 @@ class ToolCheck:
         self._endpoint = call.endpoint
         self._body = call.body
         self._tools: Tools | None = None
+        self._schemas: Schemas = {}
 
     def faults(self, answer: Body) -> set[Fault]:
         """Return what is wrong with the calls in an answer, or in a part of one, given as an answer
@@ -29,21 +32,23 @@ class ToolCheck:
         calls = called(self._endpoint, answer)
         if calls and self._tools is None:
             self._tools = offered(self._endpoint, self._body)
-        return faults(calls, self._tools or {})
+        return faults(calls, self._tools or {}, self._schemas)
 
 
-def faults(calls: Iterable[Called], tools: Tools) -> set[Fault]:
+def faults(calls: Iterable[Called], tools: Tools, schemas: Schemas | None = None) -> set[Fault]:
     """Return what is wrong with calls of tools.
 
     "unoffered": nobody offered a tool of that name. "unparsed": the arguments are no JSON object.
     "arguments": they are not as its schema wants them. "unchecked": that schema cannot be used
-    here (`foreign`), or the arguments are larger than is checked.
+    here (`foreign`), or the arguments are larger than is checked. `schemas` are those that were
+    made ready before, by the names of their tools.
     """
-    found = {_fault(call, tools) for call in calls}
+    ready: Schemas = {} if schemas is None else schemas
+    found = {_fault(call, tools, ready) for call in calls}
     return {fault for fault in found if fault is not None}
 
 
-def _fault(call: Called, tools: Tools) -> Fault | None:
+def _fault(call: Called, tools: Tools, schemas: Schemas) -> Fault | None:
     if call.name not in tools:
         return "unoffered"
     if call.arguments is None:
@@ -51,11 +56,14 @@ def _fault(call: Called, tools: Tools) -> Fault | None:
     given, wanted = arguments(call.arguments), tools[call.name]
     if given is None:
         return "unparsed"
-    return _misfit(given, wanted) if wanted else None
+    if not wanted:
+        return None
+    if call.name not in schemas:
+        schemas[call.name] = foreign(wanted)
+    return _misfit(given, schemas[call.name])
 
 
-def _misfit(given: Body, wanted: Body) -> Fault | None:
-    schema = foreign(wanted) if len(orjson.dumps(given)) <= BYTES_MAX else None
-    if schema is None:
+def _misfit(given: Body, schema: Schema | None) -> Fault | None:
+    if schema is None or len(orjson.dumps(given)) > BYTES_MAX:
         return "unchecked"
     return None if schema.fits(given) else "arguments"

@@ -149,13 +149,18 @@ class Judge:
 
     def _add(self, view: View, found: Sequence[Finding]) -> None:
         new = False
+        read: dict[int, list[links.Link]] = {}
         for one in found:
             name = one.kind, one.category, one.score
             if one.category in _COUNTED and name not in self._found:
                 self._found[name] = one._replace(leaf=0)
                 new = True
             elif one.category == "link":
-                hosts = links.hosts([view.leaves[one.leaf].text[one.start : one.end]])
+                # Read where it stands: by itself, a link in a tag may lead elsewhere.
+                if one.leaf not in read:
+                    read[one.leaf] = links.find(view.leaves[one.leaf].text)
+                place = one.start, one.end
+                hosts = {each.host for each in read[one.leaf] if each[:2] == place and each.host}
                 new = new or not self._hosts.issuperset(hosts)
                 self._hosts.update(hosts)
         if new:

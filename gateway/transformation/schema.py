@@ -113,11 +113,11 @@ def foreign(value: Any) -> Schema | None:
     Keywords that nobody knows say nothing, as the standard has it.
     """
     schema = {name: value[name] for name in value if name != "$schema"}
-    if len(orjson.dumps(schema)) > BYTES_MAX or not _Survey(schema).is_bounded():
-        return None
     try:
+        if len(orjson.dumps(schema)) > BYTES_MAX or not _Survey(schema).is_bounded():
+            return None
         return Schema(schema)
-    except (jsonschema_rs.ValidationError, ValueError):
+    except (jsonschema_rs.ValidationError, ValueError, RecursionError):
         return None
 
 

@@ -53,7 +53,9 @@ class DraftForm(forms.Form):
 
     source = forms.CharField(label="Text", max_length=SOURCE_MAX, strip=False, widget=_SOURCE)
     revision = forms.IntegerField(widget=forms.HiddenInput)
-    read = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+    read = forms.CharField(
+        required=False, strip=False, max_length=SOURCE_MAX, widget=forms.HiddenInput
+    )
 
     def clean_source(self) -> str:
         """Return the text with the ends of lines that it had: a browser sends others."""

@@ -37,14 +37,17 @@ def percent(prompts: Iterable[str], answer: Iterable[str]) -> int:
     texts = list(answer)
     if sum(map(len, texts)) > ANSWER_MAX:
         return ALL
-    said = {shingle for text in texts for shingle in _shingles(_words(text))}
+    try:
+        said = {shingle for text in texts for shingle in _shingles(_words(text))}
+    except normalise.ViewTooLargeError:  # it cannot be read whole, and may say anything
+        return ALL
     return len(wanted & said) * ALL // len(wanted)
 
 
 def _wanted(prompts: Iterable[str]) -> set[tuple[str, ...]]:
     left, found = PROMPT_WORDS_MAX, set[tuple[str, ...]]()
     for prompt in prompts:
-        words = _words(prompt)[:left]
+        words = _prompted(prompt)[:left]
         left -= len(words)
         found.update(_shingles(words))
     return found
@@ -54,9 +57,13 @@ def _shingles(words: list[str]) -> Iterator[tuple[str, ...]]:
     return zip(*(words[start:] for start in range(WORDS)), strict=False)
 
 
-def _words(text: str) -> list[str]:
+def _prompted(text: str) -> list[str]:
     try:
-        view = normalise.plain(text)
-    except normalise.ViewTooLargeError:
-        view = None  # of signs that stand for many words there are no five that a prompt has
+        return _words(text)
+    except normalise.ViewTooLargeError:  # read as it stands: no model would say it otherwise
+        return _WORD.findall(text.casefold())
+
+
+def _words(text: str) -> list[str]:
+    view = normalise.plain(text)
     return _WORD.findall((text if view is None else view.text).casefold())

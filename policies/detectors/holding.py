@@ -187,7 +187,7 @@ def _cold(text: str, end: int) -> int:
     following = text[end : end + 1]
     if end and (not following or not following.isascii() or following.isdigit()):
         begin = _token_start(text, end - 1)
-        if _PAIR.search(_plain(text[begin : end - 1])):
+        if _is_pair(text[begin : end - 1]):
             return begin
     return end
 
@@ -196,7 +196,10 @@ def _hot(text: str, end: int) -> int | None:
     """Return where the first hot character of the last `REACH` ones stands."""
     found = _HOT.search(text, max(0, end - REACH), end)
     first = found.start() if found else None
-    view = None if text.isascii() else normalise.plain(text[:end])
+    try:
+        view = None if text.isascii() else normalise.plain(text[:end])
+    except normalise.ViewTooLargeError:  # whatever it is, nothing of it leaves before the end
+        return 0
     if view is not None:
         found = _HOT.search(view.text, max(0, len(view.text) - REACH))
         if found:
@@ -207,16 +210,23 @@ def _hot(text: str, end: int) -> int | None:
 
 def _reaching(text: str, reach: int) -> int:
     """Return where something of that many characters can begin that is not over."""
-    view = None if text.isascii() else normalise.plain(text)
+    try:
+        view = None if text.isascii() else normalise.plain(text)
+    except normalise.ViewTooLargeError:
+        return 0
     first = max(0, len(text) - reach)
     if view is None or len(view.text) <= reach:
         return first if view is None else 0
     return min(first, view.starts[len(view.text) - reach])
 
 
-def _plain(text: str) -> str:
-    view = None if text.isascii() else normalise.plain(text)
-    return text if view is None else view.text
+def _is_pair(text: str) -> bool:
+    """Tell whether a text ends in two letters that stand alone, as read without its disguise."""
+    try:
+        view = None if text.isascii() else normalise.plain(text)
+    except normalise.ViewTooLargeError:
+        return True
+    return _PAIR.search(text if view is None else view.text) is not None
 
 
 def _is_thin(text: str) -> bool:

@@ -10,6 +10,7 @@ and is none is no loss; what is one must not be missed.
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, cast
 from unicodedata import normalize
@@ -59,15 +60,23 @@ class Link(NamedTuple):
 
 def find(text: str) -> list[Link]:
     """Return the links of a text, in each of its readings; more than one where its readers may
-    differ on where it leads."""
-    found = list(dict.fromkeys(_links(text)))
-    for view in _readings(text):
+    differ on where it leads. One that is too large to be read without its disguise is, besides, as
+    a whole a link to `OTHER`."""
+    found = dict.fromkeys(_links(text))
+    raw = list(found)
+    starts = [link.start for link in raw]
+    try:
+        views = list(_readings(text))
+    except normalise.ViewTooLargeError:
+        return [*raw, Link(0, len(text), OTHER)]
+    for view in views:
         for link in _links(view.text):
             start, end = view.span(link.start, link.end)
-            known = (one for one in found if one.start <= start and end <= one.end)
+            before = bisect_right(starts, start)
+            known = (one for one in raw[max(0, before - 2) : before] if end <= one.end)
             if not any(one.host == link.host for one in known):
-                found.append(Link(start, end, link.host))
-    return found
+                found[Link(start, end, link.host)] = None
+    return list(found)
 
 
 def _readings(text: str) -> Iterator[normalise.View]:

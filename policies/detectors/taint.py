@@ -18,13 +18,15 @@ TOOL_ROLES: Final = frozenset({"tool", "function"})
 _SAID_BEFORE: Final = frozenset({"assistant"})
 _ARGUMENTS: Final = ("/arguments", "/input")
 
-_NAME: Final = re.compile(r"[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+")
+# Begun only where a word begins: from each letter of a long one anew it would take for ever.
+_NAME: Final = re.compile(r"(?<![\w-])[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+")
 _MAIL: Final = re.compile(rf"@({_NAME.pattern})")
 
 
 class Named(NamedTuple):
     """The hosts that a request names: in `results` of tools, and, of these and those below them,
-    which the client named too."""
+    which the client named too. What could not be read whole stands there as `links.OTHER`: then
+    whatever the client did not name may have been named by a tool."""
 
     results: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
@@ -33,6 +35,8 @@ class Named(NamedTuple):
         """Return those of some hosts that only results of tools named, or are below such a one."""
         if not self.results:
             return set()
+        if links.OTHER in self.results:
+            return {host for host in hosts if self.own.isdisjoint(_and_above(host))}
         suspect = self.results - self.own
         return {
             host
@@ -51,6 +55,8 @@ def named(leaves: Sequence[Leaf]) -> Named:
         return UNNAMED
     trusted = (leaf for leaf in leaves if leaf.role not in TOOL_ROLES | _SAID_BEFORE)
     hosts = (host for leaf in trusted for host in (*_linked(leaf.text), *_names(leaf.text)))
+    if links.OTHER in results:
+        return Named(results, frozenset(hosts) - {links.OTHER})
     own = (host for host in hosts if not results.isdisjoint(_and_above(host)))
     return Named(results, frozenset(own))
 
@@ -70,10 +76,7 @@ def _told(leaf: Leaf) -> Iterator[str]:
 
 
 def _linked(text: str) -> Iterator[str]:
-    try:
-        yield from (link.host for link in links.find(text) if link.host)
-    except normalise.ViewTooLargeError:
-        yield links.OTHER
+    return (link.host for link in links.find(text) if link.host)
 
 
 def _names(text: str) -> Iterator[str]:

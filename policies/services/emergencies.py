@@ -115,8 +115,13 @@ def _before(policy: Policy, text_hash: str) -> PolicyVersion:
         raise ValidationError({"policy": "nothing is in force that could come back: publish it"})
     if policy.active.hash == text_hash:
         raise ValidationError({"source": f"version {policy.active.number} says this already"})
-    running = Emergency.objects.filter(policy=policy, state=Emergency.State.RUNNING)
-    standing = running.select_related("before").first()
+    unapproved = (Emergency.State.RUNNING, Emergency.State.FAILED)
+    standing = (
+        Emergency.objects.filter(policy=policy, version=policy.active, state__in=unapproved)
+        .select_related("before")
+        .order_by("-expires_at")
+        .first()
+    )
     before = policy.active if standing is None else standing.before
     if before.hash == text_hash:
         said = f"version {before.number} says this, and was in force before: roll back to it"

@@ -72,7 +72,9 @@ class Client:
         writer = self._writer
         if writer is None:
             raise NotRead("away")
-        if len(self._pending) >= PENDING_MAX:
+        # What a process that hangs does not take in would pile up here, question by question.
+        unsent = writer.transport.get_write_buffer_size()
+        if len(self._pending) >= PENDING_MAX or unsent > frames.FRAME_MAX:
             raise NotRead("busy")
         number, begun = next(self._numbers), self._clock()
         try:

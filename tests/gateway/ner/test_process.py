@@ -16,7 +16,7 @@ from gateway.ner.frames import Ask
 from gateway.proxy.names import Names
 from gateway.proxy.ner import Client, NotRead
 from policies.detectors import ner
-from policies.detectors.finding import Leaf
+from policies.detectors.finding import Leaf, Scan
 from tests.names_model import ROOT, Process, configure
 
 KINDS = frozenset({"PERSON", "LOCATION"})
@@ -127,8 +127,8 @@ def test_a_call_of_which_all_was_read_before_asks_nobody(process):
     first, again, fewer, new = with_client(process, work)
     assert [(one.kind, one.leaf) for one in first.findings] == [("PERSON", 0), ("PERSON", 1)]
     assert again == first
-    assert fewer == ((), frozenset())
-    assert new == ((), {"ner"})
+    assert fewer == Scan((), frozenset())
+    assert new == Scan((), frozenset({"ner"}))
 
 
 def test_other_models_read_everything_again(process):
@@ -262,6 +262,6 @@ def test_a_worker_without_models_is_told_at_once(tmp_path):
         client = Client(tmp_path / "none.sock", 20.0, time.perf_counter)
         return await Names(client).find([leaf("Hello .")], ["a"], KINDS)
 
-    assert asyncio.run(work()) == ((), {"ner"})
+    assert asyncio.run(work()) == Scan((), frozenset({"ner"}))
     with pytest.raises(asking.NoAnswer, match="No such file"):
         asking.hello(tmp_path / "none.sock", 1)

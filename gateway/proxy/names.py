@@ -41,14 +41,11 @@ class Names:
         version = self._client.version
         verdicts = [self._memory.known((digest, version)) for digest in digests]
         unread = [index for index, verdict in enumerate(verdicts) if verdict is None]
-        questions: list[Question] = []
-        for index in unread:
-            asked = ner.question(leaves[index])
-            if asked is None:
-                return _refused(ner.too_large(index))
-            questions.append(asked)
         try:
+            questions = ner.questions([leaves[index] for index in unread], self._client.text_max)
             read = await self._read(questions, [digests[index] for index in unread])
+        except ner.TooLargeError as error:
+            return _refused(ner.too_large(unread[error.leaf]))
         except NotRead as why:
             metrics.NER.labels(why.reason).inc()
             return FAILED

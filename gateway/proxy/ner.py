@@ -42,7 +42,10 @@ class Told(NamedTuple):
 class Client:
     """Asks at one socket. `keep` must run meanwhile."""
 
-    def __init__(self, path: Path, deadline_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, deadline_s: float, clock: Callable[[], float], characters: int
+    ) -> None:
+        self.text_max = characters
         self._path = path
         self._deadline_s = deadline_s
         self._clock = clock
@@ -53,6 +56,9 @@ class Client:
 
     version: str
     """That of the models, as they said last; empty before they ever did."""
+
+    text_max: int
+    """Characters of one text above which it is not asked about."""
 
     async def keep(self) -> None:
         """Connect, and again whenever that ends."""

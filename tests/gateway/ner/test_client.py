@@ -22,7 +22,7 @@ async def until(check):
 @contextlib.asynccontextmanager
 async def connected(path, **given):
     """Yield a client that is connected to who listens at the path."""
-    client = Client(path, clock=time.perf_counter, **given)
+    client = Client(path, clock=time.perf_counter, characters=20_000, **given)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(client.keep())
         await until(lambda: client.version)

@@ -7,9 +7,12 @@ from policies.detectors.finding import Finding, Leaf
 from policies.pdp.request import NAMED
 from tenants.models import Tenant
 
+MOST = 20_000
+
 
 def asked(text):
-    return ner.question(Leaf(text, "user", "messages.0"))
+    (question,) = ner.questions([Leaf(text, "user", "messages.0")], MOST)
+    return question
 
 
 def test_a_plain_text_is_asked_once_and_its_places_are_its_own():
@@ -62,10 +65,23 @@ def test_as_many_answers_as_texts():
         ner.findings(asked("Ask Maria."), [[], []])
 
 
-def test_a_text_that_is_too_large_is_never_cut():
-    assert asked("a" * ner.TEXT_MAX) is not None
-    assert asked("a" * (ner.TEXT_MAX + 1)) is None
-    assert asked("\ufdfa" * 200) is None  # which undoing its tricks makes too large
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * (MOST + 1),
+        "\ufdfa" * 200,  # which undoing its tricks makes too large
+        "\ufb03" * (MOST // 3 + 1),  # and this one larger than what is read
+    ],
+)
+def test_a_text_that_is_too_large_is_never_cut(text):
+    assert asked("a" * MOST).texts == ("a" * MOST,)
+    leaves = [Leaf(one, "user", "messages.0") for one in ("a", text, "b", text)]
+    with pytest.raises(ner.TooLargeError) as caught:
+        ner.questions(leaves, MOST)
+    assert caught.value.leaf == 1
+
+
+def test_what_is_too_large_is_a_detector_that_failed():
     scan = ner.too_large(3)
     assert scan.failed == {"ner"}
     assert [(one.kind, one.category, one.leaf) for one in scan.findings] == [

@@ -26,14 +26,14 @@ def names_in(leaves: Sequence[Leaf], kinds: frozenset[str], config: Config) -> S
         return ner.too_large(error.leaf)
     texts = [text for question in asked for text in question.texts]
     try:
-        told = iter(ask(config.ner_socket, texts, config.ner_ms / 1000)) if texts else iter(())
+        told = ask(config.ner_socket, texts, config.ner_ms / 1000) if texts else ()
         found = [
             finding._replace(leaf=index)
-            for index, question in enumerate(asked)
-            for finding in ner.findings(question, [next(told) for _ in question.texts])
+            for index, verdict in enumerate(ner.all_findings(asked, told))
+            for finding in verdict
             if finding.kind in kinds
         ]
-    except (NoAnswer, ValueError, StopIteration):
+    except (NoAnswer, ValueError):
         return Scan((), frozenset({NER}))
     return Scan(tuple(found), frozenset())
 

@@ -5,6 +5,7 @@ text is one message or part: it is read whole or not at all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from policies.detectors import normalise
@@ -73,6 +74,19 @@ def findings(asked: Question, answers: Sequence[Iterable[Span]]) -> tuple[Findin
             if not any(_covers(other, finding) for other in found):
                 found.append(finding)
     return tuple(found)
+
+
+def all_findings(
+    asked: Sequence[Question], answers: Sequence[Iterable[Span]]
+) -> list[tuple[Finding, ...]]:
+    """Return the same for each of several questions, whose answers follow one another."""
+    ends = list(accumulate(len(question.texts) for question in asked))
+    if len(answers) != (ends[-1] if ends else 0):
+        raise ValueError("there are not as many answers as texts")
+    return [
+        findings(question, answers[end - len(question.texts) : end])
+        for question, end in zip(asked, ends, strict=True)
+    ]
 
 
 def too_large(leaf: int) -> Scan:

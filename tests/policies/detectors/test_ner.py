@@ -63,6 +63,21 @@ def test_an_answer_that_cannot_be_one_is_refused(span):
 def test_as_many_answers_as_texts():
     with pytest.raises(ValueError, match="2 answers to 1 texts"):
         ner.findings(asked("Ask Maria."), [[], []])
+    for answers in ([], [[], []], [[]] * 4):
+        with pytest.raises(ValueError, match="not as many answers as texts"):
+            ner.all_findings([asked("Ask Maria."), asked("M\u200bar\u200bia")], answers)
+    assert ner.all_findings([], []) == []
+
+
+def test_each_of_several_questions_gets_its_own_answers():
+    place = ("PERSON", 0.85, 0, 5)
+    several = [asked("Ask her."), asked("M\u200baria lives."), asked("Maria lives.")]
+    read = ner.all_findings(several, [[], [], [place], [place]])
+    assert [[(one.view, one.end) for one in found] for found in read] == [
+        [],
+        [("plain", 6)],
+        [("raw", 5)],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from policies.detectors import normalise
+from policies.detectors.covering import uncovered
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.normalise import View, ViewTooLargeError
 from policies.pdp.request import NAMED, NER
@@ -70,9 +71,7 @@ def findings(asked: Question, answers: Sequence[Iterable[Span]]) -> tuple[Findin
         raise ValueError(f"{len(answers)} answers to {len(asked.texts)} texts")
     found: list[Finding] = []
     for index, spans in enumerate(answers):
-        for finding in _findings(asked, index, spans):
-            if not any(_covers(other, finding) for other in found):
-                found.append(finding)
+        found += uncovered(found, list(_findings(asked, index, spans)))
     return tuple(found)
 
 
@@ -103,8 +102,3 @@ def _findings(asked: Question, index: int, spans: Iterable[Span]) -> Iterator[Fi
         place = (start, end) if view is None else view.span(start, end)
         name = normalise.RAW if view is None else view.name
         yield Finding(kind, "pii", round(score, 2), 0, *place, name)
-
-
-def _covers(other: Finding, finding: Finding) -> bool:
-    is_within = other.start <= finding.start and finding.end <= other.end
-    return other.kind == finding.kind and is_within

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from policies.detectors import normalise
+from policies.detectors.covering import uncovered
 from policies.detectors.custom import Custom, CustomDetector
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import Injection
@@ -24,6 +25,9 @@ INLINE_LIMIT: Final = 8192
 
 MAX_TEXT: Final = 1 << 20
 """Characters in a call above which nothing is scanned: every detector asked for has failed."""
+
+FINDINGS_MAX: Final = 10_000
+"""What one detector finds in a call at most: with more it has failed, whatever it found."""
 
 TOO_LARGE: Final = "TOO_LARGE"
 PII: Final = "pii"
@@ -95,13 +99,25 @@ class Scanner:
         failed = set(needs - self._detectors.keys())
         readings = [Reading(leaf.text) for leaf in leaves]
         for name in self._suspecting(leaves, sorted(needs & self._detectors.keys())):
-            for index, reading in enumerate(readings):
-                found = self._attempted(name, reading, index)
-                if found is None:
-                    failed.add(name)
-                else:
-                    findings += found
+            found, is_whole = self._found(name, readings)
+            findings += found
+            if not is_whole:
+                failed.add(name)
         return Scan(tuple(findings), frozenset(failed))
+
+    def _found(self, name: str, readings: Sequence[Reading]) -> tuple[list[Finding], bool]:
+        """Return what a detector finds, and whether that is all: it may fail, or find too much."""
+        findings: list[Finding] = []
+        is_whole = True
+        for index, reading in enumerate(readings):
+            found = self._attempted(name, reading, index)
+            if found is None:
+                is_whole = False
+                continue
+            findings += found
+            if len(findings) > FINDINGS_MAX:
+                return findings[:FINDINGS_MAX], False
+        return findings, is_whole
 
     def _suspecting(self, leaves: Sequence[Leaf], names: list[str]) -> list[str]:
         """Return the detectors that may find anything in several leaves, asked of all at once.
@@ -170,10 +186,11 @@ def _in_views(
     ]
     plain = reading.plain()
     if plain is not None:
-        for kind, score, first, last in find(plain.text):
-            start, end = plain.span(first, last)
-            if not _covered(found, kind, start, end):
-                found.append(Finding(kind, category, round(score, 2), leaf, start, end, plain.name))
+        again = [
+            Finding(kind, category, round(score, 2), leaf, *plain.span(first, last), plain.name)
+            for kind, score, first, last in find(plain.text)
+        ]
+        found += uncovered(found, again)
     return found
 
 
@@ -210,7 +227,3 @@ def _first_too_large(leaves: Sequence[Leaf]) -> int | None:
         if total > MAX_TEXT:
             return index
     return None
-
-
-def _covered(found: Sequence[Finding], kind: str, start: int, end: int) -> bool:
-    return any(other.kind == kind and other.start <= start and end <= other.end for other in found)

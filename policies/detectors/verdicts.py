@@ -15,6 +15,9 @@ from policies.detectors.scanner import MAX_TEXT, Scanner
 TEXTS: Final = 8192
 """How many texts a memory surely holds; it holds at most twice as many."""
 
+WEIGHT_MAX: Final = 256
+"""Findings in one text beyond which they are not kept."""
+
 Verdict = tuple[Finding, ...]
 """What was found in one text."""
 
@@ -43,7 +46,9 @@ class Memory(Generic[Key]):
         return verdict
 
     def keep(self, key: Key, verdict: Verdict) -> None:
-        """Keep what was found."""
+        """Keep what was found, unless it is so much that it would weigh more than it saves."""
+        if len(verdict) > WEIGHT_MAX:
+            return
         if len(self._recent) >= self._most:
             self._older, self._recent = self._recent, {}
         self._recent[key] = verdict

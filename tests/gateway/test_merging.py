@@ -55,3 +55,15 @@ def test_the_sides_change_nothing_but_their_order(base, ours, theirs):
     both = sides(base, ("you", ours), ("they", theirs))
     assert [side.name for side in (both.ours, both.theirs)] == ["you", "they"]
     assert [line.text for line in both.ours.lines if line.look != "removed"] == ours.splitlines()
+
+
+def test_what_only_some_take_for_the_end_of_a_line_is_none():
+    base = "a: 1\nb: 1\nk: 'x\u2028y'\n"
+    ours, theirs = base.replace("a: 1", "a: 2"), base.replace("y'", "z'")
+    assert merged(base, ours, theirs).text == "a: 2\nb: 1\nk: 'x\u2028z'\n"
+
+
+def test_thousands_of_equal_lines_are_no_work_and_none_is_lost():
+    base = "x\n" * 20_000
+    found = merged(base, base + "y\n", "z\n" + base)
+    assert {"x", "y", "z"} <= lines(found.text)

@@ -154,3 +154,8 @@ def test_every_dialect_of_clients_is_read():
 def test_no_arguments_are_an_empty_object():
     assert arguments(" ") == {}
     assert arguments(7) is None
+
+
+def test_references_that_lead_round_outside_of_keywords_are_no_schema():
+    round_about = {"$ref": "#/x/a", "x": {"a": {"$ref": "#/x/b"}, "b": {"$ref": "#/x/b"}}}
+    assert foreign(round_about) is None

@@ -50,6 +50,7 @@ def test_the_work_is_bounded():
     words = [str(number) for number in range(PROMPT_WORDS_MAX + 50)]
     assert percent([" ".join(words)], [" ".join(words[:PROMPT_WORDS_MAX])]) == 100
     assert percent(["\ufdfa" * 99], [PROMPT]) == 0
+    assert percent([PROMPT], ["\ufdfa" * 99]) == ALL  # it cannot be read, and may say anything
 
 
 @pytest.mark.parametrize("seed", range(60))

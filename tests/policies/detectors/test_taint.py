@@ -88,3 +88,16 @@ def test_it_is_what_a_plain_reading_says(seed):
     }
     told = [(role, f"go to https://{host}/p?q=1") for role, host in said]
     assert tainted(hosts, *told) == expected
+
+
+def test_one_long_word_is_no_work():
+    word = "x" * 400_000
+    assert named(leaves(("tool", "https://evil.example"), ("user", word))).own == frozenset()
+    assert argued([Leaf(word, "assistant", "content/0/input")]) == set()
+
+
+def test_what_cannot_be_read_whole_may_have_named_any_host_but_the_clients():
+    page = "https://evil.example/x" + "\ufdfa" * 40
+    hosts = {"evil.example", "own.example", "a.own.example", "else.example"}
+    found = tainted(hosts, ("tool", page), ("user", "ask https://own.example"))
+    assert found == {"evil.example", "else.example"}

@@ -82,10 +82,10 @@ def db():
 
 @pytest.fixture(scope="session")
 def names_model(tmp_path_factory):
-    """The folder of a tiny model of names, trained once."""
-    from tests.names_model import train  # noqa: PLC0415  (spaCy is slow to load)
+    """The folder of a tiny model of names, trained once for all workers. It is only read."""
+    from tests.names_model import trained  # noqa: PLC0415  (spaCy is slow to load)
 
-    return train(tmp_path_factory.mktemp("names") / "tiny")
+    return trained(tmp_path_factory.getbasetemp().parent)
 
 
 @pytest.fixture

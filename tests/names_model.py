@@ -5,6 +5,8 @@ to find these again in sentences of their form, and nothing else.
 """
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import random
 import signal
@@ -79,6 +81,21 @@ def train(folder, name="tiny", seed=7):
             nlp.update(batch, sgd=optimizer)
     nlp.to_disk(folder)
     return Path(folder)
+
+
+def trained(base):
+    """Return the folder of a model, which the first that asks for it trains, of all processes that
+    share the folder `base`. Another text of this file, or spaCy, is another model."""
+    code = Path(__file__).read_bytes() + spacy.__version__.encode()
+    folder = base / f"names-{hashlib.sha256(code).hexdigest()[:16]}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            draft = folder.with_suffix(".draft")
+            draft.mkdir(exist_ok=True)
+            train(draft / "tiny")
+            draft.rename(folder)
+    return folder / "tiny"
 
 
 def configure(folder, model, more=""):

@@ -7,7 +7,7 @@ left alone for a while, so that it does not cost each call its deadline.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -65,13 +65,13 @@ class LoadedGuard:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-Masks = Callable[[], list[Masked] | None]
+Masks = Callable[[], Awaitable[list[Masked] | None]]
 """Returns the leaves without personal data; None where that cannot be told for certain."""
 
 
 class Inquiry(NamedTuple):
-    """What is asked of guards: in whose call, and about which texts. Called off the loop, `mask`
-    returns them without personal data."""
+    """What is asked of guards: in whose call, and about which texts. `mask` returns them without
+    personal data."""
 
     asked: Asked
     leaves: Sequence[Leaf]
@@ -102,7 +102,7 @@ class Guards:
         """Return a scan with what these guards find too; they are asked all at once."""
         masks = None
         if any(each.guard.redacted for each in guards):
-            masks = await asyncio.to_thread(inquiry.mask)
+            masks = await inquiry.mask()
         heard = await asyncio.gather(*(self._heard(each, inquiry, masks) for each in guards))
         found = tuple(one for findings, _ in heard for one in findings)
         told = tuple(one for _, one in heard)

@@ -204,6 +204,22 @@ def test_what_is_found_is_remembered_where_it_may_be(room):
     assert room.outcome(room.guard(cache=False)) == "answered"
 
 
+def test_what_a_guard_was_sent_is_what_it_is_remembered_by(room):
+    guard = room.guard(redacted=True, cache=True)
+    leaf = Leaf("ann@example.com on Bluebird", "user", "u")
+    longer = leaf._replace(text="ann.other@example.com on Bluebird")
+    mail = MAIL._replace(leaf=0, start=0, end=15)
+
+    def found(leaf, *hidden):
+        scan = room.scan(guard, leaves=(leaf,), masks=masked([leaf], hidden))
+        return scan.heard[0].outcome, [leaf.text[one.start : one.end] for one in scan.findings]
+
+    assert found(leaf, mail) == ("answered", ["Bluebird"])
+    assert found(longer, mail._replace(end=21)) == ("remembered", ["Bluebird"])
+    assert found(leaf, mail, mail._replace(kind="PERSON", start=19, end=27)) == ("answered", [])
+    assert found(leaf) == ("answered", ["Bluebird"])
+
+
 def test_a_failure_is_not_remembered(room):
     guard = room.guard(cache=True)
     room.server.prepared = Prepared(body=b"?")

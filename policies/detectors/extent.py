@@ -16,11 +16,14 @@ UNENDING: Final = 1 << 40
 """Characters of a match that has no longest."""
 
 _DEPTH_MAX: Final = 30
-_REPEAT: Final = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}")
+_NUMBER: Final = r"(0|[1-9]\d{0,3})"
+_REPEAT: Final = re.compile(rf"\{{{_NUMBER}(,{_NUMBER}?)?\}}")
+_NO_REPEAT: Final = re.compile(r"\{,\d+\}")
 _FLAGS: Final = re.compile(r"\(\?([a-zA-Z]*(?:-[a-zA-Z]*)?)([:)])")
 _NAMED: Final = re.compile(r"\(\?P?<[A-Za-z_][A-Za-z0-9_]*>")
 _PROPERTY: Final = re.compile(r"\\[pP](?:\{\^?\w+\}|\w)")
 _HEX: Final = re.compile(r"\\x(?:\{[0-9A-Fa-f]{1,6}\}|[0-9A-Fa-f]{2})")
+_OCTAL: Final = re.compile(r"\\0[0-7]{0,2}")
 _KNOWN_FLAGS: Final = frozenset("isU-")
 _AROUND: Final = ("(?=", "(?!", "(?<=", "(?<!")
 _BACK: Final = re.compile(r"\\(?:[1-9]|k[<{']|g)|\(\?P=")
@@ -129,6 +132,10 @@ class _Reader:
             return self._escape()
         if sign in "*+?":
             raise PatternFault(self.at, f"nothing stands before {sign}", f"write \\{sign} for it")
+        literal = _NO_REPEAT.match(self._pattern, self.at)
+        if literal is not None:
+            message = f"RE2 takes {literal[0]} for a text"
+            raise PatternFault(self.at, message, r"write {0,n} to repeat, or \{ for itself")
         self.at += 1
         if sign in "^$":
             return _NOTHING
@@ -142,6 +149,7 @@ class _Reader:
             self._refuse_flags(flags[1])
             self.at = flags.end()
             if flags[2] == ")":
+                self._refuse_repeat("flags")
                 return _NOTHING
         elif named is not None:
             self.at = named.end()
@@ -169,6 +177,13 @@ class _Reader:
             self.at, "RE2 has no back-references", "write out what can stand there again"
         )
 
+    def _refuse_repeat(self, after: str) -> None:
+        """RE2 repeats what stands before that then, not what it closes."""
+        begin = self.at
+        if self._times() is not None:
+            message = f"a repeat after {after} is one of what stands before"
+            raise PatternFault(begin, message, "put what is repeated in (?:...)")
+
     def _refuse_flags(self, flags: str) -> None:
         for flag in flags:
             if flag not in _KNOWN_FLAGS:
@@ -188,7 +203,7 @@ class _Reader:
             return _NOTHING
         if sign == "Q":
             return self._quoted()
-        for known in (_PROPERTY, _HEX):
+        for known in (_PROPERTY, _HEX, _OCTAL):
             found = known.match(self._pattern, begin)
             if found is not None:
                 return self._one_of(found.end())
@@ -198,6 +213,7 @@ class _Reader:
         end = self._pattern.find("\\E", self.at)
         text = self._pattern[self.at + 2 : end if end >= 0 else None]
         self.at = len(self._pattern) if end < 0 else end + 2
+        self._refuse_repeat("\\E")
         return Extent(len(text), len(text), any(sign in BLANKS for sign in text))
 
     def _class_end(self) -> int:

@@ -5,6 +5,7 @@ position, and so is what depends on more of a text than a line: a stream is neve
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from policies.detectors.patterns import UntranslatableError, compiled
@@ -14,6 +15,9 @@ BLANKS: Final = " \t\n\r\f"
 
 UNENDING: Final = 1 << 40
 """Characters of a match that has no longest."""
+
+SIZE_MAX: Final = 10_000
+"""Instructions, more or less, above which a pattern is refused before RE2 makes them."""
 
 _DEPTH_MAX: Final = 30
 _NUMBER: Final = r"(0|[1-9]\d{0,3})"
@@ -28,6 +32,7 @@ _KNOWN_FLAGS: Final = frozenset("isU-")
 _AROUND: Final = ("(?=", "(?!", "(?<=", "(?<!")
 _BACK: Final = re.compile(r"\\(?:[1-9]|k[<{']|g)|\(\?P=")
 _SPAN_BOTH: Final = "(?s)"
+_BARE: Final = int(compiled("").programsize)
 
 
 class PatternFault(ValueError):
@@ -72,10 +77,12 @@ def _or(first: Extent, second: Extent) -> Extent:
 
 
 class _Reader:
-    """Reads a pattern from its beginning; `at` is how far it has come."""
+    """Reads a pattern from its beginning; `at` is how far it has come, `_size` how many
+    instructions RE2 makes of that, more or less."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
+        self._size = 0
         self.at = 0
 
     def alternatives(self, depth: int) -> Extent:
@@ -89,7 +96,15 @@ class _Reader:
     def _sequence(self, depth: int) -> Extent:
         found = _NOTHING
         while self.at < len(self._pattern) and self._pattern[self.at] not in "|)":
-            found = _then(found, self._repeated(self._atom(depth)))
+            begin, size = self.at, self._size
+            self._size += 1
+            found = _then(found, self._repeated(self._atom(depth), size))
+            if self._size > SIZE_MAX:
+                raise PatternFault(
+                    begin,
+                    f"with it RE2 makes more than {SIZE_MAX:,} instructions",
+                    r"repeat less, or write [a-z] for \pL",
+                )
         return found
 
     def _next(self, sign: str) -> bool:
@@ -98,7 +113,7 @@ class _Reader:
             return True
         return False
 
-    def _repeated(self, one: Extent) -> Extent:
+    def _repeated(self, one: Extent, size: int) -> Extent:
         times = self._times()
         if times is None:
             return one
@@ -106,6 +121,7 @@ class _Reader:
         if self._times() is not None:
             raise PatternFault(self.at - 1, "a repeat of a repeat", "put the first in (?:...)")
         low, high = times
+        self._size = size + (self._size - size) * (high if high < UNENDING else max(1, low))
         most = UNENDING if one.most and high == UNENDING else one.most * high
         return Extent(one.least * low, min(UNENDING, most), one.blank and high > 0)
 
@@ -214,6 +230,7 @@ class _Reader:
         text = self._pattern[self.at + 2 : end if end >= 0 else None]
         self.at = len(self._pattern) if end < 0 else end + 2
         self._refuse_repeat("\\E")
+        self._size += len(text)
         return Extent(len(text), len(text), any(sign in BLANKS for sign in text))
 
     def _class_end(self) -> int:
@@ -232,7 +249,16 @@ class _Reader:
         begin, self.at = self.at, end
         fragment = self._pattern[begin:end]
         try:
-            program = compiled(_SPAN_BOTH + fragment)
+            blank, size = _character(fragment)
         except UntranslatableError:
             raise PatternFault(begin, f"RE2 does not know {fragment}") from None
-        return Extent(1, 1, any(program.fullmatch(blank) for blank in BLANKS))
+        self._size += size
+        return Extent(1, 1, blank)
+
+
+@lru_cache(maxsize=1024)
+def _character(fragment: str) -> tuple[bool, int]:
+    """Return of what stands for one character whether that can be a blank, and its instructions."""
+    program = compiled(_SPAN_BOTH + fragment)
+    blank = any(program.fullmatch(blank) for blank in BLANKS)
+    return blank, int(program.programsize) - _BARE

@@ -88,6 +88,8 @@ def test_the_extent_of_a_pattern(pattern, extent):
         (r"\yb", 0, r"does not know \y"),
         (r"a[z-a]", 1, "does not know [z-a]"),
         (r"a\p{Nothing}", 1, "does not know"),
+        (r"a\pL{100}", 1, "more than 10,000 instructions"),
+        (r"(?:a\pL{5}b{2}){0,3}", 0, "more than 10,000 instructions"),
         ("(" * 40, 31, "more than 30 deep"),
     ],
 )

@@ -25,6 +25,7 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - recognised, 
 SECRET_KEY_LENGTH_MIN = 32
 TOKEN_LENGTH_MIN = 16
 DISTINCT_MIN = 8
+NER_CHARACTERS = 20_000
 KEK_BYTES = 32
 TELL_TALE = re.compile(r"change.?me|insecure|example|default|password|placeholder", re.IGNORECASE)
 MIB = 1024 * 1024
@@ -100,6 +101,7 @@ class Config:
     ner_file: Path | None
     ner_socket: Path
     ner_ms: int
+    ner_characters: int
 
     @property
     def base_url(self) -> str:
@@ -110,10 +112,12 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class NerPlace:
-    """What the process of the models needs to know: their file, and where it listens."""
+    """What the process of the models needs to know: their file, where it listens, and how many
+    characters of one text it reads."""
 
     file: Path
     socket: Path
+    characters: int
 
 
 def ner_place(environ: Mapping[str, str]) -> NerPlace:
@@ -121,11 +125,12 @@ def ner_place(environ: Mapping[str, str]) -> NerPlace:
     read = Reader(environ)
     file = _ner_file(read)
     socket = _ner_socket(read, _data(read))
+    characters = _ner_characters(read)
     if file is None and not read.problems:
         read.refuse("GATEHOUSE_NER", "nothing", "the file that names models: named-entities.md")
     if file is None or read.problems:
         raise ConfigError(tuple(read.problems))
-    return NerPlace(file, socket)
+    return NerPlace(file, socket, characters)
 
 
 def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
@@ -174,6 +179,7 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         ner_file=_ner_file(read),
         ner_socket=_ner_socket(read, data),
         ner_ms=read.whole("GATEHOUSE_NER_MS", 500, 10, 60_000),
+        ner_characters=_ner_characters(read),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")
@@ -204,6 +210,10 @@ def _ner_socket(read: Reader, data: Path) -> Path:
         found, most = f"a path of {size} bytes", f"at most {SOCKET_PATH_MAX} bytes"
         read.refuse("GATEHOUSE_NER_SOCKET", found, f"the path of a Unix socket, {most}")
     return path
+
+
+def _ner_characters(read: Reader) -> int:
+    return read.whole("GATEHOUSE_NER_CHARACTERS", NER_CHARACTERS, 256, 262_144)
 
 
 def _broker(read: Reader, redis: str) -> str:

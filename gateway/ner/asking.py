@@ -20,20 +20,20 @@ class NoAnswer(Exception):
 def names_in(leaves: Sequence[Leaf], kinds: frozenset[str], config: Config) -> Scan:
     """Return the names of these kinds in all leaves; the detector has failed where the models do
     not answer in time."""
-    questions = [ner.question(leaf) for leaf in leaves]
-    if None in questions:
-        return ner.too_large(questions.index(None))
-    asked = [question for question in questions if question is not None]
+    try:
+        asked = ner.questions(leaves, config.ner_characters)
+    except ner.TooLargeError as error:
+        return ner.too_large(error.leaf)
     texts = [text for question in asked for text in question.texts]
     try:
-        told = iter(ask(config.ner_socket, texts, config.ner_ms / 1000)) if texts else iter(())
+        told = ask(config.ner_socket, texts, config.ner_ms / 1000) if texts else ()
         found = [
             finding._replace(leaf=index)
-            for index, question in enumerate(asked)
-            for finding in ner.findings(question, [next(told) for _ in question.texts])
+            for index, verdict in enumerate(ner.all_findings(asked, told))
+            for finding in verdict
             if finding.kind in kinds
         ]
-    except (NoAnswer, ValueError, StopIteration):
+    except (NoAnswer, ValueError):
         return Scan((), frozenset({NER}))
     return Scan(tuple(found), frozenset())
 

@@ -16,8 +16,9 @@ FRAME_MAX: Final = 16 * 1024 * 1024
 
 HEAD_BYTES: Final = 4
 
-Reason = Literal["busy", "late", "failed"]
-"""Why a question has no answer: too many wait, its time was over, the model raised an error."""
+Reason = Literal["busy", "late", "failed", "too_large"]
+"""Why a question has no answer: too many wait, its time was over, the model raised an error, a text
+is larger than what is read."""
 
 
 class FrameError(Exception):

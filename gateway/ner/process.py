@@ -55,7 +55,7 @@ def _run(place: NerPlace, config: NerConfig) -> None:
         took_s = round(time.monotonic() - begun, 2)
         log.info("ner_ready", extra={"models": engine.models, "took_s": took_s})
         try:
-            asyncio.run(_serve(Serving(engine.read, hello), listener))
+            asyncio.run(_serve(Serving(engine.read, hello, place.characters), listener))
         finally:
             place.socket.unlink(missing_ok=True)
 

@@ -3,7 +3,8 @@
 One thread reads, because the models hold the interpreter's lock, and a second copy of them would
 cost their memory again. The loop beside it takes questions in, and throws out those that nobody
 waits for. What waits is bounded in number and in characters: beyond that a question is refused at
-once, since an answer that comes too late is worth nothing.
+once, since an answer that comes too late is worth nothing. A text that has begun is read to its
+end, so that what is too large to be read in time is refused before.
 """
 
 import asyncio
@@ -74,9 +75,11 @@ class Job:
 class Serving:
     """Takes in connections, and reads for them until it is stopped."""
 
-    def __init__(self, read: Read, hello: Hello) -> None:
+    def __init__(self, read: Read, hello: Hello, characters: int) -> None:
+        """Read texts of at most so many characters."""
         self._read = read
         self._hello = hello
+        self._text_max = characters
         self._waiting: deque[Job] = deque()
         self._characters = 0
         self._arrived = asyncio.Event()
@@ -121,6 +124,9 @@ class Serving:
             return
         if message.id in connection.asked:
             raise FrameError("a question has the number of one that is not answered")
+        if any(len(text) > self._text_max for text in message.texts):
+            connection.tell(Refused(message.id, "too_large"))
+            return
         job = Job(connection, message, time.monotonic() + message.wait_ms / 1000)
         self._forget_given_up()
         if (

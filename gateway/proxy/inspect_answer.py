@@ -6,11 +6,10 @@ ways nothing forbidden leaves, whatever the seams between chunks, and a stream i
 as the whole answer that it was.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from gateway.exchange import Answer, Body, Case, Edit, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
@@ -23,6 +22,7 @@ from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
 from gateway.providers.withheld.dialects import WITHHELD, spells_twice
 from gateway.proxy import facts, metrics
+from gateway.proxy.apart import apart
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
 from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
@@ -58,8 +58,6 @@ NOTHING = Scan((), frozenset())
 _TELLING = frozenset({"system", "developer"})
 _SPOKEN = ("choices", "content", "output")
 """The fields of an answer in which the model speaks, in the dialects of clients."""
-
-T = TypeVar("T")
 
 
 class Inspected(NamedTuple):
@@ -220,15 +218,15 @@ async def _add_signals(
     leaves = answer.view.leaves
     if signals.hosts and case.named.results:
         texts = [leaf.text for leaf in leaves]
-        linked = await _apart(answer.text_bytes, partial(links.all_hosts, texts))
-        argued = await _apart(answer.text_bytes, partial(taint.argued, leaves))
+        linked = await apart(answer.text_bytes, partial(links.all_hosts, texts))
+        argued = await apart(answer.text_bytes, partial(taint.argued, leaves))
         facts.add_tainted(slots, case.named, linked | argued)
     if signals.faults:
         check, size = ToolCheck(case.call), answer.text_bytes + case.call.size
-        facts.add_tool_faults(slots, await _apart(size, partial(check.faults, answer.body)))
+        facts.add_tool_faults(slots, await apart(size, partial(check.faults, answer.body)))
     if signals.echo:
         said = partial(echo.percent, _prompts(judgement, case), _spoken(leaves))
-        facts.add_echo(slots, await _apart(answer.text_bytes + case.call.size, said))
+        facts.add_echo(slots, await apart(answer.text_bytes + case.call.size, said))
 
 
 def _prompts(judgement: Judgement, case: Case) -> list[str]:
@@ -241,13 +239,6 @@ def _prompts(judgement: Judgement, case: Case) -> list[str]:
 def _spoken(leaves: Sequence[Leaf]) -> list[str]:
     """Return what the model said: an answer may also tell again what it was asked."""
     return [leaf.text for leaf in leaves if leaf.place.startswith(_SPOKEN)]
-
-
-async def _apart(size: int, work: Callable[[], T]) -> T:
-    """Do it at once, or off the loop that others use where what is read is long."""
-    if size <= INLINE_LIMIT:
-        return work()
-    return await asyncio.to_thread(work)
 
 
 def _edited(answer: Answer, edits: list[Edit]) -> Answer:

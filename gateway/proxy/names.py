@@ -5,9 +5,11 @@ version of the models: clients send their history with each turn, and nothing of
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from gateway.proxy import metrics
+from gateway.proxy.apart import apart
 from gateway.proxy.ner import Client, NotRead
 from policies.detectors import ner
 from policies.detectors.finding import Leaf, Scan
@@ -41,14 +43,11 @@ class Names:
         version = self._client.version
         verdicts = [self._memory.known((digest, version)) for digest in digests]
         unread = [index for index, verdict in enumerate(verdicts) if verdict is None]
-        questions: list[Question] = []
-        for index in unread:
-            asked = ner.question(leaves[index])
-            if asked is None:
-                return _refused(ner.too_large(index))
-            questions.append(asked)
         try:
+            questions = await self._questions([leaves[index] for index in unread])
             read = await self._read(questions, [digests[index] for index in unread])
+        except ner.TooLargeError as error:
+            return _refused(ner.too_large(unread[error.leaf]))
         except NotRead as why:
             metrics.NER.labels(why.reason).inc()
             return FAILED
@@ -62,19 +61,21 @@ class Names:
         ]
         return Scan(tuple(found), frozenset())
 
+    async def _questions(self, leaves: Sequence[Leaf]) -> list[Question]:
+        """Return what to ask of each. Raises TooLargeError."""
+        size = sum(len(leaf.text) for leaf in leaves)
+        return await apart(size, partial(ner.questions, leaves, self._client.text_max))
+
     async def _read(self, questions: Sequence[Question], digests: Sequence[str]) -> list[Verdict]:
         """Ask the models, and keep what they say. Raises NotRead."""
         if not questions:
             metrics.NER.labels("known").inc()
             return []
-        told = await self._client.ask([text for asked in questions for text in asked.texts])
-        verdicts: list[Verdict] = []
-        done = 0
+        texts = [text for asked in questions for text in asked.texts]
+        told = await self._client.ask(texts)
         try:
-            for asked in questions:
-                spans = told.spans[done : done + len(asked.texts)]
-                verdicts.append(ner.findings(asked, spans))
-                done += len(asked.texts)
+            found = partial(ner.all_findings, questions, told.spans)
+            verdicts = await apart(sum(map(len, texts)), found)
         except ValueError:
             raise NotRead("failed") from None
         for digest, verdict in zip(digests, verdicts, strict=True):

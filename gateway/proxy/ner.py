@@ -42,7 +42,10 @@ class Told(NamedTuple):
 class Client:
     """Asks at one socket. `keep` must run meanwhile."""
 
-    def __init__(self, path: Path, deadline_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, deadline_s: float, clock: Callable[[], float], characters: int
+    ) -> None:
+        self.text_max = characters
         self._path = path
         self._deadline_s = deadline_s
         self._clock = clock
@@ -53,6 +56,9 @@ class Client:
 
     version: str
     """That of the models, as they said last; empty before they ever did."""
+
+    text_max: int
+    """Characters of one text above which it is not asked about."""
 
     async def keep(self) -> None:
         """Connect, and again whenever that ends."""
@@ -72,7 +78,9 @@ class Client:
         writer = self._writer
         if writer is None:
             raise NotRead("away")
-        if len(self._pending) >= PENDING_MAX:
+        # What a process that hangs does not take in would pile up here, question by question.
+        unsent = writer.transport.get_write_buffer_size()
+        if len(self._pending) >= PENDING_MAX or unsent > frames.FRAME_MAX:
             raise NotRead("busy")
         number, begun = next(self._numbers), self._clock()
         try:

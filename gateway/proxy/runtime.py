@@ -66,7 +66,9 @@ class Worker:
             time.time,
             lambda: os.urandom(envelope.NONCE_BYTES),
         )
-        self.ner = ner.Client(config.ner_socket, config.ner_ms / 1000, time.perf_counter)
+        self.ner = ner.Client(
+            config.ner_socket, config.ner_ms / 1000, time.perf_counter, config.ner_characters
+        )
         self.directory = Directory(
             self.loader,
             masters,

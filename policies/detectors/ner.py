@@ -5,6 +5,7 @@ text is one message or part: it is read whole or not at all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from policies.detectors import normalise
@@ -12,9 +13,6 @@ from policies.detectors.covering import uncovered
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.normalise import View, ViewTooLargeError
 from policies.pdp.request import NAMED, NER
-
-TEXT_MAX: Final = 1 << 18
-"""Characters of one text above which no model is asked: the detector has failed then."""
 
 TOO_LARGE: Final = "TOO_LARGE"
 
@@ -32,15 +30,35 @@ class Question(NamedTuple):
     view: View | None
 
 
-def question(leaf: Leaf) -> Question | None:
-    """Return what to ask of a leaf; None where it is too large to be asked."""
-    if len(leaf.text) > TEXT_MAX:
-        return None
+class TooLargeError(Exception):
+    """A text is larger than what is read: `leaf` is the index of it."""
+
+    def __init__(self, leaf: int) -> None:
+        self.leaf = leaf
+        super().__init__(f"text {leaf} is too large for the models of names")
+
+
+def questions(leaves: Sequence[Leaf], most: int) -> list[Question]:
+    """Return what to ask of each leaf, where each text has at most so many characters.
+
+    Raises TooLargeError. It takes a second for some hundred thousand characters in disguise.
+    """
+    for index, leaf in enumerate(leaves):
+        if len(leaf.text) > most:
+            raise TooLargeError(index)
+    return [_question(index, leaf.text, most) for index, leaf in enumerate(leaves)]
+
+
+def _question(index: int, text: str, most: int) -> Question:
     try:
-        view = normalise.plain(leaf.text)
+        view = normalise.plain(text)
     except ViewTooLargeError:
-        return None
-    return Question((leaf.text,) if view is None else (leaf.text, view.text), view)
+        raise TooLargeError(index) from None
+    if view is None:
+        return Question((text,), None)
+    if len(view.text) > most:
+        raise TooLargeError(index)
+    return Question((text, view.text), view)
 
 
 def findings(asked: Question, answers: Sequence[Iterable[Span]]) -> tuple[Finding, ...]:
@@ -55,6 +73,19 @@ def findings(asked: Question, answers: Sequence[Iterable[Span]]) -> tuple[Findin
     for index, spans in enumerate(answers):
         found += uncovered(found, list(_findings(asked, index, spans)))
     return tuple(found)
+
+
+def all_findings(
+    asked: Sequence[Question], answers: Sequence[Iterable[Span]]
+) -> list[tuple[Finding, ...]]:
+    """Return the same for each of several questions, whose answers follow one another."""
+    ends = list(accumulate(len(question.texts) for question in asked))
+    if len(answers) != (ends[-1] if ends else 0):
+        raise ValueError("there are not as many answers as texts")
+    return [
+        findings(question, answers[end - len(question.texts) : end])
+        for question, end in zip(asked, ends, strict=True)
+    ]
 
 
 def too_large(leaf: int) -> Scan:

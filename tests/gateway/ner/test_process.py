@@ -15,10 +15,10 @@ from gateway.ner import asking, frames
 from gateway.ner.frames import Ask
 from gateway.proxy.names import Names
 from gateway.proxy.ner import Client, NotRead
-from policies.detectors import ner
-from policies.detectors.finding import Leaf
+from policies.detectors.finding import Leaf, Scan
 from tests.names_model import ROOT, Process, configure
 
+MOST = 20_000
 KINDS = frozenset({"PERSON", "LOCATION"})
 TEXT = "\U0001f600 Please write to Zo\u00eb Nov\u00e1k at Acme ."
 LONG = "Please write to Maria Keller at Acme . " * 400
@@ -39,7 +39,7 @@ def process(folder, names_model):
 
 async def connected(process, deadline_s=20.0):
     """Return a client that is connected, and the task that keeps it so."""
-    client = Client(process.socket, deadline_s, time.perf_counter)
+    client = Client(process.socket, deadline_s, time.perf_counter, MOST)
     keeping = asyncio.get_running_loop().create_task(client.keep())
     await until(lambda: client.version)
     return client, keeping
@@ -127,8 +127,8 @@ def test_a_call_of_which_all_was_read_before_asks_nobody(process):
     first, again, fewer, new = with_client(process, work)
     assert [(one.kind, one.leaf) for one in first.findings] == [("PERSON", 0), ("PERSON", 1)]
     assert again == first
-    assert fewer == ((), frozenset())
-    assert new == ((), {"ner"})
+    assert fewer == Scan((), frozenset())
+    assert new == Scan((), frozenset({"ner"}))
 
 
 def test_other_models_read_everything_again(process):
@@ -144,7 +144,7 @@ def test_other_models_read_everything_again(process):
 def test_what_is_too_large_is_refused_and_never_cut(process):
     async def work(client):
         names = Names(client)
-        large = leaf("a" * (ner.TEXT_MAX + 1))
+        large = leaf("a" * (MOST + 1))
         one = await names.find([leaf("Hello ."), large], ["a", "b"], KINDS)
         many = await names.find([leaf("a" * 200_000)] * 6, list("abcdef"), KINDS)
         return one, many
@@ -152,6 +152,15 @@ def test_what_is_too_large_is_refused_and_never_cut(process):
     for scan in with_client(process, work):
         assert scan.failed == {"ner"}
         assert [(one.kind, one.category) for one in scan.findings] == [("TOO_LARGE", "error")]
+
+
+def test_the_process_too_reads_no_text_that_is_too_large(process):
+    async def work(client):
+        with pytest.raises(NotRead, match="too_large"):
+            await client.ask(["Hello .", "a" * (MOST + 1)])
+        return await client.ask(["Ask Maria Keller ."])
+
+    assert with_client(process, work).spans[0]
 
 
 def test_nobody_waits_longer_than_the_deadline_and_the_process_drops_the_rest(process):
@@ -259,9 +268,9 @@ def test_without_a_file_there_is_nothing_to_run():
 
 def test_a_worker_without_models_is_told_at_once(tmp_path):
     async def work():
-        client = Client(tmp_path / "none.sock", 20.0, time.perf_counter)
+        client = Client(tmp_path / "none.sock", 20.0, time.perf_counter, MOST)
         return await Names(client).find([leaf("Hello .")], ["a"], KINDS)
 
-    assert asyncio.run(work()) == ((), {"ner"})
+    assert asyncio.run(work()) == Scan((), frozenset({"ner"}))
     with pytest.raises(asking.NoAnswer, match="No such file"):
         asking.hello(tmp_path / "none.sock", 1)

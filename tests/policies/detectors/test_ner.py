@@ -7,9 +7,12 @@ from policies.detectors.finding import Finding, Leaf
 from policies.pdp.request import NAMED
 from tenants.models import Tenant
 
+MOST = 20_000
+
 
 def asked(text):
-    return ner.question(Leaf(text, "user", "messages.0"))
+    (question,) = ner.questions([Leaf(text, "user", "messages.0")], MOST)
+    return question
 
 
 def test_a_plain_text_is_asked_once_and_its_places_are_its_own():
@@ -60,12 +63,40 @@ def test_an_answer_that_cannot_be_one_is_refused(span):
 def test_as_many_answers_as_texts():
     with pytest.raises(ValueError, match="2 answers to 1 texts"):
         ner.findings(asked("Ask Maria."), [[], []])
+    for answers in ([], [[], []], [[]] * 4):
+        with pytest.raises(ValueError, match="not as many answers as texts"):
+            ner.all_findings([asked("Ask Maria."), asked("M\u200bar\u200bia")], answers)
+    assert ner.all_findings([], []) == []
 
 
-def test_a_text_that_is_too_large_is_never_cut():
-    assert asked("a" * ner.TEXT_MAX) is not None
-    assert asked("a" * (ner.TEXT_MAX + 1)) is None
-    assert asked("\ufdfa" * 200) is None  # which undoing its tricks makes too large
+def test_each_of_several_questions_gets_its_own_answers():
+    place = ("PERSON", 0.85, 0, 5)
+    several = [asked("Ask her."), asked("M\u200baria lives."), asked("Maria lives.")]
+    read = ner.all_findings(several, [[], [], [place], [place]])
+    assert [[(one.view, one.end) for one in found] for found in read] == [
+        [],
+        [("plain", 6)],
+        [("raw", 5)],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * (MOST + 1),
+        "\ufdfa" * 200,  # which undoing its tricks makes too large
+        "\ufb03" * (MOST // 3 + 1),  # and this one larger than what is read
+    ],
+)
+def test_a_text_that_is_too_large_is_never_cut(text):
+    assert asked("a" * MOST).texts == ("a" * MOST,)
+    leaves = [Leaf(one, "user", "messages.0") for one in ("a", text, "b", text)]
+    with pytest.raises(ner.TooLargeError) as caught:
+        ner.questions(leaves, MOST)
+    assert caught.value.leaf == 1
+
+
+def test_what_is_too_large_is_a_detector_that_failed():
     scan = ner.too_large(3)
     assert scan.failed == {"ner"}
     assert [(one.kind, one.category, one.leaf) for one in scan.findings] == [

@@ -119,8 +119,9 @@ def _partitions() -> Iterator[Finding]:
 
 
 def _credentials() -> Iterator[Finding]:
-    rows = Credential.objects.filter(state=Credential.State.ACTIVE).select_related("provider")
-    closed = [row.provider.name for row in rows.order_by("provider__name") if not _opens(row)]
+    active = Credential.objects.filter(state=Credential.State.ACTIVE)
+    rows = active.select_related("provider").order_by("provider__name")
+    closed = [row.provider.name for row in rows if not _opens(row)]
     held = ServiceCredential.objects.select_related("service").order_by("service__name")
     closed += [row.service.name for row in held if not _opens(row)]
     signing = GuardSecret.objects.select_related("guard").order_by("guard__name")

@@ -89,7 +89,7 @@ PLACES = (
         "Access",
         "tenant.read",
         "tenant",
-        "create edit purge suspend resume remove",
+        "create edit detectors purge suspend resume remove",
         keeps_tenant=False,
     ),
     Place(
@@ -107,7 +107,7 @@ PLACES = (
     Place(
         "exemptions",
         "Exemptions",
-        "policy",
+        "exemption",
         "Control",
         "policy.read",
         "exemption",
@@ -118,7 +118,7 @@ PLACES = (
     Place(
         "guards",
         "Guards",
-        "policy",
+        "guard",
         "Control",
         "guard.read",
         "guard",

@@ -1,13 +1,15 @@
 """A tenant's own detectors as they are declared: read from YAML or JSON, checked, written."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
 from policies.detectors import normalise
-from policies.detectors.custom import LENGTH_MAX, CustomDetector
+from policies.detectors.custom import LENGTH_MAX, Custom, CustomDetector
 from policies.detectors.extent import PatternFault, extent_of
 from policies.detectors.patterns import UntranslatableError, compiled
 from policies.detectors.validators import VALIDATORS
@@ -22,10 +24,16 @@ DETECTORS_MAX: Final = 100
 PATTERNS_MAX: Final = 200
 WORDS_MAX: Final = 2000
 WORD_LENGTH_MAX: Final = 100
+BLANKS_MAX: Final = 8000
+"""Blanks in all words of a tenant: each is as much work to prepare as many letters."""
+
 PATTERN_LENGTH_MAX: Final = 512
 PROGRAM_MAX: Final = 5000
 PROGRAMS_MAX: Final = 50_000
 """Instructions that RE2 makes of one pattern, and of all of a tenant."""
+
+FAULTS_MAX: Final = 20
+"""Faults in patterns after which no other pattern is looked at."""
 
 BYTES_MAX: Final = 256 * 1024
 KEYS: Final = (
@@ -40,15 +48,25 @@ _read_kind: Final = fields.word(KIND, "a kind such as PROJECT_CODENAME: A-Z, 0-9
 
 def read(node: Node) -> tuple[CustomDetector, ...]:
     """Return the detectors of a list; PolicyError with every fault at its place."""
-    found = fields.listing(_placed, DETECTORS_MAX)(node)
-    problems = [*_twice(found), *_too_many([detector for detector, _ in found], node.at)]
+    _refuse_too_many(node)
+    work = _Work()
+    found = fields.listing(partial(_placed, work=work), DETECTORS_MAX)(node)
+    detectors = tuple(detector for detector, _ in found)
+    problems = [*_twice(found), *_too_large(detectors, work, node.at)]
+    if not problems and not _can_be_used(detectors):
+        hint = "look for less: fewer words and patterns, or shorter ones"
+        problems = [Problem(*node.at, "RE2 cannot look for all of this", hint)]
     if problems:
         raise PolicyError(problems)
-    return tuple(detector for detector, _ in found)
+    return detectors
 
 
 def of_json(value: Any) -> tuple[CustomDetector, ...]:
     """Return the detectors that some JSON says; ValidationError, each fault with its path."""
+    size = len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
+    if size > BYTES_MAX:
+        message = f"detectors: {size:,} bytes, and {BYTES_MAX:,} is the most - look for less"
+        raise ValidationError({"detectors": [message]})
     paths: list[str] = [""]
     try:
         return read(_node(value, "detectors", paths))
@@ -86,13 +104,28 @@ def _written(detector: CustomDetector) -> dict[str, Any]:
     }
 
 
-def _placed(node: Node) -> tuple[CustomDetector, Place]:
+class _Work:
+    """What was done so far to check the patterns of a tenant."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.faults = 0
+
+    @property
+    def is_enough(self) -> bool:
+        """True where the list is refused already, whatever the other patterns are."""
+        return self.size > PROGRAMS_MAX or self.faults >= FAULTS_MAX
+
+
+def _placed(node: Node, work: _Work) -> tuple[CustomDetector, Place]:
     keys = Fields(node, "a detector", KEYS)
     length = keys.optional("max_length", fields.whole(1, LENGTH_MAX), 0)
     detector = CustomDetector(
         kind=keys.required("kind", _free_kind, ""),
         words=keys.optional("words", fields.listing(_word, WORDS_MAX), _NONE),
-        patterns=keys.optional("patterns", fields.listing(_pattern(length), PATTERNS_MAX), _NONE),
+        patterns=keys.optional(
+            "patterns", fields.listing(_pattern(length, work), PATTERNS_MAX), _NONE
+        ),
         score=keys.optional("score", fields.decimal(0.0, 1.0), 1.0),
         case_sensitive=keys.optional("case_sensitive", fields.flag, default=False),
         whole_words=keys.optional("whole_words", fields.flag, default=True),
@@ -121,18 +154,33 @@ def _free_kind(node: Node) -> str:
 
 def _word(node: Node) -> str:
     text = fields.text(WORD_LENGTH_MAX)(node).text
-    view = normalise.plain(text)
-    if not (text if view is None else view.text).strip():
+    try:
+        shown = _shown(text)
+    except normalise.ViewTooLargeError:
+        shown = None
+    if shown is None or len(shown) > WORD_LENGTH_MAX:
+        message = f"written out, the word is longer than {WORD_LENGTH_MAX} characters"
+        raise fault(node.at, message, "leave out characters that stand for several")
+    if not shown.strip():
         raise fault(node.at, "nothing of the word can be seen")
     return text
 
 
-def _pattern(length: int) -> Callable[[Node], str]:
+def _shown(word: str) -> str:
+    """Return a word without disguise."""
+    view = normalise.plain(word)
+    return word if view is None else view.text
+
+
+def _pattern(length: int, work: _Work) -> Callable[[Node], str]:
     def read_pattern(node: Node) -> str:
         scalar = fields.text(PATTERN_LENGTH_MAX)(node)
+        if work.is_enough:
+            return scalar.text
         try:
-            _check(scalar.text, length)
+            work.size += _checked_size(scalar.text, length)
         except PatternFault as wrong:
+            work.faults += 1
             at = scalar.place(wrong.position) if scalar.origin else scalar.at
             message = f"the pattern, character {wrong.position + 1}: {wrong.message}"
             raise fault(at, message, wrong.remedy) from None
@@ -141,8 +189,9 @@ def _pattern(length: int) -> Callable[[Node], str]:
     return read_pattern
 
 
-def _check(pattern: str, length: int) -> None:
-    """Raise PatternFault for a pattern that cannot be used with this longest match (0: none)."""
+def _checked_size(pattern: str, length: int) -> int:
+    """Return how many instructions RE2 makes of a pattern; PatternFault for one that cannot be used
+    with this longest match (0: none)."""
     extent = extent_of(pattern)
     size = program_size(pattern)
     if size > PROGRAM_MAX:
@@ -159,6 +208,7 @@ def _check(pattern: str, length: int) -> None:
             "its matches have no longest",
             f"give the detector a max_length of 1 to {LENGTH_MAX}, or repeat with {{1,40}}",
         )
+    return size
 
 
 def program_size(pattern: str) -> int:
@@ -181,16 +231,46 @@ def _twice(found: Iterable[tuple[CustomDetector, Place]]) -> Iterable[Problem]:
         seen.add(detector.kind)
 
 
-def _too_many(detectors: list[CustomDetector], at: Place) -> Iterable[Problem]:
-    patterns = [pattern for detector in detectors for pattern in detector.patterns]
-    words = sum(len(detector.words) for detector in detectors)
-    if len(patterns) > PATTERNS_MAX:
-        yield Problem(*at, f"{len(patterns)} patterns, and {PATTERNS_MAX} is the most of a tenant")
-    elif (size := sum(map(program_size, patterns))) > PROGRAMS_MAX:
-        message = f"RE2 makes {size:,} instructions of all patterns, and {PROGRAMS_MAX:,} is"
-        yield Problem(*at, f"{message} the most of a tenant", "repeat less, or look for less")
-    if words > WORDS_MAX:
-        yield Problem(*at, f"{words:,} words, and {WORDS_MAX:,} is the most of a tenant")
+def _refuse_too_many(node: Node) -> None:
+    """Raise PolicyError for more words or patterns than a tenant has, before any is looked at."""
+    problems = []
+    for key, most in (("patterns", PATTERNS_MAX), ("words", WORDS_MAX)):
+        found = sum(_length(item, key) for item in node.items) if isinstance(node, Listing) else 0
+        if found > most:
+            message = f"{found:,} {key}, and {most:,} is the most of a tenant"
+            problems.append(Problem(*node.at, message, "look for less"))
+    if problems:
+        raise PolicyError(problems)
+
+
+def _length(node: Node, name: str) -> int:
+    """Return how long the list is that a key of a mapping has, 0 where there is none."""
+    entries = node.entries if isinstance(node, Mapping) else ()
+    return sum(
+        len(value.items)
+        for key, value in entries
+        if key.text == name and isinstance(value, Listing)
+    )
+
+
+def _too_large(detectors: Iterable[CustomDetector], work: _Work, at: Place) -> Iterable[Problem]:
+    if work.size > PROGRAMS_MAX:
+        message = f"RE2 makes more than {PROGRAMS_MAX:,} instructions of all patterns of a tenant"
+        yield Problem(*at, message, "repeat less, or look for less")
+    blanks = sum(len(_shown(word).split()) - 1 for one in detectors for word in one.words)
+    if blanks > BLANKS_MAX:
+        message = f"{blanks:,} blanks in all words, and {BLANKS_MAX:,} is the most of a tenant"
+        yield Problem(*at, message, "write shorter phrases, or fewer")
+
+
+@lru_cache(maxsize=64)
+def _can_be_used(detectors: tuple[CustomDetector, ...]) -> bool:
+    """Tell whether RE2 can prepare all at once, as each worker does."""
+    try:
+        Custom(detectors)
+    except UntranslatableError:
+        return False
+    return True
 
 
 def _node(value: Any, path: str, paths: list[str]) -> Node:

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import httpx
+from django.conf import settings
 
 from gateway import bundle
 from gateway.envelope import EnvelopeError
@@ -13,15 +14,17 @@ from gateway.guards.contract import Asked, BadAnswer
 from gateway.guards.masking import Masked, masked, unmasked
 from gateway.guards.models import Guard
 from gateway.guards.published import published
+from gateway.ner.asking import names_in
 from gateway.probe import ProbeError, sent
 from gateway.proxy.tenant import scanner
-from policies.detectors.finding import Finding, Leaf
+from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.scanner import PII, SECRETS, DetectorConfig
 from tenants.models import Tenant
 
 SAMPLE = "Hello"
 TEXT_MAX = 10_000
 CALL_ID = "test"
+NOTHING = Scan((), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +97,9 @@ def _seen(row: Guard, text: str) -> Masked | None:
         countries=tuple(tenant.pii_countries), phone_regions=tuple(tenant.pii_phone_regions)
     )
     scan = scanner(config).scan([leaf], frozenset({PII, SECRETS}))
-    return None if scan.failed else masked([leaf], scan.findings)[0]
+    named = NOTHING
+    if tenant.pii_entities:
+        named = names_in([leaf], frozenset(tenant.pii_entities), settings.GATEHOUSE)
+    if scan.failed or named.failed:
+        return None
+    return masked([leaf], (*scan.findings, *named.findings))[0]

@@ -220,7 +220,9 @@ class Directory:
     def _refreshed(self, tenant_id: str, done: asyncio.Task[LoadedTenant | None]) -> None:
         self._loading.pop(tenant_id, None)
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("bundle_not_loaded", extra={"tenant_id": tenant_id, "error": repr(error)})
+            # The type alone: what it says may hold texts of the tenant.
+            said = {"tenant_id": tenant_id, "error": type(error).__name__}
+            log.warning("bundle_not_loaded", extra=said)
 
     async def _touch(self) -> None:
         used, self._used = self._used, {}

@@ -1,6 +1,8 @@
 """What a guard found in texts lately, where its configuration says that it may be remembered.
 
 No text is kept: one is known by a digest keyed for its tenant, under the guard's configuration.
+It is the text as the guard was sent it, and what was found has its place in that one: what a mask
+hides is up to more than the guard's configuration.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ left alone for a while, so that it does not cost each call its deadline.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -65,13 +65,13 @@ class LoadedGuard:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-Masks = Callable[[], list[Masked] | None]
+Masks = Callable[[], Awaitable[list[Masked] | None]]
 """Returns the leaves without personal data; None where that cannot be told for certain."""
 
 
 class Inquiry(NamedTuple):
-    """What is asked of guards: in whose call, and about which texts. Called off the loop, `mask`
-    returns them without personal data."""
+    """What is asked of guards: in whose call, and about which texts. `mask` returns them without
+    personal data."""
 
     asked: Asked
     leaves: Sequence[Leaf]
@@ -102,7 +102,7 @@ class Guards:
         """Return a scan with what these guards find too; they are asked all at once."""
         masks = None
         if any(each.guard.redacted for each in guards):
-            masks = await asyncio.to_thread(inquiry.mask)
+            masks = await inquiry.mask()
         heard = await asyncio.gather(*(self._heard(each, inquiry, masks) for each in guards))
         found = tuple(one for findings, _ in heard for one in findings)
         told = tuple(one for _, one in heard)
@@ -142,19 +142,22 @@ class Guards:
         if seen is None:
             raise GuardFailed("unmasked")
         keys = [
-            (guard.version, phase, leaf.role, inquiry.digest(leaf.text.encode()))
-            for leaf in (leaves if guard.guard.cache else ())
+            (guard.version, phase, one.leaf.role, inquiry.digest(one.leaf.text.encode()))
+            for one in (seen if guard.guard.cache else ())
         ]
         known = [self._memory.known(key) for key in keys] or [None] * len(leaves)
         unread = [index for index, verdict in enumerate(known) if verdict is None]
         if unread:
-            asked = [seen[index] for index in unread]
-            told = await self._asked(guard, inquiry.asked, [one.leaf for one in asked])
+            told = await self._asked(guard, inquiry.asked, [seen[index].leaf for index in unread])
             for place, index in enumerate(unread):
-                known[index] = _of_leaf(told, place, asked[place])
+                known[index] = tuple(one for one in told if one.leaf == place)
                 if keys:
                     self._memory.keep(keys[index], known[index] or ())
-        found = [one._replace(leaf=index) for index, each in enumerate(known) for one in each or ()]
+        found = [
+            unmasked(one, seen[index])._replace(leaf=index)
+            for index, each in enumerate(known)
+            for one in each or ()
+        ]
         return tuple(found), "answered" if unread else "remembered"
 
     async def _asked(
@@ -260,10 +263,6 @@ class _Line:
         wait_s = guard.deadline_ms / 1000
         self.gate = Gate(MOST_IN_FLIGHT, MOST_IN_FLIGHT, wait_s, shed)
         self.circuit = circuit.CLOSED
-
-
-def _of_leaf(told: Sequence[Finding], place: int, seen: Masked) -> tuple[Finding, ...]:
-    return tuple(unmasked(one, seen)._replace(leaf=0) for one in told if one.leaf == place)
 
 
 def _check_head(response: Response) -> None:

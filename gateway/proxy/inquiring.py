@@ -7,12 +7,13 @@ from gateway.exchange import Call, Head, View
 from gateway.guards.contract import Asked
 from gateway.guards.masking import Masked, masked
 from gateway.proxy import metrics, seams
+from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.guarding import CUSTOM, Guards, Inquiry, LoadedGuard
 from gateway.proxy.tenant import LoadedTenant
 from policies.detectors.finding import Scan
-from policies.detectors.scanner import PII, SECRETS
-from policies.pdp.request import Phase
+from policies.detectors.scanner import INLINE_LIMIT, PII, SECRETS
+from policies.pdp.request import NER, Phase
 
 MASKING = frozenset({PII, SECRETS})
 
@@ -58,13 +59,21 @@ def inquirer(
     return Inquirer(guards, principal, Asked("", call_id, *names, call.model, user))
 
 
-def _masked(tenant: LoadedTenant, view: View) -> list[Masked] | None:
-    """Return the leaves without personal data and credentials; None where a detector failed."""
-    apart = seams.parts(view)
+async def _masked(tenant: LoadedTenant, view: View) -> list[Masked] | None:
+    """Return the leaves without personal data, names among it where the tenant has them found, and
+    without credentials; None where a detector failed."""
+    apart, verdicts = seams.parts(view), tenant.verdicts
     read = (*view.leaves, *(part.text for part in apart))
     digests = [tenant.digest(leaf.text.encode()) for leaf in read]
-    verdicts = tenant.verdicts
-    scan = verdicts.scan(read, digests, MASKING, verdicts.known(digests, MASKING))
+    known = verdicts.known(digests, MASKING)
+    scan = await detect(
+        lambda patterns: verdicts.scan(read, digests, patterns, known),
+        MASKING | {NER} if tenant.entities else MASKING,
+        tenant,
+        read,
+        digests=digests,
+        apart=None in known and sum(len(leaf.text) for leaf in read) > INLINE_LIMIT,
+    )
     if scan.failed:
         return None
     return masked(view.leaves, seams.merged(scan.findings, len(view.leaves), apart))

@@ -10,7 +10,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway import envelope
-from gateway.bundle import App, Budget, Bundle, Deployment, Limit
+from gateway.bundle import App, Budget, Bundle, BundleError, Deployment, Limit
 from gateway.exchange import LimitLine
 from gateway.guards.contract import PHASES
 from gateway.proxy import guarding, shapes
@@ -21,6 +21,8 @@ from gateway.proxy.names import Names
 from gateway.proxy.shapes import Shapes
 from gateway.proxy.store.counters import limit_line
 from gateway.proxy.versions import Versions
+from policies.detectors.extent import PatternFault
+from policies.detectors.patterns import UntranslatableError
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.verdicts import Verdicts
 from policies.pdp.decision import Decision
@@ -168,13 +170,13 @@ def verdicts(config: DetectorConfig) -> Verdicts:
 
 def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
-    config = DetectorConfig(bundle.pii_countries, bundle.pii_phone_regions, bundle.detectors)
+    read = _verdicts(bundle)
     apps = _apps(bundle)
     return LoadedTenant(
         bundle=bundle,
         apps=apps,
-        scanner=scanner(config),
-        verdicts=verdicts(config),
+        scanner=read.scanner,
+        verdicts=read,
         zone=ZoneInfo(bundle.timezone),
         mac=hashlib.blake2b(
             key=envelope.tenant_key(masters[0], bundle.tenant_id, "digest"),
@@ -190,6 +192,15 @@ def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None)
         guards=_guards(bundle, masters),
         watches=any(app.judges.signals.counters for app in apps.values()),
     )
+
+
+def _verdicts(bundle: Bundle) -> Verdicts:
+    config = DetectorConfig(bundle.pii_countries, bundle.pii_phone_regions, bundle.detectors)
+    try:
+        return verdicts(config)
+    except (UntranslatableError, PatternFault):
+        # What they say holds what the tenant looks for, which is nobody else's to read.
+        raise BundleError("the tenant's own detectors cannot be compiled") from None
 
 
 def _apps(bundle: Bundle) -> dict[str, LoadedApp]:

@@ -32,8 +32,11 @@ ATTEMPTS_MAX: Final = 50_000
 _STEP: Final = 4096  # bytes in which the next match may begin that one search looks through
 _TOGETHER: Final = 256  # patterns in one Set, as long as they fit
 _MEMORY: Final = 8 << 20  # bytes for one Set
+_WORDS: Final = 100  # of one program
+_WRITTEN: Final = 24_000  # characters of one program of words: far from all that RE2 can hold
 _GAP: Final = 4  # characters that a blank of a phrase stands for, at most
 _BLANK: Final = rf"[\s\pZ\x{{85}}]{{1,{_GAP}}}"
+_WIDE_BLANK: Final = Wide(r"\s+", r"[\s\x{80}-\x{10ffff}]+")  # a tenth of its instructions
 _WORD_END: Final = r"(?:\z|[^0-9A-Za-z_])"  # as far as ASCII goes: other letters make it large
 _LINES: Final = "(?m)"
 _UTF8_MOST: Final = 4  # bytes of one character
@@ -78,8 +81,7 @@ class Custom:
     def __init__(self, detectors: Sequence[CustomDetector]) -> None:
         self._detectors = tuple(detectors)
         self._searches = [one for detector in detectors for one in _searches(detector)]
-        patterns = [Wide(one.gate, one.gate) for one in self._searches]
-        self._gate = Gate(patterns, _TOGETHER, _MEMORY)
+        self._gate = Gate([one.gate for one in self._searches], _TOGETHER, _MEMORY)
         self.kinds = frozenset(detector.kind for detector in detectors)
         self.reach = max((one.most for one in self._searches if one.blank), default=0)
 
@@ -121,7 +123,7 @@ class _Search(NamedTuple):
     score: float
     program: Any
     group: int
-    gate: str
+    gate: Wide
     most: int
     blank: bool
     limit: int = 0
@@ -231,8 +233,8 @@ def _searches(detector: CustomDetector) -> Iterator[_Search]:
     plain = sorted({_normal(word, detector) for word in detector.words}, reverse=True)
     for borders in (True, False):
         words = [word for word in plain if _ends_in_border(word, detector) == borders]
-        if words:
-            yield _of_words(detector, words, check, borders=borders)
+        for some in _batches(words, detector):
+            yield _of_words(detector, some, check, borders=borders)
     for pattern in detector.patterns:
         extent = extent_of(pattern)
         limit = detector.max_length if 0 < detector.max_length < extent.most else 0
@@ -241,7 +243,7 @@ def _searches(detector: CustomDetector) -> Iterator[_Search]:
             score=detector.score,
             program=compiled(_LINES + pattern),
             group=0,
-            gate=_LINES + pattern,
+            gate=Wide(_LINES + pattern, _LINES + pattern),
             most=min(limit or extent.most, LENGTH_MAX),
             blank=extent.blank,
             limit=limit or (LENGTH_MAX if extent.most == UNENDING else 0),
@@ -249,11 +251,27 @@ def _searches(detector: CustomDetector) -> Iterator[_Search]:
         )
 
 
+def _batches(words: Iterable[str], detector: CustomDetector) -> Iterator[list[str]]:
+    """Yield words in their order, as many at a time as one program can hold."""
+    batch: list[str] = []
+    written = 0
+    for word in words:
+        size = len(_written(word, detector))
+        if batch and (len(batch) == _WORDS or written + size > _WRITTEN):
+            yield batch
+            batch, written = [], 0
+        batch.append(word)
+        written += size
+    if batch:
+        yield batch
+
+
 def _of_words(
     detector: CustomDetector, words: Sequence[str], check: Check | None, *, borders: bool
 ) -> _Search:
     """Return what finds the longest of the words at a place: later ones of the alphabet go first,
-    so that no word stands before one that it is the beginning of."""
+    so that no word stands before one that it is the beginning of. What other programs find of the
+    same detector within it, `_outermost` leaves out."""
     fold = "" if detector.case_sensitive else "(?i)"
     written = "|".join(_written(word, detector) for word in words)
     return _Search(
@@ -261,7 +279,7 @@ def _of_words(
         score=detector.score,
         program=compiled(f"{fold}({written}){_WORD_END if borders else ''}"),
         group=1,
-        gate=f"{fold}(?:{written})",
+        gate=Wide(*(f"{fold}(?:{written.replace(_BLANK, blank)})" for blank in _WIDE_BLANK)),
         most=max(len(word) + (_GAP - 1) * word.count(" ") for word in words),
         blank=any(" " in word for word in words),
         borders=detector.whole_words,

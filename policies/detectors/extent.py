@@ -5,6 +5,7 @@ position, and so is what depends on more of a text than a line: a stream is neve
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from policies.detectors.patterns import UntranslatableError, compiled
@@ -15,16 +16,23 @@ BLANKS: Final = " \t\n\r\f"
 UNENDING: Final = 1 << 40
 """Characters of a match that has no longest."""
 
+SIZE_MAX: Final = 10_000
+"""Instructions, more or less, above which a pattern is refused before RE2 makes them."""
+
 _DEPTH_MAX: Final = 30
-_REPEAT: Final = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}")
+_NUMBER: Final = r"(0|[1-9]\d{0,3})"
+_REPEAT: Final = re.compile(rf"\{{{_NUMBER}(,{_NUMBER}?)?\}}")
+_NO_REPEAT: Final = re.compile(r"\{,\d+\}")
 _FLAGS: Final = re.compile(r"\(\?([a-zA-Z]*(?:-[a-zA-Z]*)?)([:)])")
 _NAMED: Final = re.compile(r"\(\?P?<[A-Za-z_][A-Za-z0-9_]*>")
 _PROPERTY: Final = re.compile(r"\\[pP](?:\{\^?\w+\}|\w)")
 _HEX: Final = re.compile(r"\\x(?:\{[0-9A-Fa-f]{1,6}\}|[0-9A-Fa-f]{2})")
+_OCTAL: Final = re.compile(r"\\0[0-7]{0,2}")
 _KNOWN_FLAGS: Final = frozenset("isU-")
 _AROUND: Final = ("(?=", "(?!", "(?<=", "(?<!")
 _BACK: Final = re.compile(r"\\(?:[1-9]|k[<{']|g)|\(\?P=")
 _SPAN_BOTH: Final = "(?s)"
+_BARE: Final = int(compiled("").programsize)
 
 
 class PatternFault(ValueError):
@@ -69,10 +77,12 @@ def _or(first: Extent, second: Extent) -> Extent:
 
 
 class _Reader:
-    """Reads a pattern from its beginning; `at` is how far it has come."""
+    """Reads a pattern from its beginning; `at` is how far it has come, `_size` how many
+    instructions RE2 makes of that, more or less."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
+        self._size = 0
         self.at = 0
 
     def alternatives(self, depth: int) -> Extent:
@@ -86,7 +96,15 @@ class _Reader:
     def _sequence(self, depth: int) -> Extent:
         found = _NOTHING
         while self.at < len(self._pattern) and self._pattern[self.at] not in "|)":
-            found = _then(found, self._repeated(self._atom(depth)))
+            begin, size = self.at, self._size
+            self._size += 1
+            found = _then(found, self._repeated(self._atom(depth), size))
+            if self._size > SIZE_MAX:
+                raise PatternFault(
+                    begin,
+                    f"with it RE2 makes more than {SIZE_MAX:,} instructions",
+                    r"repeat less, or write [a-z] for \pL",
+                )
         return found
 
     def _next(self, sign: str) -> bool:
@@ -95,7 +113,7 @@ class _Reader:
             return True
         return False
 
-    def _repeated(self, one: Extent) -> Extent:
+    def _repeated(self, one: Extent, size: int) -> Extent:
         times = self._times()
         if times is None:
             return one
@@ -103,6 +121,7 @@ class _Reader:
         if self._times() is not None:
             raise PatternFault(self.at - 1, "a repeat of a repeat", "put the first in (?:...)")
         low, high = times
+        self._size = size + (self._size - size) * (high if high < UNENDING else max(1, low))
         most = UNENDING if one.most and high == UNENDING else one.most * high
         return Extent(one.least * low, min(UNENDING, most), one.blank and high > 0)
 
@@ -129,6 +148,10 @@ class _Reader:
             return self._escape()
         if sign in "*+?":
             raise PatternFault(self.at, f"nothing stands before {sign}", f"write \\{sign} for it")
+        literal = _NO_REPEAT.match(self._pattern, self.at)
+        if literal is not None:
+            message = f"RE2 takes {literal[0]} for a text"
+            raise PatternFault(self.at, message, r"write {0,n} to repeat, or \{ for itself")
         self.at += 1
         if sign in "^$":
             return _NOTHING
@@ -142,6 +165,7 @@ class _Reader:
             self._refuse_flags(flags[1])
             self.at = flags.end()
             if flags[2] == ")":
+                self._refuse_repeat("flags")
                 return _NOTHING
         elif named is not None:
             self.at = named.end()
@@ -169,6 +193,13 @@ class _Reader:
             self.at, "RE2 has no back-references", "write out what can stand there again"
         )
 
+    def _refuse_repeat(self, after: str) -> None:
+        """RE2 repeats what stands before that then, not what it closes."""
+        begin = self.at
+        if self._times() is not None:
+            message = f"a repeat after {after} is one of what stands before"
+            raise PatternFault(begin, message, "put what is repeated in (?:...)")
+
     def _refuse_flags(self, flags: str) -> None:
         for flag in flags:
             if flag not in _KNOWN_FLAGS:
@@ -188,7 +219,7 @@ class _Reader:
             return _NOTHING
         if sign == "Q":
             return self._quoted()
-        for known in (_PROPERTY, _HEX):
+        for known in (_PROPERTY, _HEX, _OCTAL):
             found = known.match(self._pattern, begin)
             if found is not None:
                 return self._one_of(found.end())
@@ -198,6 +229,8 @@ class _Reader:
         end = self._pattern.find("\\E", self.at)
         text = self._pattern[self.at + 2 : end if end >= 0 else None]
         self.at = len(self._pattern) if end < 0 else end + 2
+        self._refuse_repeat("\\E")
+        self._size += len(text)
         return Extent(len(text), len(text), any(sign in BLANKS for sign in text))
 
     def _class_end(self) -> int:
@@ -216,7 +249,16 @@ class _Reader:
         begin, self.at = self.at, end
         fragment = self._pattern[begin:end]
         try:
-            program = compiled(_SPAN_BOTH + fragment)
+            blank, size = _character(fragment)
         except UntranslatableError:
             raise PatternFault(begin, f"RE2 does not know {fragment}") from None
-        return Extent(1, 1, any(program.fullmatch(blank) for blank in BLANKS))
+        self._size += size
+        return Extent(1, 1, blank)
+
+
+@lru_cache(maxsize=1024)
+def _character(fragment: str) -> tuple[bool, int]:
+    """Return of what stands for one character whether that can be a blank, and its instructions."""
+    program = compiled(_SPAN_BOTH + fragment)
+    blank = any(program.fullmatch(blank) for blank in BLANKS)
+    return blank, int(program.programsize) - _BARE

@@ -70,7 +70,8 @@ class Rule:
 
     @property
     def detectors(self) -> frozenset[str]:
-        """The detectors without which the rule cannot be judged or kept."""
+        """The detectors that feed what the rule reads and takes out; `reliance.depends_on` tells
+        those without which it cannot be judged or kept."""
         redact = self.redact
         found = detectors_of(self.reads) | (redact.detectors if redact else frozenset())
         return found | {NER} if self._asks_names(self.reads, NAMED) else found

@@ -17,6 +17,18 @@ from policies.pdp.expression.tree import (
 from policies.pdp.request import FACTS, Phase
 
 CUSTOM = "custom"
+_PHASES: tuple[Phase, ...] = ("request", "answer")
+
+
+def depends_on(rule: Rule) -> frozenset[str]:
+    """Return the detectors whose failure leaves a rule unjudged.
+
+    A failure of the tenant's own is none of the business of a rule that does not rely on them:
+    whether they run at all is up to other rules, and even one in shadow may ask for them.
+    """
+    if any(relies_on_custom(rule, phase) for phase in _PHASES):
+        return rule.detectors
+    return rule.detectors - {CUSTOM}
 
 
 def relies_on_custom(rule: Rule, phase: Phase) -> bool:

@@ -102,7 +102,35 @@ def test_a_tenant_looks_for_so_much_and_no_more():
         (many, "210 patterns"),
         (large, "instructions of all patterns"),
         ([{"kind": f"D{number}", "words": ["x"]} for number in range(101)], "more than 100 items"),
+        ([{"kind": "A", "words": ["a b" * 33] * 250}], "8,250 blanks in all words"),
+        ([{"kind": "A", "words": ["\ufdfa" * 6]}], "written out, the word is longer"),
+        ([{"kind": "A", "words": ["\u3320" * 40]}], "written out, the word is longer"),
+        ([{"kind": "A", "words": ["\u5b57" * 90] * 1000}], "bytes, and 262,144 is the most"),
+        (
+            [{"kind": f"L{number}", "patterns": [r"\pL{100}"] * 200} for number in range(3)],
+            "600 patterns",
+        ),
     ):
         with pytest.raises(ValidationError, match=said):
             of_json(value)
     assert own_detectors.checked(many[:60])
+
+
+def test_only_the_first_faults_of_patterns_are_told():
+    hopeless = [rf"\pL{{100}}{number}" for number in range(200)]
+    with pytest.raises(ValidationError) as error:
+        of_json([{"kind": "A", "patterns": hopeless}])
+    said = error.value.message_dict["detectors"]
+    assert len(said) == own_detectors.FAULTS_MAX
+    assert said[0].startswith("detectors[0].patterns[0]: the pattern, character 1: with it RE2")
+
+
+def test_what_is_accepted_can_be_used():
+    phrases = [" ".join([f"{number:06}", "lorems", "ipsums", "dolors"]) for number in range(2000)]
+    (detector,) = of_json([{"kind": "A", "words": phrases}])
+    assert len(detector.words) == 2000
+
+
+def test_what_re2_cannot_prepare_is_known():
+    assert not own_detectors._can_be_used((CustomDetector("A", patterns=("a{2000}",)),))
+    assert own_detectors._can_be_used(VALUES)

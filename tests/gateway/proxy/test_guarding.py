@@ -63,10 +63,13 @@ class Room:
         guard = replace(guard, **changes)
         return LoadedGuard(guard, contract.fingerprint(guard), secrets)
 
-    def scan(self, *guards, leaves=LEAVES, scan=NOTHING, mask=lambda: None):
-        return self.loop.run(self.scanning(*guards, leaves=leaves, scan=scan, mask=mask))
+    def scan(self, *guards, leaves=LEAVES, scan=NOTHING, masks=None):
+        return self.loop.run(self.scanning(*guards, leaves=leaves, scan=scan, masks=masks))
 
-    def scanning(self, *guards, leaves=LEAVES, scan=NOTHING, mask=lambda: None):
+    def scanning(self, *guards, leaves=LEAVES, scan=NOTHING, masks=None):
+        async def mask():
+            return masks
+
         asked = Asked("request", "call", "acme", "helpdesk", "gpt")
         return self.guards.scan(guards, Inquiry(asked, leaves, bytes.hex, mask), scan)
 
@@ -201,6 +204,22 @@ def test_what_is_found_is_remembered_where_it_may_be(room):
     assert room.outcome(room.guard(cache=False)) == "answered"
 
 
+def test_what_a_guard_was_sent_is_what_it_is_remembered_by(room):
+    guard = room.guard(redacted=True, cache=True)
+    leaf = Leaf("ann@example.com on Bluebird", "user", "u")
+    longer = leaf._replace(text="ann.other@example.com on Bluebird")
+    mail = MAIL._replace(leaf=0, start=0, end=15)
+
+    def found(leaf, *hidden):
+        scan = room.scan(guard, leaves=(leaf,), masks=masked([leaf], hidden))
+        return scan.heard[0].outcome, [leaf.text[one.start : one.end] for one in scan.findings]
+
+    assert found(leaf, mail) == ("answered", ["Bluebird"])
+    assert found(longer, mail._replace(end=21)) == ("remembered", ["Bluebird"])
+    assert found(leaf, mail, mail._replace(kind="PERSON", start=19, end=27)) == ("answered", [])
+    assert found(leaf) == ("answered", ["Bluebird"])
+
+
 def test_a_failure_is_not_remembered(room):
     guard = room.guard(cache=True)
     room.server.prepared = Prepared(body=b"?")
@@ -210,22 +229,19 @@ def test_a_failure_is_not_remembered(room):
 
 
 def test_personal_data_is_masked_where_the_guard_is_to_see_none(room):
-    def mask():
-        return masked(LEAVES, [MAIL])
-
     late = LEAVES[1]._replace(text="ann@example.com on Bluebird")
-    scan = room.scan(room.guard(redacted=True), mask=mask)
+    scan = room.scan(room.guard(redacted=True), masks=masked(LEAVES, [MAIL]))
     assert scan.findings == FOUND
     assert room.server.told[0].texts[1] == "Bluebird is late, <EMAIL_ADDRESS>"
     moved = MAIL._replace(leaf=0, start=0, end=15)
     (found,) = room.scan(
-        room.guard(redacted=True), leaves=(late,), mask=lambda: masked([late], [moved])
+        room.guard(redacted=True), leaves=(late,), masks=masked([late], [moved])
     ).findings
     assert late.text[found.start : found.end] == "Bluebird"
 
 
 def test_what_cannot_be_masked_is_not_sent(room):
-    assert room.outcome(room.guard(redacted=True), mask=lambda: None) == "unmasked"
+    assert room.outcome(room.guard(redacted=True), masks=None) == "unmasked"
     assert not room.server.told
 
 

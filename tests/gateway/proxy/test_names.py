@@ -12,7 +12,9 @@ from django.test import override_settings
 from audit.models import Record
 from gateway import doctor
 from gateway.samples import Sample, judge
+from gateway.services.guards import guard_create, guard_test
 from tests import books, estate
+from tests.mock_guard import KIND, SECRET, Guarding
 from tests.mock_provider import start_mock_provider
 from tests.names_model import Process, configure
 from tests.stack import Gateway, eventually
@@ -36,6 +38,12 @@ policy: {name}
 default: permit
 rules:
   - {id: names, when: '"PERSON" in pii.kinds', on_error: ON_ERROR, deny: {message: "No names."}}
+"""
+GUARDED = """
+policy: {name}
+default: permit
+rules:
+  - {id: projects, when: custom.count > 0, deny: {message: "It names a project."}}
 """
 MAILS = """
 policy: {name}
@@ -166,6 +174,41 @@ def test_a_pasted_request_is_judged_with_its_names(process, mock, db):
     assert home.tenant.name in found.detail
 
 
+def guarded(mock, server):
+    """Make a house with one guard, which is to see no personal data; no rule asks for names."""
+    home = home_of(mock, GUARDED)
+    guard = guard_create(
+        actor=estate.ACTOR,
+        tenant=home.tenant,
+        name="projects",
+        secret=SECRET,
+        url=server.url,
+        allow_private=True,
+        kinds=[KIND],
+        phases=["request"],
+        deadline_ms=5_000,
+        redacted=True,
+    )
+    assert home.publish()
+    return home, guard
+
+
+def test_a_guard_that_is_to_see_no_personal_data_sees_no_names(gateway, process, mock):
+    with Guarding() as server:
+        home, guard = guarded(mock, server)
+        assert said(ask(gateway, home)) == TEXT
+        assert server.told[-1].texts[-1] == MASKED
+        assert "Nov\u00e1k" not in json.dumps(server.told[-1].json, ensure_ascii=False)
+        asked = len(server.told)
+        tried = guard_test(actor=estate.ACTOR, guard=guard, text=TEXT)
+        assert "could not be masked" in tried.detail  # the control plane of the tests has no models
+        assert len(server.told) == asked
+        config = dataclasses.replace(settings.GATEHOUSE, ner_socket=process.socket, ner_ms=20_000)
+        with override_settings(GATEHOUSE=config):
+            assert guard_test(actor=estate.ACTOR, guard=guard, text=TEXT).ok
+        assert server.told[-1].texts == [MASKED]
+
+
 def test_while_nobody_finds_names_only_rules_that_need_them_fail(gateway, process, mock):
     """The last of the module: the process stays away."""
     denying = home_of(mock, DENY.replace("ON_ERROR", "deny"))
@@ -189,6 +232,12 @@ def test_while_nobody_finds_names_only_rules_that_need_them_fail(gateway, proces
     assert said(ask(gateway, others, fresh)) == fresh
     rows = eventually(lambda: _rows(skipping, 2))
     assert rows[0].body["failed"] == ["ner"]
+    with Guarding() as server:
+        home, _ = guarded(mock, server)
+        assert ask(gateway, home, fresh).json()["error"]["code"] == "detector_failed"
+        assert not server.told
+    (refused,) = eventually(lambda: _rows(home, 1))
+    assert [one["outcome"] for one in refused.body["guards"]] == ["unmasked"]
     with gateway.client() as client:
         assert client.get("/readyz").status_code in (200, 503)
         assert "names" not in client.get("/readyz").json()["checks"]

@@ -69,7 +69,7 @@ def test_the_list_of_policies_says_what_is_pending_and_narrows_to_it():
     admin, policy = house.person("admin"), house.policy
     rescued = {"policy": policy, "source": house.text(LOOSE), "reason": "a leak", "hours": 1}
     policy_emergency_publish(actor=admin, **rescued)
-    assert "emergency, to be reviewed" in pending_as(client, house, "emergency")
+    assert "emergency, to review" in pending_as(client, house, "emergency")
     second = policy_version_freeze(actor=admin, policy=policy, source=house.text(STRICT))
     rollout_start(actor=admin, policy=policy, version=second)
     assert "version 3 in shadow" in pending_as(client, house, "candidate")

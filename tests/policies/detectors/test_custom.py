@@ -172,6 +172,17 @@ def test_words_are_those_of_a_plain_look_at_every_place(some, case_sensitive, wh
     assert found == naive_words(detector, text)
 
 
+def test_many_words_are_found_as_few_are():
+    others = [f"x{number}" for number in range(250)]
+    many = words("red", "red kite", "red kite\u00df", *others, *(f"red {one}" for one in others))
+    assert len(Custom([many])._searches) > 3
+    text = "red, red kite, red  KITESS, x7 red x9"
+    found = ["red", "red kite", "red  KITESS", "x7", "red x9"]
+    assert texts(many, text) == found
+    assert Custom([many]).may_find("a red\nkite")
+    assert texts(many, "\u00e9 red\u00a0kite") == ["red\u00a0kite"]
+
+
 BOUNDED = [
     r"\bab\b",
     "^a+b",

@@ -1,11 +1,11 @@
 """What a pattern can match is read from it: its length, its blanks, and what RE2 cannot do."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.detectors.extent import BLANKS, UNENDING, Extent, PatternFault, extent_of
-from policies.detectors.patterns import compiled
+from policies.detectors.patterns import UntranslatableError, compiled
 
 BLANK = True
 
@@ -17,7 +17,10 @@ BLANK = True
         ("abc", Extent(3, 3)),
         (r"CN-\d{8}", Extent(11, 11)),
         ("a{2,}", Extent(2, UNENDING)),
-        ("a{,3}", Extent(5, 5)),
+        ("a{,}", Extent(4, 4)),
+        ("a{02}", Extent(5, 5)),
+        ("a{2,03}", Extent(7, 7)),
+        (r"\01*a", Extent(1, UNENDING)),
         ("a{0}b", Extent(1, 1)),
         ("(?:ab|c)?d+?", Extent(1, UNENDING)),
         ("a|", Extent(0, 1)),
@@ -70,6 +73,12 @@ def test_the_extent_of_a_pattern(pattern, extent):
         ("a**", 2, "a repeat of a repeat"),
         ("a{2}{3}", 6, "a repeat of a repeat"),
         ("a++", 2, "a repeat of a repeat"),
+        ("a(?i)*", 5, "after flags"),
+        ("x[a b](?i)+y", 10, "after flags"),
+        ("(?i)(?s){2,}", 8, "after flags"),
+        (r"a\Q\E*", 5, r"after \E"),
+        (r"a\Qbc\E{3}", 7, r"after \E"),
+        ("ab{,3}", 2, "RE2 takes {,3} for a text"),
         ("*a", 0, "nothing stands before"),
         ("a|+", 2, "nothing stands before"),
         ("a)", 1, "closes nothing"),
@@ -79,6 +88,8 @@ def test_the_extent_of_a_pattern(pattern, extent):
         (r"\yb", 0, r"does not know \y"),
         (r"a[z-a]", 1, "does not know [z-a]"),
         (r"a\p{Nothing}", 1, "does not know"),
+        (r"a\pL{100}", 1, "more than 10,000 instructions"),
+        (r"(?:a\pL{5}b{2}){0,3}", 0, "more than 10,000 instructions"),
         ("(" * 40, 31, "more than 30 deep"),
     ],
 )
@@ -115,8 +126,24 @@ def test_no_match_is_beyond_the_extent(pattern, text):
         assert extent.blank or not any(sign in BLANKS for sign in match.group())
 
 
-@given(st.text("ab(?=|<!P>)[]{}^$*+\\12bsdQEpLz,:-m", max_size=14))
-def test_any_text_is_read_or_refused(pattern):
+def _found(pattern, text):
+    """Return what RE2 finds, nothing for what it refuses."""
+    try:
+        return [match.group() for match in compiled(pattern).finditer(text)]
+    except UntranslatableError:
+        return []
+
+
+SIGNS = st.sampled_from(
+    [*"ab (?=|<!P>)[]{}^$*+\\12bsdQEpLz,:-m", "(?i)", "\\Q", "\\E", "{2}", "{,2}", "{02}", "\\01"]
+)
+
+
+@given(st.lists(SIGNS, max_size=14).map("".join), st.text("ab \1{},02", max_size=12))
+@example(pattern="a(?i)*", text="aaaa")
+@example(pattern=r"a\Q\E*", text="aaaa")
+@example(pattern="a(?i)+(?i)b", text="aab")
+def test_any_text_is_read_or_refused(pattern, text):
     refused = None
     try:
         extent = extent_of(pattern)
@@ -124,6 +151,9 @@ def test_any_text_is_read_or_refused(pattern):
         refused = fault
     if refused is None:
         assert 0 <= extent.least <= extent.most <= UNENDING
+        for match in _found(pattern, text):
+            assert extent.least <= len(match) <= extent.most
+            assert extent.blank or not any(sign in BLANKS for sign in match)
     else:
         assert 0 <= refused.position <= len(pattern)
         assert refused.message

@@ -156,6 +156,31 @@ def test_what_nobody_looked_for_is_not_guessed(seen, rule, lacks):
     assert isinstance(Comparison(OPEN, after).compare(call._replace(seen=ALL)), Compared)
 
 
+PII_ALONE = 'findings.exists(f, f.category == "pii")'
+
+
+@pytest.mark.parametrize(
+    ("when", "more", "lacks"),
+    [
+        ("custom.count > 0", "", ("custom.count",)),
+        ("size(findings) > 3 && pii.count > 0", "", ("findings",)),
+        (PII_ALONE, "", ()),
+        ("answer.custom.count > 0", ", phase: answer", ("answer.custom.count",)),
+        ("custom.count > 0", ", phase: answer", ("custom.count",)),
+    ],
+)
+def test_what_a_guard_that_was_not_asked_would_have_found_is_not_guessed(when, more, lacks):
+    held = effective([deny("a", PII_ALONE), deny("b", f"answer.{PII_ALONE}", ", phase: answer")])
+    after, call = effective([deny("draft", when, more)]), past(seen_by([held], SCHEMA_VERSION), {})
+    assert isinstance(Comparison(held, after).compare(call), Compared)  # without guards
+    both = frozenset({"request", "answer"})
+    for pair in ((held, after), (after, held)):
+        found = Comparison(*pair, both).compare(call)
+        assert found == Lacking(lacks) if lacks else isinstance(found, Compared)
+    asked = call._replace(seen=call.seen._replace(relies=both))
+    assert isinstance(Comparison(held, after, both).compare(asked), Compared)
+
+
 def test_an_answer_that_came_and_was_not_judged_is_not_guessed():
     found = Comparison(OPEN, effective([TOOLS])).compare(past(answered=True))
     assert found == Lacking(("answer.tool_calls",))
@@ -204,3 +229,5 @@ def test_what_is_looked_for_is_what_any_of_the_policies_needs():
         2, frozenset({"pii"}), headers=frozenset({"x-ticket"}), answers=True, links=True
     )
     assert seen_by([], 3) == Seen(3)
+    custom = effective([deny("c", "answer.custom.count > 0", ", phase: answer, mode: shadow")])
+    assert seen_by([effective([MAIL]), custom], 5).relies == {"answer"}

@@ -28,7 +28,7 @@ from tests.policies.pdp.naive import facets, naive_decide
 from tests.policies.pdp.random_conditions import random_slots
 from tests.policies.pdp.random_documents import random_document, random_layers
 
-PII, INJECTION = frozenset({"pii"}), frozenset({"injection"})
+PII, INJECTION, CUSTOM = map(frozenset, (["pii"], ["injection"], ["custom"]))
 ALL = PII | INJECTION | {"secrets", "custom"}
 
 
@@ -55,7 +55,7 @@ def _document(*rules: str, default: str = "permit", name: str = "p") -> Document
 
 
 def _failures() -> st.SearchStrategy[frozenset[str]]:
-    return st.sampled_from([frozenset(), PII, INJECTION, ALL, frozenset({"unheard-of"})])
+    return st.sampled_from([frozenset(), PII, INJECTION, CUSTOM, ALL, frozenset({"unheard-of"})])
 
 
 # Decisions
@@ -411,7 +411,7 @@ def test_p3_an_error_never_turns_a_deny_into_a_permit_unless_a_rule_says_skip(se
     policy = EffectivePolicy(layered)
     for _ in range(4):
         slots = random_slots(rng)
-        for failed in (PII, INJECTION, ALL):
+        for failed in (PII, INJECTION, CUSTOM, ALL):
             before = policy.decide(phase, slots)
             after = policy.decide(phase, slots, failed)
             assert before.permitted or not after.permitted

@@ -2,8 +2,11 @@
 
 import pytest
 
+from policies.pdp.evaluate import EffectivePolicy
 from policies.pdp.language import parse_document
-from policies.pdp.reliance import relies_on_custom
+from policies.pdp.program import Layered
+from policies.pdp.reliance import depends_on, relies_on_custom
+from policies.pdp.request import DEFAULTS, DETECTORS, SLOTS, FindingFact
 
 REQUEST = [
     ("custom.count > 0", True),
@@ -56,3 +59,32 @@ def test_a_rule_of_the_answer_may_rely_on_either_phase():
 def test_what_a_rule_says_matters_too():
     telling = rule("true", effect="deny: {message: 'Found {custom.kinds}.'}")
     assert relies_on_custom(telling, "request")
+
+
+@pytest.mark.parametrize(("when", "relies"), REQUEST)
+def test_a_rule_depends_on_the_tenants_own_only_where_it_relies_on_them(when, relies):
+    asked = rule(when)
+    assert ("custom" in depends_on(asked)) is relies
+    assert depends_on(asked) - {"custom"} == asked.detectors - {"custom"}
+
+
+def test_what_only_a_shadow_rule_asks_for_denies_nobody_where_it_fails():
+    text = """
+policy: p
+default: permit
+rules:
+  - {id: mails, when: 'findings.exists(f, f.category == "pii")', deny: {message: No.}}
+  - {id: tried, mode: shadow, when: custom.count > 0, deny: {message: No.}}
+"""
+    policy = EffectivePolicy([Layered("tenant", "p", 1, parse_document(text))])
+    failed = frozenset({"custom"})
+    found = list(DEFAULTS)
+    found[SLOTS["findings"]] = (FindingFact("EMAIL_ADDRESS", "pii", 1.0, "user", 1),)
+    assert policy.decide("request", DEFAULTS, failed).permitted
+    decision = policy.decide("request", found, failed)
+    assert (decision.code, decision.shadow) == ("policy_denied", ("p/tried",))
+    trace = policy.explain("request", found, failed)
+    assert trace.decision == decision
+    assert [each.outcome for each in trace.rules] == ["matched", "failed"]
+    for other in DETECTORS - failed:
+        assert policy.decide("request", DEFAULTS, frozenset({other})).code == "detector_failed"

@@ -4,11 +4,15 @@
 BIN := .venv/bin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+LONG_TIMES ?= 20
+LONG_LIMIT ?= 1h
+LONG_TESTS = tests/policies/pdp tests/policies/detectors tests/gateway/providers \
+	tests/gateway/transformation
 UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) pyproject.toml
 
-.PHONY: run test test-ui test-clients lint assets assets-check openapi bench bench-overload bench-cached bench-streams bench-control lock \
+.PHONY: run test test-long test-ui test-clients lint assets assets-check openapi bench bench-overload bench-cached bench-streams bench-control lock \
 	clean
 
 run:
@@ -17,7 +21,14 @@ run:
 
 test:
 	@.ci/install requirements/dev.txt
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+
+# What draws at random (policies, detectors, dialects) tries LONG_TIMES as much as in `make test`.
+# It fails where that takes longer than LONG_LIMIT.
+test-long:
+	@.ci/install requirements/dev.txt
+	@GATEHOUSE_TEST_EXAMPLES=$(LONG_TIMES) timeout $(LONG_LIMIT) $(BIN)/python -m pytest -n auto \
+		--maxprocesses 8 $(LONG_TESTS) $(PYTEST_ARGS)
 
 lint:
 	@.ci/install requirements/dev.txt

@@ -11,7 +11,7 @@ from gateway.data_folder import FolderBusyError
 from gateway.embedded import join_or_start
 
 # Whoever runs one of these needs no server; every other command finds or starts them.
-SERVERLESS = frozenset({"", "help", "up", "version", "collectstatic", "diffsettings"}) | {
+SERVERLESS = frozenset({"", "help", "ner", "up", "version", "collectstatic", "diffsettings"}) | {
     "policy check",
     "policy test",
     "policy schema",
@@ -23,6 +23,10 @@ def main(argv: list[str]) -> int:
     """Run one command. Returns 0 when done, 1 when refused, 2 when called wrongly."""
     if argv[1:] == ["up"]:
         return up.main(os.environ)
+    if argv[1:] == ["ner"]:
+        from gateway.ner import process  # noqa: PLC0415  (nobody else has a use for it)
+
+        return process.main(os.environ)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     command = argv[1] if len(argv) > 1 else ""
     named = {command, " ".join(argv[1:3])}

@@ -15,12 +15,17 @@ class GatewayConfig(AppConfig):
         import gateway.celery  # noqa: F401, PLC0415  (needs the app registry)
         from gateway.selectors import (  # noqa: PLC0415  (so does this)
             application_actor,
+            guard_kinds,
             model_names,
             service_names,
         )
         from policies.clearance import provide_applications  # noqa: PLC0415  (so does this)
-        from policies.vocabulary import provide  # noqa: PLC0415  (so does this)
+        from policies.vocabulary import (  # noqa: PLC0415  (so does this)
+            provide,
+            provide_own_kinds,
+        )
 
         provide("models", model_names)
         provide("services", service_names)
+        provide_own_kinds(guard_kinds)
         provide_applications(application_actor)

@@ -7,8 +7,10 @@ from typing import Any
 
 from audit.decided import Range, decided
 from gateway.calls.past import Reader, calls
+from gateway.guards.published import phases
 from gateway.replaying import archive
 from policies.pdp.backtest import Comparison, Lacking
+from policies.pdp.request import Phase
 from policies.pdp.tally import Tally
 from policies.substitution import Substitution
 
@@ -18,11 +20,15 @@ APPS_MAX = 500
 
 
 class Backtester:
-    """Takes recorded calls, in their order, and sums up what would be otherwise."""
+    """Takes recorded calls, in their order, and sums up what would be otherwise.
 
-    def __init__(self, substitution: Substitution) -> None:
+    `guarded` are the phases whose texts guards of the tenant are asked about.
+    """
+
+    def __init__(self, substitution: Substitution, guarded: frozenset[Phase]) -> None:
         self.tally = Tally()
         self._substitution = substitution
+        self._guarded = guarded
         self._reader = Reader(archive())
         self._by_app: dict[uuid.UUID | None, Comparison] = {}
         self._path_dependent: set[str] = set()
@@ -49,7 +55,7 @@ class Backtester:
             if len(self._by_app) >= APPS_MAX:
                 self._by_app.clear()
             before, after = self._substitution.before(app_id), self._substitution.after(app_id)
-            found = self._by_app[app_id] = Comparison(before, after)
+            found = self._by_app[app_id] = Comparison(before, after, self._guarded)
             self._path_dependent.update(found.path_dependent)
             self._labels.update(before.labels)
         return found
@@ -59,7 +65,7 @@ def backtest(
     database_url: str, of: Range, substitution: Substitution, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Return what would be otherwise for the calls of a range, as JSON of bounded size."""
-    began_s, tester = time.monotonic(), Backtester(substitution)
+    began_s, tester = time.monotonic(), Backtester(substitution, phases(of.tenant_id))
     with decided(database_url, of) as records:
         total, done = records.count(), 0
         for rows in calls(records.batches()):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from policies.detectors.custom import CustomDetector
+
 FORMAT = 1
 """Raised when an older worker could not read the bundle; a worker keeps its last good one then."""
 
@@ -156,6 +158,28 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """An endpoint of the tenant's own that inspects texts: what it may find, and of which phases.
+
+    `secrets` sign each request, the newest first. It is told of the end user only with
+    `tells_user`, and with `redacted` sees no personal data; what it finds is remembered for a while
+    only with `cache`.
+    """
+
+    id: str
+    name: str
+    url: str
+    allow_private: bool
+    kinds: tuple[str, ...]
+    phases: tuple[str, ...]
+    deadline_ms: int
+    tells_user: bool
+    redacted: bool
+    cache: bool
+    secrets: tuple[SealedCredential, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """Money for a window.
 
@@ -270,6 +294,9 @@ class Bundle:
     purges: Mapping[str, int] = field(default_factory=dict)
     default_model: str = ""
     tier_models: Mapping[str, str] = field(default_factory=dict)
+    pii_entities: tuple[str, ...] = ()
+    detectors: tuple[CustomDetector, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
 
 def encode(bundle: Bundle) -> tuple[bytes, str]:

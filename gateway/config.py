@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -24,9 +25,27 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - recognised, 
 SECRET_KEY_LENGTH_MIN = 32
 TOKEN_LENGTH_MIN = 16
 DISTINCT_MIN = 8
+NER_CHARACTERS = 20_000
 KEK_BYTES = 32
 TELL_TALE = re.compile(r"change.?me|insecure|example|default|password|placeholder", re.IGNORECASE)
 MIB = 1024 * 1024
+
+
+_CREDENTIALS = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "GATEHOUSE_CACHE_URL",
+    "CELERY_BROKER_URL",
+    "GATEHOUSE_SECRET_KEY",
+    "GATEHOUSE_KEK",
+    "GATEHOUSE_KEK_PREVIOUS",
+    "GATEHOUSE_METRICS_TOKEN",
+)
+SECRETS = (*_CREDENTIALS, *(f"{name}_FILE" for name in _CREDENTIALS))
+"""The variables that let somebody in somewhere."""
+
+SOCKET_PATH_MAX = 107  # bytes that the kernel has for the path of a Unix socket
 
 
 class ConfigError(Exception):
@@ -79,6 +98,10 @@ class Config:
     usage_hours_days: int
     cache_tenant_bytes: int
     idempotency_s: int
+    ner_file: Path | None
+    ner_socket: Path
+    ner_ms: int
+    ner_characters: int
 
     @property
     def base_url(self) -> str:
@@ -87,13 +110,36 @@ class Config:
         return f"http://{WILDCARDS.get(self.host, host)}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class NerPlace:
+    """What the process of the models needs to know: their file, where it listens, and how many
+    characters of one text it reads."""
+
+    file: Path
+    socket: Path
+    characters: int
+
+
+def ner_place(environ: Mapping[str, str]) -> NerPlace:
+    """Read what the process of the models needs, and no secret. Raises ConfigError."""
+    read = Reader(environ)
+    file = _ner_file(read)
+    socket = _ner_socket(read, _data(read))
+    characters = _ner_characters(read)
+    if file is None and not read.problems:
+        read.refuse("GATEHOUSE_NER", "nothing", "the file that names models: named-entities.md")
+    if file is None or read.problems:
+        raise ConfigError(tuple(read.problems))
+    return NerPlace(file, socket, characters)
+
+
 def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
     """Read all settings; a secret that is not given is made, once, in the data folder.
 
     `serving` demands the servers' URLs too. Raises ConfigError with every fault there is.
     """
     read = Reader(environ)
-    data = Path(read.text("GATEHOUSE_DATA", "var")).expanduser().absolute()
+    data = _data(read)
     database = read.url("DATABASE_URL", DATABASE_SCHEMES, required=serving)
     redis = read.url("REDIS_URL", REDIS_SCHEMES, required=serving)
     config = Config(
@@ -130,12 +176,44 @@ def load(environ: Mapping[str, str], *, serving: bool = False) -> Config:
         usage_hours_days=read.whole("GATEHOUSE_USAGE_HOURS_DAYS", 90, 3, 36_500),
         cache_tenant_bytes=read.whole("GATEHOUSE_CACHE_TENANT_BYTES", 64 * MIB, 4096, 2**40),
         idempotency_s=read.whole("GATEHOUSE_IDEMPOTENCY_S", 86_400, 60, 30 * 86_400),
+        ner_file=_ner_file(read),
+        ner_socket=_ner_socket(read, data),
+        ner_ms=read.whole("GATEHOUSE_NER_MS", 500, 10, 60_000),
+        ner_characters=_ner_characters(read),
     )
     if read.text("GATEHOUSE_METRICS_PORT"):
         read.refuse("GATEHOUSE_METRICS_PORT", "a value", "none: metrics are at /metrics of PORT")
     if read.problems:
         raise ConfigError(tuple(read.problems))
     return config
+
+
+def _data(read: Reader) -> Path:
+    return Path(read.text("GATEHOUSE_DATA", "var")).expanduser().absolute()
+
+
+def _ner_file(read: Reader) -> Path | None:
+    text = read.text("GATEHOUSE_NER")
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        read.refuse("GATEHOUSE_NER", repr(text), "a file that names models: named-entities.md")
+    return path
+
+
+def _ner_socket(read: Reader, data: Path) -> Path:
+    text = read.text("GATEHOUSE_NER_SOCKET")
+    path = Path(text).expanduser().absolute() if text else DataFolder(data).run / "ner.sock"
+    size = len(os.fsencode(path))
+    if size > SOCKET_PATH_MAX and (text or read.text("GATEHOUSE_NER")):
+        found, most = f"a path of {size} bytes", f"at most {SOCKET_PATH_MAX} bytes"
+        read.refuse("GATEHOUSE_NER_SOCKET", found, f"the path of a Unix socket, {most}")
+    return path
+
+
+def _ner_characters(read: Reader) -> int:
+    return read.whole("GATEHOUSE_NER_CHARACTERS", NER_CHARACTERS, 256, 262_144)
 
 
 def _broker(read: Reader, redis: str) -> str:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from policies.pdp.document import Document, Rule
 from policies.pdp.obligations import KINDS
 
+LINES_MAX = 2_000
+"""In a longer text, lines that stand there very often tell nothing of what was moved: to compare
+each of them with each would take for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -24,7 +28,7 @@ def lines(before: str, after: str) -> list[Line]:
 
 
 def _walk(before: list[str], after: list[str]) -> Iterator[Line]:
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=len(after) > LINES_MAX)
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
             yield from (Line("", " ", j + 1, after[j]) for j in range(j1, j2))

@@ -12,13 +12,19 @@ from django.utils import timezone
 from audit.selectors import partitions_ahead
 from gateway import credentials, service_credentials
 from gateway.envelope import EnvelopeError
+from gateway.guards import sealing
+from gateway.guards.models import Guard, GuardSecret
+from gateway.guards.trial import tried
 from gateway.models import Credential, Provider, ServiceCredential
+from gateway.ner.asking import NoAnswer, hello
 from gateway.probe import probe
 from gateway.proxy.store.survey import SurveyError, survey
+from tenants.models import Tenant
 
 POSTGRESQL_MIN = 150_000
 REDIS_MIN = (6, 2)
 PARTITIONS_MIN = 7
+NER_PATIENCE_S = 2.0
 
 _SETTINGS = """
 SELECT current_setting('server_version_num'), current_setting('fsync'),
@@ -51,7 +57,9 @@ def examine(*, offline: bool = False) -> list[Finding]:
         findings += _guarded("migrations", _migrations)
         findings += _guarded("partitions", _partitions)
         findings += _guarded("credentials", _credentials)
+        findings += _guarded("names", _names)
         findings += [] if offline else _guarded("providers", _providers)
+        findings += [] if offline else _guarded("guards", _guards)
     return findings + list(_redis())
 
 
@@ -111,19 +119,24 @@ def _partitions() -> Iterator[Finding]:
 
 
 def _credentials() -> Iterator[Finding]:
-    rows = Credential.objects.filter(state=Credential.State.ACTIVE).select_related("provider")
-    closed = [row.provider.name for row in rows.order_by("provider__name") if not _opens(row)]
+    active = Credential.objects.filter(state=Credential.State.ACTIVE)
+    rows = active.select_related("provider").order_by("provider__name")
+    closed = [row.provider.name for row in rows if not _opens(row)]
     held = ServiceCredential.objects.select_related("service").order_by("service__name")
     closed += [row.service.name for row in held if not _opens(row)]
-    count = len(rows) + len(held)
+    signing = GuardSecret.objects.select_related("guard").order_by("guard__name")
+    closed += [row.guard.name for row in signing if not _opens(row)]
+    count = len(rows) + len(held) + len(signing)
     detail = f"no master key opens: {', '.join(closed)}" if closed else f"{count} open"
     yield Finding("credentials", ok=not closed, detail=detail)
 
 
-def _opens(row: Credential | ServiceCredential) -> bool:
+def _opens(row: Credential | ServiceCredential | GuardSecret) -> bool:
     try:
         if isinstance(row, Credential):
             credentials.open_sealed(row)
+        elif isinstance(row, GuardSecret):
+            sealing.open_sealed(row)
         else:
             service_credentials.open_sealed(row)
     except EnvelopeError:
@@ -139,6 +152,32 @@ def _providers_of(providers: Iterable[Provider]) -> Iterator[Finding]:
     for provider in providers:
         result = probe(provider)
         yield Finding(f"provider {provider.name}", ok=result.ok, detail=result.detail)
+
+
+def _names() -> Iterator[Finding]:
+    """Ask the models of names, where somebody wants them."""
+    asking = Tenant.objects.exclude(state=Tenant.State.REMOVED).exclude(pii_entities=[])
+    names = ", ".join(asking.order_by("name").values_list("name", flat=True))
+    config = settings.GATEHOUSE
+    if not names and config.ner_file is None:
+        return
+    try:
+        told = hello(config.ner_socket, NER_PATIENCE_S)
+    except NoAnswer as error:
+        wanted = f"; wanted by {names}: their rules on personal data fail" if names else ""
+        detail = f"no models at {config.ner_socket}: {error}{wanted} (named-entities.md)"
+        yield Finding("names", ok=False, detail=detail)
+        return
+    models = ", ".join(told.models)
+    yield Finding("names", ok=True, detail=f"{models}; {names or 'no tenant'} asks")
+
+
+def _guards() -> Iterator[Finding]:
+    present = Guard.objects.exclude(tenant__state=Tenant.State.REMOVED).select_related("tenant")
+    for guard in present.order_by("tenant__name", "name"):
+        result = tried(guard)
+        name = f"guard {guard.tenant.name}/{guard.name}"
+        yield Finding(name, ok=result.ok, detail=f"{result.detail} ({result.latency_ms} ms)")
 
 
 def _redis() -> Iterator[Finding]:

@@ -15,6 +15,7 @@ DONE = {
     "session.close": "signed out",
     "session.open": "signed in",
     "session.refuse": "failed to sign in",
+    "policy_emergency.expire": "brought back what was before an emergency, whose hours were over,",
     "policy_emergency.publish": "published in an emergency, without a review,",
     "schedule.perform": "brought into force as scheduled",
     "user.remove": "ended the access",

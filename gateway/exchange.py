@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.bundle import Budget, Deployment, Limit, Operation, Price, Route, Service
 from policies.detectors.finding import Leaf, Scan
+from policies.detectors.taint import UNNAMED, Named
 from policies.pdp.decision import Decision
 from policies.pdp.evaluate import FOREVER
 from policies.pdp.rollout import Verdict
@@ -216,6 +217,7 @@ class Case(NamedTuple):
     `first` is the judgement for the first candidate; the others are judged when their turn comes.
     `digests` are those of the view's leaves where anybody read them, keyed for the tenant.
     `conversation` is the key's id and the name that the client gives its conversation, if any.
+    `named` are the hosts that the request names, where a rule asks for those of tools.
     """
 
     call: Call
@@ -226,16 +228,19 @@ class Case(NamedTuple):
     first: Judgement
     digests: Sequence[str] = ()
     conversation: tuple[str, str] = ("", "")
+    named: Named = UNNAMED
 
 
 class Outgoing(NamedTuple):
     """What goes upstream. `operation` is what the provider is asked for, in its own dialect;
-    `left_out` are the client's fields that it cannot honour."""
+    `left_out` are the client's fields that it cannot honour, `beside` those of them that it could
+    honour alone, with the field that each stands beside."""
 
     operation: Endpoint
     body: Body
     left_out: tuple[str, ...] = ()
     file: bytes = b""
+    beside: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

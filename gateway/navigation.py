@@ -89,7 +89,7 @@ PLACES = (
         "Access",
         "tenant.read",
         "tenant",
-        "create edit purge suspend resume remove",
+        "create edit detectors purge suspend resume remove",
         keeps_tenant=False,
     ),
     Place(
@@ -101,19 +101,29 @@ PLACES = (
         "policy",
         "create publish diff version attach detach draft begin judge discard ask release emergency "
         "activate schedule try unschedule rollout widen stop promote reviews review "
+        "review_rules review_rule_set review_rule_unset rebase "
         "backtest backtested backtest_cancel sample",
     ),
     Place(
         "exemptions",
         "Exemptions",
-        "policy",
+        "exemption",
         "Control",
         "policy.read",
         "exemption",
-        "create revoke",
+        "create approve revoke",
     ),
     Place("budgets", "Budgets", "budget", "Control", "budget.read", "budget", "create edit remove"),
     Place("limits", "Limits", "limit", "Control", "rate_limit.read", "limit", "create edit remove"),
+    Place(
+        "guards",
+        "Guards",
+        "guard",
+        "Control",
+        "guard.read",
+        "guard",
+        "create edit secret retire test remove",
+    ),
     Place(
         "providers",
         "Providers",

@@ -16,7 +16,7 @@ from gateway.calls.wording import duration, rounded
 from gateway.charts import spark
 from gateway.reach import Reach
 from gateway.standing import WARN_PERCENT, Meter, meters
-from policies.models import PolicyVersion
+from policies.models import Activation
 from policies.selectors import policies_visible
 from tenants.models import VirtualKey
 from tenants.money import text_from_micros
@@ -101,10 +101,10 @@ def notices(of: Reach) -> list[Notice]:
     return list(found.order_by("-opened_at", "-id")[:SHOWN])
 
 
-def last_change(of: Reach) -> PolicyVersion | None:
-    """Return the policy version that was published last, of those that the actor may read."""
-    versions = PolicyVersion.objects.filter(policy__in=policies_visible(of.actor))
-    return versions.select_related("policy").order_by("-created_at").first()
+def last_change(of: Reach) -> Activation | None:
+    """Return what came into force last, of the policies that the actor may read."""
+    brought = Activation.objects.filter(policy__in=policies_visible(of.actor))
+    return brought.select_related("policy", "version").order_by("-id").first()
 
 
 def _tile(

@@ -62,7 +62,7 @@ def _ask(provider: Provider, secret: str | None) -> Probe:
         Errand(provider.base_url, "", secret, stream=False, request_id="", now_s=time.time())
     )
     try:
-        response, _ = _sent(provider, wanted)
+        response, _ = sent(wanted, allow_private=provider.allow_private)
     except httpx.HTTPError as error:
         return Probe(ok=False, detail=f"no answer: {type(error).__name__}", is_up=False)
     return _judged(response)
@@ -74,7 +74,8 @@ def _exchanged(provider: Provider, secret: str) -> str:
     if asked is None:
         return secret
     try:
-        response, raw = _sent(provider, entra.token_request(asked))
+        wanted = entra.token_request(asked)
+        response, raw = sent(wanted, allow_private=provider.allow_private)
     except httpx.HTTPError as error:
         raise ProbeError(f"no answer of the identity service: {type(error).__name__}") from None
     try:
@@ -84,13 +85,15 @@ def _exchanged(provider: Provider, secret: str) -> str:
         raise ProbeError(said) from None
 
 
-def _sent(provider: Provider, wanted: UpstreamRequest) -> tuple[httpx.Response, bytes]:
+def sent(
+    wanted: UpstreamRequest, *, allow_private: bool, most_bytes: int = _MOST_BYTES
+) -> tuple[httpx.Response, bytes]:
     """Send a request to an address that was checked; what is answered is read where it has a body,
-    which makes it a POST."""
+    which makes it a POST. Raises ProbeError, and what httpx raises."""
     parts = urlsplit(wanted.url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _resolve(host, port, allow_private=provider.allow_private)
+    address = _resolve(host, port, allow_private=allow_private)
     pinned = f"[{address}]" if ":" in address else address
     request = httpx.Request(
         "POST" if wanted.body else "GET",
@@ -105,7 +108,7 @@ def _sent(provider: Provider, wanted: UpstreamRequest) -> tuple[httpx.Response, 
         raw = b""
         for chunk in response.iter_bytes() if wanted.body else ():
             raw += chunk
-            if len(raw) > _MOST_BYTES:
+            if len(raw) > most_bytes:
                 raise ProbeError("the answer is too large")
         response.close()
     return response, raw

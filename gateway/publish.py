@@ -11,15 +11,19 @@ import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 
 from gateway import bundle, credentials, published_services, transforming
 from gateway.bundle import Bundle, BundleError
+from gateway.guards import published
 from gateway.models import BundleRevision, Credential, Deployment, Route
 from gateway.proxy.store import feed
 from gateway.selectors import prices, purges
 from gateway.transformation.fault import UnfitTransformation
+from policies import own_detectors
+from policies.detectors.custom import CustomDetector
 from policies.models import PolicyVersion, Rollout
 from policies.pdp.document import Document
 from policies.pdp.language import PolicyError, load_canonical
@@ -105,10 +109,12 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         tags=tuple(tenant.tags),
         pii_countries=tuple(tenant.pii_countries),
         pii_phone_regions=tuple(tenant.pii_phone_regions),
+        pii_entities=tuple(tenant.pii_entities),
         cors_origins=tuple(tenant.cors_origins),
         apps={str(app.id): _app(app, held) for app in apps},
         routes=_routes(names, texts),
         services=published_services.of(apps),
+        guards=published.of(tenant),
         budgets=_budgets(tenant, now),
         limits=_limits(tenant),
         policies={name: _policy_text(name, version) for name, version in held.versions.items()},
@@ -119,6 +125,7 @@ def compile_bundle(tenant: Tenant, now: datetime.datetime) -> Bundle:
         purges=purges(tenant),
         default_model=tenant.default_model,
         tier_models=dict(tenant.tier_models),
+        detectors=_detectors(tenant),
     )
 
 
@@ -153,6 +160,13 @@ def _check_ceilings(tenant: Tenant) -> None:
             f"the hard budget {budget.name} is grouped by what a client declares: it needs an"
             f" ungrouped hard budget in {budget.currency} above it"
         )
+
+
+def _detectors(tenant: Tenant) -> tuple[CustomDetector, ...]:
+    try:
+        return own_detectors.of_json(tenant.detectors)
+    except ValidationError as error:  # another version took them
+        raise CannotCompileError("; ".join(error.messages)) from None
 
 
 def _routed_to(documents: Iterable[Document]) -> set[str]:

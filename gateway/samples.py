@@ -8,14 +8,18 @@ import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from gateway.exchange import Call, Endpoint, Head
 from gateway.models import Deployment
+from gateway.ner.asking import names_in
 from gateway.proxy import facts, parse
 from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Refusal
 from gateway.proxy.record import decision_written
+from policies import own_detectors
+from policies.detectors import taint
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import DetectorConfig
 from policies.pdp.decision import Decision
@@ -86,6 +90,8 @@ def judge(sample: Sample, substitution: Substitution | None = None) -> Judged:
     zone = zoneinfo.ZoneInfo(app.tenant.timezone)
     slots = facts.of_call(_base(app), head, call, sample.at.astimezone(zone))
     facts.add_scan(slots, scan, call.view.leaves)
+    if before.signals.hosts or after.signals.hosts:
+        facts.add_tool_hosts(slots, taint.named(call.view.leaves))
     if call.model in app.models:
         _add_target(slots, call.model)
     at_s = sample.at.timestamp()
@@ -110,11 +116,18 @@ def _parsed(head: Head, sample: Sample) -> Call:
 
 def _scan(call: Call, app: App, *policies: EffectivePolicy) -> Scan:
     needs = frozenset[str]().union(*(policy.needs for policy in policies))
-    tenant = app.tenant
+    tenant, leaves = app.tenant, call.view.leaves
     config = DetectorConfig(
-        countries=tuple(tenant.pii_countries), phone_regions=tuple(tenant.pii_phone_regions)
+        tuple(tenant.pii_countries),
+        tuple(tenant.pii_phone_regions),
+        own_detectors.of_json(tenant.detectors),
     )
-    return tenants.scanner(config).scan(call.view.leaves, needs)
+    scan = tenants.scanner(config).scan(leaves, needs)
+    entities = frozenset(tenant.pii_entities)
+    if not any(policy.asks_names("request", entities) for policy in policies):
+        return scan
+    named = names_in(leaves, entities, settings.GATEHOUSE)
+    return Scan((*scan.findings, *named.findings), scan.failed | named.failed)
 
 
 def _base(app: App) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ _READ_AND_WRITTEN = {
     "drafts": "texts of policies that are being worked on",
     "exemptions": "exemptions from rules",
     "calls": "the records of calls, and the marks on them",
+    "guards": "the guards of tenants, and their secrets, which nobody can read",
     "exports": "exports of evidence",
     "jobs": "the work that outlives a request",
     "keys": "virtual keys, without their secrets",

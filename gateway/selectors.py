@@ -22,6 +22,7 @@ from gateway.models import (
     BundleRevision,
     CachePurge,
     Deployment,
+    Guard,
     Job,
     OAuthApplication,
     Price,
@@ -32,7 +33,7 @@ from gateway.models import (
 from policies.models import PolicyVersion
 from tenants.models import App, Hold, Role, Tenant
 from tenants.permissions import can, tenants_where
-from tenants.selectors import actor_of, owner_exists
+from tenants.selectors import actor_of, owner_exists, tenants_visible
 
 SETUP_SALT = "gatehouse.setup"
 SETUP_SUBJECT = "first owner"
@@ -141,6 +142,19 @@ def services_visible(actor: Actor) -> QuerySet[Service]:
     """Return the services, for those who run the platform; secrets are never among it."""
     services = Service.objects.order_by("name")
     return services if can(actor, "platform.read", None) else services.none()
+
+
+def guards_visible(actor: Actor) -> QuerySet[Guard]:
+    """Return the guards of the tenants whose guards the actor may read; no secret is among it."""
+    guards = Guard.objects.select_related("tenant").order_by("tenant__name", "name")
+    ids = tenants_where(actor, "guard.read")
+    return guards if ids is None else guards.filter(tenant_id__in=ids)
+
+
+def guard_kinds(actor: Actor) -> set[str]:
+    """Return the kinds that guards of the tenants that the actor may see declare."""
+    seen = Guard.objects.filter(tenant__in=tenants_visible(actor))
+    return {kind for kinds in seen.values_list("kinds", flat=True) for kind in kinds}
 
 
 def services_offered(actor: Actor) -> list[str]:

@@ -256,6 +256,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "publish": {"task": "gateway.publish", "schedule": 5.0, "options": {"expires": 5}},
+    "end_emergencies": {
+        "task": "gateway.end_emergencies",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "bring_into_force": {
         "task": "gateway.bring_into_force",
         "schedule": 1.0,

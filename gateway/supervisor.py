@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from gateway import child
+from gateway import child, deaths
 from gateway.child import Launch
 from gateway.deaths import DEATHS_MAX, WINDOW_S, History
 
@@ -33,7 +33,7 @@ class Part:
     """A program to keep running. Parts stop stage by stage, lowest first, given `grace_s` each.
 
     `orphaned` is the signal that the kernel sends it should we be killed; `hidden` names variables
-    of the environment that it has no use for.
+    of the environment that it has no use for. One that is not needed is started again for ever.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Part:
     orphaned: signal.Signals = signal.SIGTERM
     keep: tuple[int, ...] = ()
     hidden: tuple[str, ...] = ()
+    is_needed: bool = True
 
 
 class StopRequests:
@@ -216,9 +217,9 @@ class Supervisor:
         delay = run.history.note(run.started, now)
         if self._ending:
             return
-        if delay is None:
+        if delay is None and run.part.is_needed:
             raise GaveUpError(_reason(run, process.returncode))
-        run.due = now + delay
+        run.due = now + (deaths.LAST_DELAY_S if delay is None else delay)
 
     def _stop_all(self, requests: StopRequests) -> None:
         """Stop stage by stage. One more request than there were kills what still runs."""

@@ -30,7 +30,8 @@ from gateway.selectors import tenants_behind
 from gateway.services.exports import exports_expire
 from gateway.services.prices import price_book_refresh
 from gateway.watching import watch
-from policies.models import Schedule
+from policies.models import Emergency, Schedule
+from policies.services.emergencies import policy_emergency_expire
 from policies.services.schedules import schedule_perform
 from tenants.holds import epochs_turn, holds_prune
 from tenants.models import Tenant
@@ -67,6 +68,14 @@ def bring_into_force() -> None:
         actor = task_actor("gateway.bring_into_force")
         if not schedule_perform(actor=actor, schedule=schedule):
             log.warning("schedule_not_performed", extra={"schedule": str(schedule.id)})
+
+
+@shared_task(name="gateway.end_emergencies")
+def end_emergencies() -> None:
+    """Bring back what was in force before emergencies that nobody has approved in time."""
+    running = Emergency.objects.filter(state=Emergency.State.RUNNING)
+    for emergency in running.filter(expires_at__lte=timezone.now()).order_by("expires_at"):
+        policy_emergency_expire(actor=task_actor("gateway.end_emergencies"), emergency=emergency)
 
 
 @shared_task(name="gateway.maintain_partitions")

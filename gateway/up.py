@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gateway import child
 from gateway.child import Launch, ServerError
-from gateway.config import Config, ConfigError, load
+from gateway.config import SECRETS, Config, ConfigError, load
 from gateway.data_folder import DataFolder, FolderBusyError, Services
 from gateway.embedded import Endpoints, Servers
 from gateway.supervisor import GaveUpError, Part, Supervisor, stop_requests
@@ -40,6 +40,16 @@ WORKER = (
     "4",
     "--without-gossip",
     "--without-mingle",
+)
+# Nobody but its own calls depends on the models: if they cannot be loaded, everything else runs.
+NER = Part(
+    "ner",
+    (sys.executable, "-m", "gateway.ner"),
+    stage=1,
+    grace_s=5.0,
+    orphaned=signal.SIGKILL,
+    hidden=SECRETS,
+    is_needed=False,
 )
 REFUSALS = (ConfigError, FolderBusyError, GaveUpError, ServerError)
 
@@ -134,6 +144,8 @@ def parts_of(config: Config, listener: int) -> list[Part]:
         )
         for number in range(1, config.web_workers + 1)
     ]
+    if config.ner_file is not None:
+        web.append(NER)
     if config.role == "proxy":
         return web
     # Without its broker a worker may wait for ever, and every task may run twice: hence SIGKILL.
@@ -215,6 +227,7 @@ class Front:
             "web": [pid for name, pid in named.items() if name.startswith("web ") and pid],
             "worker": named.get("worker"),
             "beat": named.get("beat"),
+            **({"ner": named["ner"]} if "ner" in named else {}),
             **self._servers.pids,
         }
         services = Services(

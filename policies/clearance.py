@@ -95,6 +95,7 @@ def _approvals(policy: Policy, version: PolicyVersion) -> Iterable[Review]:
 
 
 def _was_in_force(version: PolicyVersion, wanting: list[Tenant | None]) -> bool:
-    before = Activation.objects.filter(version=version).exclude(kind=Activation.Kind.EMERGENCY)
+    unreviewed = (Activation.Kind.EMERGENCY, Activation.Kind.EXPIRE)
+    before = Activation.objects.filter(version=version).exclude(kind__in=unreviewed)
     seen = {scope for scopes in before.values_list("scopes", flat=True) for scope in scopes}
     return seen.issuperset(written(wanting))

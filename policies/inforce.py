@@ -1,11 +1,22 @@
 """A version comes into force: what changes with it, in the transaction of a service."""
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 
 from audit.services import Change, note
 from policies.clearance import sha256_of
-from policies.models import Activation, Draft, Policy, PolicyVersion, Review, Rollout, Schedule
+from policies.models import (
+    Activation,
+    Draft,
+    Emergency,
+    Policy,
+    PolicyVersion,
+    Review,
+    Rollout,
+    Schedule,
+)
+from policies.pdp.problem import PolicyError
 from policies.scopes import heard, written
 from tenants.models import Tenant
 
@@ -21,8 +32,8 @@ def bring(
 ) -> None:
     """Make a version the active one, write the event, and let everybody concerned hear.
 
-    A candidate beside the former version ends, for what it was compared with is gone. PolicyError
-    where the version clashes with what it meets.
+    A candidate beside the former version ends, for what it was compared with is gone, and so does
+    an emergency. PolicyError where the version clashes with what it meets.
     """
     before = policy.active
     policy.active = version
@@ -34,6 +45,7 @@ def bring(
     ended = Rollout.State.PROMOTED if is_promoted else Rollout.State.SUPERSEDED
     running = Rollout.objects.filter(policy=policy, state=Rollout.State.RUNNING)
     was_beside = running.update(state=ended, ended_at=timezone.now())
+    end_emergency(policy)
     note(
         change,
         policy,
@@ -42,6 +54,23 @@ def bring(
         | ({"rollout": ended.value} if was_beside else {}),
     )
     heard(scopes, fits_later=fits_later)
+
+
+def brought(
+    change: Change,
+    policy: Policy,
+    version: PolicyVersion,
+    scopes: list[Tenant | None],
+    kind: Activation.Kind,
+) -> str:
+    """Make a version the active one, and return ""; or change nothing, and return why it cannot."""
+    try:
+        with transaction.atomic():
+            bring(change, policy, version, scopes, kind)
+    except (PolicyError, ValidationError) as error:
+        policy.refresh_from_db()
+        return "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+    return ""
 
 
 def reviewed(policy: Policy, version: PolicyVersion, source: str) -> None:
@@ -78,4 +107,11 @@ def cancel_schedules(policy: Policy) -> None:
     """Let nothing that waits come into force any more."""
     Schedule.objects.filter(policy=policy, state=Schedule.State.WAITING).update(
         state=Schedule.State.CANCELLED, done_at=timezone.now()
+    )
+
+
+def end_emergency(policy: Policy) -> None:
+    """Let no emergency of a policy expire any more: what it brought is not in force."""
+    Emergency.objects.filter(policy=policy, state=Emergency.State.RUNNING).update(
+        state=Emergency.State.SUPERSEDED, ended_at=timezone.now()
     )

@@ -99,6 +99,50 @@ class Review(models.Model):
         return f"{self.policy_id}, text {self.text_sha256[:12]}"
 
 
+class Emergency(models.Model):
+    """A version that nobody else had approved when it came into force, until `expires_at`.
+
+    At that instant `before`, the version that was in force before it, comes back, unless somebody
+    else has approved it by then (`review`). `note` says why it did not come back.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        APPROVED = "approved"
+        EXPIRED = "expired"
+        SUPERSEDED = "superseded"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    policy = models.ForeignKey(
+        "policies.Policy", on_delete=models.CASCADE, related_name="emergencies"
+    )
+    review = models.OneToOneField(Review, on_delete=models.CASCADE, related_name="emergency")
+    version = models.ForeignKey(
+        "policies.PolicyVersion", on_delete=models.PROTECT, related_name="+"
+    )
+    before = models.ForeignKey("policies.PolicyVersion", on_delete=models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.RUNNING)
+    note = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "emergencies"
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["policy"], condition=Q(state="running"), name="emergency_running_once"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["expires_at"], condition=Q(state="running"), name="emergency_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} until {self.expires_at:%Y-%m-%d %H:%M:%S}"
+
+
 class ReviewRule(models.Model):
     """Where a text takes a second person before it is in force: in a tenant, or (none) anywhere."""
 
@@ -134,6 +178,7 @@ class Activation(models.Model):
         ATTACH = "attach"
         ROLLBACK = "rollback"
         EMERGENCY = "emergency"
+        EXPIRE = "expire"
         SCHEDULE = "schedule"
         ROLLOUT = "rollout"
 
@@ -228,7 +273,8 @@ class Exemption(models.Model):
 
     Without a tenant it is the platform's, and holds for every tenant. `apps` are names and `keys`
     public ids; an empty list names all. Only one that the platform's owner granted (`by_platform`)
-    may touch a policy that holds for the platform.
+    may touch a policy that holds for the platform. It holds from `holds_since` on: where texts take
+    a second person it takes one too, who is none of the `authors` (the database itself refuses).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -242,8 +288,12 @@ class Exemption(models.Model):
     reason = models.CharField(max_length=1000)
     by_platform = models.BooleanField(default=False)
     author = models.CharField(max_length=200)
+    authors = ArrayField(models.CharField(max_length=IDENTITY_MAX), default=list, blank=True)
+    approver = models.CharField(max_length=200, blank=True, default="")
+    approver_identity = models.CharField(max_length=IDENTITY_MAX, blank=True, default="")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    holds_since = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from policies.lifecycle import (
     Activation,
     Draft,
+    Emergency,
     Exemption,
     Review,
     ReviewRule,
@@ -22,6 +23,7 @@ __all__ = [
     "Activation",
     "Attachment",
     "Draft",
+    "Emergency",
     "Exemption",
     "Policy",
     "PolicyVersion",

@@ -161,10 +161,12 @@ def attachments_visible(actor: Actor) -> QuerySet[Attachment]:
 def exemptions_for(tenant: Tenant, held: Attached, now: datetime) -> list[Exempting]:
     """Return the exemptions that may hold for calls of a tenant from now on, the platform's too.
 
-    What the platform's owner did not grant never touches a policy that holds for the platform,
+    What waits for a second person does not hold yet. What the platform's owner did not grant never
+    touches a policy that holds for the platform,
     wherever that one was attached when the exemption was granted.
     """
-    rows = Exemption.objects.filter(revoked_at=None, expires_at__gt=now)
+    approved = Exemption.objects.filter(holds_since__isnull=False)
+    rows = approved.filter(revoked_at=None, expires_at__gt=now)
     found = []
     for row in rows.filter(Q(tenant=None) | Q(tenant=tenant)).order_by("tenant_id", "name"):
         rules = frozenset(

@@ -31,7 +31,7 @@ def drafts_visible(actor: Actor) -> QuerySet[Draft]:
 def reviews_visible(actor: Actor) -> QuerySet[Review]:
     """Return the reviews of texts of policies that the actor may read."""
     reviews = Review.objects.filter(policy__in=policies_visible(actor))
-    return reviews.select_related("policy__active", "base", "version")
+    return reviews.select_related("policy__active", "base", "version", "emergency__before")
 
 
 def schedules_visible(actor: Actor) -> QuerySet[Schedule]:

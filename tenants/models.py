@@ -104,6 +104,13 @@ class Tenant(models.Model):
         BLOCKING = "blocking"
         BATCH = "batch"
 
+    class Entity(models.TextChoices):
+        PERSON = "PERSON"
+        LOCATION = "LOCATION"
+        ORGANIZATION = "ORGANIZATION"
+        NRP = "NRP"
+        DATE_TIME = "DATE_TIME"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63, validators=[SLUG])
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
@@ -112,6 +119,10 @@ class Tenant(models.Model):
     tags = ArrayField(models.CharField(max_length=63, validators=[SLUG]), default=list, blank=True)
     pii_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     pii_phone_regions = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    pii_entities = ArrayField(
+        models.CharField(max_length=16, choices=Entity.choices), default=list, blank=True
+    )
+    detectors = models.JSONField(default=list, blank=True)
     cors_origins = ArrayField(
         models.CharField(max_length=255, validators=[ORIGIN]), default=list, blank=True
     )

@@ -24,6 +24,7 @@ PLATFORM_ACTIONS = frozenset(
         "deployment.update",
         "platform.read",
         "policy.retire",
+        "policy_emergency.expire",
         "price.set",
         "price.withdraw",
         "price_book.refresh",
@@ -53,6 +54,7 @@ _READS = frozenset(
     {
         "app.read",
         "budget.read",
+        "guard.read",
         "membership.read",
         "oauth_application.read",
         "policy.read",
@@ -90,6 +92,7 @@ _POLICY_DRAFTS = _BACKTESTS | frozenset(
 )
 _POLICY_RELEASES = frozenset(
     {
+        "exemption.approve",
         "exemption.grant",
         "exemption.revoke",
         "policy.activate",
@@ -119,6 +122,12 @@ _CONFIGURATION = frozenset(
         "budget.remove",
         "budget.update",
         "cache.purge",
+        "guard.create",
+        "guard.remove",
+        "guard.test",
+        "guard.update",
+        "guard_secret.retire",
+        "guard_secret.set",
         "membership.grant",
         "membership.revoke",
         "oauth_application.create",

@@ -62,6 +62,12 @@ def tenants_visible(actor: Actor) -> QuerySet[Tenant]:
     return tenants if ids is None else tenants.filter(id__in=ids)
 
 
+def own_kinds_visible(actor: Actor) -> frozenset[str]:
+    """Return the kinds that detectors of the tenants look for which the actor may read."""
+    declared = tenants_visible(actor).values_list("detectors", flat=True)
+    return frozenset(str(one["kind"]) for detectors in declared for one in detectors)
+
+
 def apps_visible(actor: Actor) -> QuerySet[App]:
     """Return the apps that the actor may read, by name; removed ones are gone."""
     apps = App.objects.exclude(state=App.State.REMOVED).order_by("tenant__name", "name")

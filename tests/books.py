@@ -52,15 +52,15 @@ def record(house, kind):
     return found
 
 
-def served(*deployments, dialect="openai", secret="sk-upstream-canary", **plan):
+def served(*deployments, dialect="openai", secret="sk-upstream-canary", takes_kept=False, **plan):
     """Make a house under a hard budget whose one model has these deployments, first tried first.
 
     Each is a base URL and the name of the model there; `dialect` and `secret` are those of the
-    providers, `plan` is that of the model.
+    providers, `plan` is that of the model; with `takes_kept`, the app takes kept answers.
     """
     found = {url: estate.provider(url, secret, dialect) for url, _ in deployments}
     route = estate.route(*((found[url], model) for url, model in deployments), price=PRICE, **plan)
-    return estate.estate(route, budgets=list(HARD))
+    return estate.estate(route, budgets=list(HARD), cache=takes_kept)
 
 
 def entries(mock, house):

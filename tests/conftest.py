@@ -15,9 +15,10 @@ from hypothesis import settings
 
 from gateway.config import load
 from gateway.embedded import Servers
+from tests.thorough import HYPOTHESIS, times
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("gatehouse", deadline=None)
+settings.register_profile("gatehouse", deadline=None, max_examples=times(HYPOTHESIS))
 settings.load_profile("gatehouse")
 
 SERVERS = pytest.StashKey[Servers]()
@@ -77,6 +78,14 @@ def db():
 
     yield
     connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def names_model(tmp_path_factory):
+    """The folder of a tiny model of names, trained once for all workers. It is only read."""
+    from tests.names_model import trained  # noqa: PLC0415  (spaCy is slow to load)
+
+    return trained(tmp_path_factory.getbasetemp().parent)
 
 
 @pytest.fixture

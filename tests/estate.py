@@ -112,7 +112,16 @@ def set_price(of, currency, input_per_million, output_per_million, request_micro
 
 
 def estate(
-    *routes, policy=OPEN, budgets=(), limits=(), tags=(), countries=(), regions=(), cache=False
+    *routes,
+    policy=OPEN,
+    budgets=(),
+    limits=(),
+    tags=(),
+    countries=(),
+    regions=(),
+    entities=(),
+    cache=False,
+    detectors=(),
 ):
     """Make a tenant whose app may call these routes, under one policy, and publish it.
 
@@ -125,6 +134,8 @@ def estate(
         tags=list(tags),
         pii_countries=list(countries),
         pii_phone_regions=list(regions),
+        pii_entities=list(entities),
+        detectors=list(detectors),
     )
     app = app_create(
         actor=ACTOR,

@@ -30,13 +30,24 @@ def tool_call(arguments, **more):
     }
 
 
+def _object(text):
+    """Return the object that a text is in JSON; None where it is none."""
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 def planted(value, canary, path=()):
     """Yield (path, copy of the value with the canary in one leaf), for each string in it; where a
     string is JSON itself, for each string in that."""
     if isinstance(value, str):
         yield path, canary
-        if value.startswith("{"):
-            inner = planted(json.loads(value), canary, (*path, "$json"))
+        inside = _object(value)
+        if inside is not None:
+            inner = planted(inside, canary, (*path, "$json"))
             yield from ((at, json.dumps(one)) for at, one in inner)
     elif isinstance(value, dict):
         yield (*path, "a new key"), {**value, canary: 1}

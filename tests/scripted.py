@@ -8,7 +8,8 @@ import orjson
 
 
 class Scripted(http.server.ThreadingHTTPServer):
-    """`with Scripted(body) as provider:` serves at `provider.base_url`; `bodies` is what it got.
+    """`with Scripted(body) as provider:` serves at `provider.base_url`; `bodies` is what it got,
+    parsed unless it is a form.
 
     `asked(headers)` is called with each request before it is answered, in another thread.
     """
@@ -33,9 +34,9 @@ class Scripted(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        self.server.bodies.append(
-            orjson.loads(self.rfile.read(int(self.headers["content-length"])))
-        )
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        is_form = self.headers["content-type"].startswith("multipart/")
+        self.server.bodies.append(raw if is_form else orjson.loads(raw))
         self.server.asked(self.headers)
         status, headers, body = self.server.prepared
         self.send_response(status)

@@ -15,6 +15,7 @@ from gateway.api.backtests import Backtests
 from gateway.api.cache import Purges
 from gateway.api.calls import Calls
 from gateway.api.exports import Exports
+from gateway.api.guards import Guards
 from gateway.api.jobs import Jobs
 from gateway.api.keys import Keys
 from gateway.api.prices import Prices
@@ -50,6 +51,7 @@ RESOURCES: Mapping[str, type[Resource]] = {
     "events": Events,
     "exemptions": Exemptions,
     "exports": Exports,
+    "guards": Guards,
     "jobs": Jobs,
     "keys": Keys,
     "limits": Limits,

@@ -87,10 +87,17 @@ def _caller(call: Call) -> str:
 
 def _facts(body: Any) -> str:
     findings = body.get("facts", {}).get("findings", [])
-    if not findings:
-        return "nothing found in the request"
     kinds = sorted({kind for kind, *_ in findings})
-    return f"found in the request: {', '.join(kinds)}"
+    found = f"found in the request: {', '.join(kinds)}" if kinds else "nothing found in the request"
+    return "; ".join([found, *_guards(body)])
+
+
+def _guards(body: Any) -> list[str]:
+    """Return how each of the tenant's guards answered that was asked."""
+    return [
+        f"the guard {one['guard']}: {wording.of_code(one['outcome'])}, {one['latency_ms']} ms"
+        for one in body.get("guards", ())
+    ]
 
 
 def _policy(call: Call) -> str:
@@ -136,4 +143,4 @@ def _answer(call: Call, attempt: Attempt | None) -> str:
     finish = f"ended with {attempt.finish}" if attempt and attempt.finish else "passed on"
     if attempt and attempt.finish == "hedge_lost":
         finish = "overtaken by another attempt"
-    return "; ".join([finish, *obligations])
+    return "; ".join([finish, *_guards(call.last if attempt else {}), *obligations])

@@ -77,7 +77,7 @@ def _read(root: Node, path: Path, environ: Mapping[str, str], faults: list[Fault
         providers=keys.optional("providers", fields.listing(providers.reader(environ), MOST), ()),
         models=keys.optional("models", fields.listing(models.read, MOST), ()),
         platform_policies=keys.optional("platform", _read_platform, None),
-        tenants=keys.optional("tenants", fields.listing(tenants.read, MOST), ()),
+        tenants=keys.optional("tenants", fields.listing(tenants.reader(environ), MOST), ()),
         policies=tuple(entry for entry in read_policies if entry is not None),
         services=keys.optional("services", fields.listing(services.reader(environ), MOST), ()),
     )

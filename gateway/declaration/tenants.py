@@ -1,22 +1,26 @@
 """Tenants in the file: `tenants`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from gateway.declaration import apps, budgets, limits, policies, values
+from gateway.declaration import apps, budgets, guards, limits, policies, values
 from gateway.declaration.apps import TIER_MAX, AppEntry, note_twice
 from gateway.declaration.budgets import BudgetEntry
 from gateway.declaration.faults import DeclarationError, Fault, fault
+from gateway.declaration.guards import GuardEntry
 from gateway.declaration.limits import LimitEntry
-from gateway.declaration.session import Session, Values
+from gateway.declaration.session import Plain, Session, Values
 from gateway.declaration.values import MOST, Named, Spot, distinct, named, one_of, origin, spot_of
+from policies import own_detectors
+from policies.detectors.custom import CustomDetector
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS
 from policies.pdp import fields
-from policies.pdp.fields import Fields
+from policies.pdp.fields import Fields, Read
 from policies.pdp.nodes import Node, Place
+from policies.pdp.request import NAMED
 from tenants.budgets import group_fault, without_ceiling
 from tenants.models import Tenant
 from tenants.selectors import budget_shapes
@@ -34,24 +38,27 @@ KEYS = (
     "evidence",
     "tags",
     "pii",
+    "detectors",
     "cors_origins",
     "default_model",
     "tier_models",
     "budgets",
     "limits",
+    "guards",
     "policies",
     "apps",
 )
-PII_KEYS = ("countries", "phone_regions")
+PII_KEYS = ("countries", "phone_regions", "entities")
 LATER_EVIDENCE = ("blocking", "batch")
 
 
 @dataclass(frozen=True, slots=True)
 class PiiEntry:
-    """Which countries' personal data a tenant's detectors know."""
+    """Which countries' personal data a tenant's detectors know, and which names are looked for."""
 
     countries: tuple[str, ...] = ()
     phone_regions: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,13 @@ class TenantEntry:
     evidence: str
     tags: tuple[str, ...]
     pii: PiiEntry
+    detectors: tuple[CustomDetector, ...]
     cors_origins: tuple[str, ...]
     default_model: Named | None
     tier_models: tuple[tuple[str, Named], ...]
     budgets: tuple[BudgetEntry, ...]
     limits: tuple[LimitEntry, ...]
+    guards: tuple[GuardEntry, ...]
     policies: tuple[Named, ...]
     apps: tuple[AppEntry, ...]
     spot: Spot
@@ -81,7 +90,9 @@ class TenantEntry:
             "pii": {
                 "countries": list(self.pii.countries),
                 "phone_regions": list(self.pii.phone_regions),
+                "entities": list(self.pii.entities),
             },
+            "detectors": list[Plain](own_detectors.written(self.detectors)),
             "cors_origins": list(self.cors_origins),
             "default_model": self.default_model.text if self.default_model else None,
             "tier_models": {tier: model.text for tier, model in self.tier_models},
@@ -100,14 +111,20 @@ class TenantEntry:
             "tags": self.tags,
             "pii_countries": self.pii.countries,
             "pii_phone_regions": self.pii.phone_regions,
+            "pii_entities": self.pii.entities,
+            "detectors": own_detectors.written(self.detectors),
             "cors_origins": self.cors_origins,
             "default_model": self.default_model.text if self.default_model else "",
             "tier_models": {tier: model.text for tier, model in self.tier_models},
         }
 
 
-def read(node: Node) -> TenantEntry:
-    """Read one tenant."""
+def reader(environ: Mapping[str, str]) -> Read[TenantEntry]:
+    """Return the reader of one tenant; the secrets of its guards are looked up in `environ`."""
+    return lambda node: _read(node, guards.reader(environ))
+
+
+def _read(node: Node, read_guard: Read[GuardEntry]) -> TenantEntry:
     keys = Fields(node, "a tenant", KEYS)
     zone = one_of(known_zones(), "an IANA time zone, such as Europe/Berlin")
     evidence = fields.choice([Tenant.Evidence.STRICT.value], LATER_EVIDENCE)
@@ -117,17 +134,21 @@ def read(node: Node) -> TenantEntry:
         evidence=keys.optional("evidence", evidence, Tenant.Evidence.STRICT.value),
         tags=keys.optional("tags", distinct(values.name), ()),
         pii=keys.optional("pii", _read_pii, PiiEntry()),
+        detectors=keys.optional("detectors", own_detectors.read, ()),
         cors_origins=keys.optional("cors_origins", distinct(origin), ()),
         default_model=keys.optional("default_model", named(values.model_name), None),
         tier_models=keys.optional("tier_models", _read_tiers, ()),
         budgets=keys.optional("budgets", fields.listing(budgets.read, MOST), ()),
         limits=keys.optional("limits", fields.listing(limits.read, MOST), ()),
+        guards=keys.optional("guards", fields.listing(read_guard, MOST), ()),
         policies=keys.optional("policies", policies.read_names, ()),
         apps=keys.optional("apps", fields.listing(apps.read, MOST), ()),
         spot=spot_of(keys, KEYS),
     )
-    for what, owned in (("budget", entry.budgets), ("limit", entry.limits), ("app", entry.apps)):
-        note_twice(keys, [one.name for one in owned], what)
+    note_twice(keys, [one.name for one in entry.budgets], "budget")
+    note_twice(keys, [one.name for one in entry.limits], "limit")
+    note_twice(keys, [one.name for one in entry.guards], "guard")
+    note_twice(keys, [one.name for one in entry.apps], "app")
     _note_groups(keys, entry)
     keys.finish()
     return entry
@@ -147,6 +168,7 @@ def apply(session: Session, entry: TenantEntry) -> Tenant:
     session.put("tenant", row.name, {**before, **held} if before else {}, after)
     budgets.apply(session, row, None, entry.budgets)
     limits.apply(session, row, None, entry.limits)
+    guards.apply(session, row, entry.guards)
     if session.prune:
         apps.prune(session, row, {app.name.text for app in entry.apps})
     for app in entry.apps:
@@ -168,11 +190,13 @@ def export() -> list[Values]:
     exported: list[Values] = []
     for row in stored():
         said: Values = {"name": row.name, **_describe(row)}
-        for key in ("default_model", "tier_models"):
+        for key in ("default_model", "tier_models", "detectors"):
             if not said[key]:
                 del said[key]
         said["budgets"] = list(budgets.export(row, None))
         said["limits"] = list(limits.export(row, None))
+        if owned := guards.export(row):
+            said["guards"] = list(owned)
         said["policies"] = list(policies.names_of(row, None))
         said["apps"] = list(apps.export(row))
         exported.append(said)
@@ -188,9 +212,11 @@ def _read_pii(node: Node) -> PiiEntry:
     keys = Fields(node, "pii", PII_KEYS)
     country = one_of(COUNTRIES, f"a country with detectors of its own: {', '.join(COUNTRIES)}")
     region = one_of(SUPPORTED_REGIONS, "a region with telephone numbers, such as US")
+    kind = one_of(NAMED, f"a kind of names: {', '.join(sorted(NAMED))}")
     entry = PiiEntry(
         countries=keys.optional("countries", distinct(country), ()),
         phone_regions=keys.optional("phone_regions", distinct(region), ()),
+        entities=keys.optional("entities", distinct(kind), ()),
     )
     keys.finish()
     return entry
@@ -222,7 +248,9 @@ def _describe(row: Tenant) -> Values:
         "pii": {
             "countries": list(row.pii_countries),
             "phone_regions": list(row.pii_phone_regions),
+            "entities": list(row.pii_entities),
         },
+        "detectors": list[Plain](own_detectors.ordered(row.detectors)),
         "cors_origins": list(row.cors_origins),
         "default_model": row.default_model or None,
         "tier_models": dict(row.tier_models),

@@ -5,7 +5,7 @@ import datetime
 import queue
 import threading
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -26,7 +26,7 @@ from gateway.demo.traffic import hours, intents, share_of
 from gateway.models import BundleRevision
 from gateway.proxy.evidence.sweeping import Sweep
 from tenants.budgets import window_starts
-from tenants.models import Budget, LedgerPosting, Tenant, TenantEpoch
+from tenants.models import Budget, LedgerPosting, Tenant, TenantEpoch, VirtualKey
 from tenants.usage.rolling import usage_roll
 
 BATCH = 1000
@@ -92,13 +92,23 @@ def _of_tenant(
     callers, money = _callers(organisation, tenant, span[0]), _money(tenant, span)
     chance = Random(f"{seed} {tenant.name} {len(money.used)}")  # noqa: S311  (nothing is kept secret by it)
     windows = hours(*span, zoneinfo.ZoneInfo(tenant.timezone), calls, chance)
-    made = Made()
+    made, used_ms = Made(), dict[int, int]()
     for number, intent in enumerate(intents(profiles, windows, chance), 1):
+        used_ms[intent.profile] = intent.at_ms
         make(intent, callers[intent.profile], money, made)
         if number % BATCH == 0:
             yield made
             made = Made()
     yield made
+    _note_use([key for key in organisation.keys if key.tenant_id == tenant.pk], used_ms)
+
+
+def _note_use(keys: Sequence[VirtualKey], used_ms: Mapping[int, int]) -> None:
+    """Say of each key when it was used last, by its place; a real call since then stands."""
+    for place, at_ms in used_ms.items():
+        at = datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC)
+        key = VirtualKey.objects.filter(pk=keys[place].pk).exclude(last_used_at__gt=at)
+        key.update(last_used_at=at)
 
 
 def _callers(organisation: Organisation, tenant: Tenant, at: datetime.datetime) -> list[Caller]:

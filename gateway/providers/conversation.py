@@ -5,7 +5,8 @@ It holds what at least two dialects can say. What only one can is in `other`, by
 for it: the dialect that it is written in says whether it can be left out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from gateway.exchange import Body
@@ -133,10 +134,12 @@ class Written:
     """A conversation in the words of a provider; `left_out` are the fields that it cannot honour.
 
     They are named as the fields of `Conversation`, or, of `other`, as the client named them.
+    `beside` are those of them that it could honour alone, and the field that each stands beside.
     """
 
     body: Body
     left_out: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 def system_text(turns: tuple[Turn, ...]) -> str:
@@ -147,6 +150,22 @@ def system_text(turns: tuple[Turn, ...]) -> str:
 def words(turn: Turn) -> str:
     """Return the text of a turn."""
     return "".join(part.text for part in turn.parts if isinstance(part, Text))
+
+
+def are_named(turns: tuple[Turn, ...]) -> bool:
+    """Tell whether the name of who speaks is told with any turn."""
+    return any(turn.name for turn in turns)
+
+
+def thinks(asked: Conversation) -> bool:
+    """Tell whether the model is asked to think before it answers."""
+    return asked.effort not in ("", "none")
+
+
+def thinks_and_must_call(asked: Conversation) -> bool:
+    """Tell whether the model is to think, and a tool must be called: Claude does not do both."""
+    choice = asked.tool_choice
+    return thinks(asked) and choice is not None and choice.mode == "required"
 
 
 def details(turns: tuple[Turn, ...], *kinds: str) -> frozenset[str]:

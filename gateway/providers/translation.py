@@ -37,10 +37,12 @@ class Translation:
     def outgoing(self, call: Call, judged: Body, target: Target) -> Outgoing:
         """Return the judged body in the provider's dialect."""
         written = self._chat.written(self._client.conversation(judged), target)
-        left_out = [
-            self._client.names.get(name, name) for name in written.left_out if name not in SILENT
-        ]
-        return Outgoing(self._chat.operation, written.body, tuple(left_out))
+        names = self._client.names
+        left_out = [names.get(name, name) for name in written.left_out if name not in SILENT]
+        beside = {
+            names.get(name, name): names.get(other, other) for name, other in written.beside.items()
+        }
+        return Outgoing(self._chat.operation, written.body, tuple(left_out), beside=beside)
 
     def answer(self, raw: bytes, *, viewed: bool, created_s: int) -> Answer:
         """Return a whole answer in the client's dialect."""

@@ -17,6 +17,7 @@ from gateway.pricing import price_at
 from gateway.proxy import metrics
 from gateway.proxy.flights import Flights
 from gateway.proxy.kept import Kept
+from gateway.proxy.leases import Leases
 from gateway.proxy.store.answers import Answers
 from gateway.proxy.store.connection import StoreDown, StoreError
 from gateway.proxy.trail import Decided
@@ -38,6 +39,7 @@ class Keeper(NamedTuple):
 
     answers: Answers
     flights: Flights
+    leases: Leases
     clock: Callable[[], float]
     noise: Callable[[], bytes]
 

@@ -9,6 +9,7 @@ from gateway.providers.dialects import between
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal
 from gateway.proxy.keyring import NONE
+from gateway.proxy.sightings import Sightings
 from gateway.proxy.stations import Stations
 from gateway.routing.order import Standing, in_region, order
 
@@ -18,11 +19,13 @@ UNKNOWN = Standing()
 
 
 class Choosing(NamedTuple):
-    """What a choice depends on besides the call: a draw in [0, 1), the instant, what is known."""
+    """What a choice depends on besides the call: a draw in [0, 1), the instant, what is known of
+    those that serve, and what counters said last."""
 
     draw: float
     now_s: float = 0.0
     stations: Stations | None = None
+    sightings: Sightings | None = None
 
 
 def candidates(

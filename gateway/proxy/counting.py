@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.exchange import LimitLine
 from gateway.proxy.rebuild import Rebuilder
+from gateway.proxy.sightings import Sightings
 from gateway.proxy.store.counters import Counters
 
 
@@ -73,9 +74,11 @@ class LocalShare:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """The counters in Redis, how they are written anew, and what stands in while Redis is away."""
+    """The counters in Redis, how they are written anew, what stands in while Redis is away, and
+    what was heard of them last."""
 
     counters: Counters
     rebuilder: Rebuilder
     share: LocalShare
     memory: Memory
+    sightings: Sightings

@@ -9,12 +9,18 @@ from gateway.bundle import Deployment, Route
 from gateway.exchange import Call, Case, Head, Judgement
 from gateway.proxy import facts, metrics, seams
 from gateway.proxy.choosing import Choosing, candidates, not_served
+from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden, NotFound
+from gateway.proxy.groups import paying
+from gateway.proxy.inquiring import Inquirer
+from policies.detectors import taint
 from policies.detectors.finding import Scan
 from policies.detectors.scanner import INLINE_LIMIT
+from policies.detectors.taint import UNNAMED, Named
 from policies.pdp.decision import Effect
 from policies.pdp.obligations import RouteTo
+from policies.pdp.request import NER
 
 log = logging.getLogger(__name__)
 
@@ -22,17 +28,33 @@ NOTHING = Scan((), frozenset())
 
 
 async def decide(
-    head: Head, call: Call, principal: Principal, at: datetime, choosing: Choosing
+    head: Head,
+    call: Call,
+    principal: Principal,
+    at: datetime,
+    choosing: Choosing,
+    inquirer: Inquirer | None = None,
 ) -> Case:
     """Return what was detected, who may serve the call, and the judgement for the first of them.
 
-    `at` is an instant in UTC.
+    `at` is an instant in UTC. Without an `inquirer` no guard is asked.
     """
     route = call.service.route if call.service else _route(call.model, principal)
     slots = facts.of_call(principal.facts, head, call, at.astimezone(principal.tenant.zone))
     if principal.app.judges.headers:
         facts.add_headers(slots, head, principal.app.judges.headers)
+    if principal.app.judges.signals.counters and choosing.sightings is not None:
+        lines = principal.lines
+        groups = paying(lines.budgets, head, call, route.name, principal)
+        counted = choosing.sightings.counted(lines.limits, groups, choosing.now_s)
+        facts.add_counted(slots, counted)
+    named = UNNAMED
+    if principal.app.judges.signals.hosts:
+        named = await _named(call)
+        facts.add_tool_hosts(slots, named)
     scan, digests = await _detect(call, principal)
+    if inquirer is not None:
+        scan = await inquirer.scan("request", call.view, scan)
     facts.add_scan(slots, scan, call.view.leaves)
     tried = _candidates(route, head, call, principal, choosing)
     at_s = at.timestamp()
@@ -43,7 +65,7 @@ async def decide(
         first = judge(slots, scan, principal, route, tried[0], at_s=at_s)
     metrics.compared("request", first.verdict)
     conversation = principal.row.public_id, head.conversation
-    return Case(call, slots, scan, route, tried, first, digests, conversation)
+    return Case(call, slots, scan, route, tried, first, digests, conversation, named)
 
 
 def judgement(case: Case, principal: Principal, route: Route, deployment: Deployment) -> Judgement:
@@ -116,6 +138,13 @@ def _routed(judgement: Judgement, principal: Principal) -> Route | None:
     return None
 
 
+async def _named(call: Call) -> Named:
+    """Return the hosts that a request names; long ones are read off the loop."""
+    if call.size <= INLINE_LIMIT:
+        return taint.named(call.view.leaves)
+    return await asyncio.to_thread(taint.named, call.view.leaves)
+
+
 async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]]:
     """Run the detectors that the policy needs on what they have not read lately.
 
@@ -127,13 +156,15 @@ async def _detect(call: Call, principal: Principal) -> tuple[Scan, Sequence[str]
     tenant, verdicts, apart = principal.tenant, principal.tenant.verdicts, seams.parts(call.view)
     read = (*leaves, *(part.text for part in apart)) if apart else leaves
     digests = [tenant.digest(leaf.text.encode()) for leaf in read]
-    known = verdicts.known(digests, needs)
-    if call.size <= INLINE_LIMIT or None not in known:
-        scan = verdicts.scan(read, digests, needs, known)
-    else:
-        scan = await asyncio.to_thread(verdicts.scan, read, digests, needs, known)
-    for detector in scan.failed:
-        metrics.DETECTOR_FAILURES.labels(detector).inc()
+    known = verdicts.known(digests, needs - {NER})
+    scan = await detect(
+        lambda patterns: verdicts.scan(read, digests, patterns, known),
+        needs,
+        tenant,
+        read,
+        digests=digests,
+        apart=call.size > INLINE_LIMIT and None in known,
+    )
     if apart:
         scan = scan._replace(findings=seams.merged(scan.findings, len(leaves), apart))
     return scan, digests[: len(leaves)]

@@ -18,6 +18,7 @@ from gateway.proxy import headers, inspect_answer, settle
 from gateway.proxy.attempt import AttemptFailed, unreadable
 from gateway.proxy.errors import Forbidden, Refusal, UpstreamFailed
 from gateway.proxy.forward import UpstreamResponse
+from gateway.proxy.inquiring import inquirer
 from gateway.proxy.obligations import announce
 from gateway.proxy.passage import Outcome, Passage
 from gateway.proxy.wire import JSON_TYPE, STREAM_TYPE, UNBUFFERED, Reply
@@ -158,7 +159,7 @@ def _withheld(passage: Passage, judgement: Judgement, permitted: Permitted) -> W
         return None
     reshaping = passage.trail.reshaping
     cutter = None if reshaping is None else reshaping.cutter()
-    return Withholder(judgement, permitted, principal, passage.case.scan, cutter=cutter)
+    return Withholder(judgement, permitted, principal, passage.case, cutter=cutter)
 
 
 def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
@@ -208,19 +209,20 @@ async def _inspected(
 ) -> Answer:
     """Return what may be seen of an answer; note what was found, also when nothing may be seen."""
     outcome.answer, outcome.finish = answer, answer.finish
+    trail, principal = passage.trail, passage.principal
     inspected = await inspect_answer.inspect(
         answer,
         judgement,
-        passage.principal,
-        passage.case.scan,
+        principal,
+        passage.case,
+        inquirer(passage.worker.guards, trail.request_id, passage.head, permitted.call, principal),
         values=permitted.placeholders,
     )
     outcome.decision, outcome.facts = inspected.decision, inspected.facts
     outcome.scan, outcome.hidden = inspected.scan, inspected.hidden
     outcome.verdict = inspected.verdict
     if inspected.decision is not None:
-        tenant = passage.principal.tenant.bundle.tenant
-        announce(inspected.decision, passage.trail.decision_id, tenant)
+        announce(inspected.decision, trail.decision_id, principal.tenant.bundle.tenant)
     if inspected.refusal is not None:
         raise inspected.refusal
     return inspected.answer

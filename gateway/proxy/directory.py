@@ -20,6 +20,7 @@ from gateway.proxy import facts
 from gateway.proxy import tenant as tenants
 from gateway.proxy.errors import Forbidden, Unauthenticated, Unavailable
 from gateway.proxy.loader import DatabaseDown, KeyRow, Loader
+from gateway.proxy.names import Names
 from gateway.proxy.tenant import Lines, LoadedApp, LoadedTenant
 from policies.pdp.problem import PolicyError
 
@@ -102,11 +103,13 @@ class Directory:
         *,
         clock: Callable[[], float],
         grace_s: float,
+        names: Names | None = None,
     ) -> None:
         self._loader = loader
         self._masters = masters
         self._clock = clock
         self._grace_s = grace_s
+        self._names = names
         self._principals: OrderedDict[bytes, Principal] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._tenants: OrderedDict[str, LoadedTenant] = OrderedDict()
@@ -217,7 +220,9 @@ class Directory:
     def _refreshed(self, tenant_id: str, done: asyncio.Task[LoadedTenant | None]) -> None:
         self._loading.pop(tenant_id, None)
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("bundle_not_loaded", extra={"tenant_id": tenant_id, "error": repr(error)})
+            # The type alone: what it says may hold texts of the tenant.
+            said = {"tenant_id": tenant_id, "error": type(error).__name__}
+            log.warning("bundle_not_loaded", extra=said)
 
     async def _touch(self) -> None:
         used, self._used = self._used, {}
@@ -270,7 +275,7 @@ class Directory:
                 return current
             if current is not None and current.bundle.revision >= bundle.revision:
                 return current
-            loaded = await asyncio.to_thread(tenants.load, bundle, self._masters)
+            loaded = await asyncio.to_thread(tenants.load, bundle, self._masters, self._names)
         except (BundleError, EnvelopeError, PolicyError) as error:
             log.warning("bundle_unusable", extra={"tenant_id": tenant_id, "error": str(error)})
             return current

@@ -8,10 +8,12 @@ from typing import Any
 from gateway.bundle import Deployment
 from gateway.exchange import Answer, Call, Head, Judgement, ServiceCall
 from gateway.proxy.loader import KeyRow
+from gateway.proxy.sightings import Counted
 from gateway.proxy.tenant import LoadedApp, LoadedTenant
 from policies.detectors import links
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import injection_score
+from policies.detectors.taint import Named
 from policies.pdp.request import DEFAULTS, FACTS, SLOTS, FindingFact
 
 Facts = list[Any]
@@ -42,7 +44,16 @@ _ANSWER_PII_MAX = SLOTS["answer.pii.max_score"]
 _SECRETS, _SECRET_KINDS = SLOTS["secret.count"], SLOTS["secret.kinds"]
 _SECRET_MAX, _ANSWER_SECRET_MAX = SLOTS["secret.max_score"], SLOTS["answer.secret.max_score"]
 _ANSWER_SECRETS, _ANSWER_SECRET_KINDS = SLOTS["answer.secret.count"], SLOTS["answer.secret.kinds"]
+_CUSTOM = SLOTS["custom.count"], SLOTS["custom.kinds"], SLOTS["custom.max_score"]
+_ANSWER_CUSTOM = (
+    SLOTS["answer.custom.count"],
+    SLOTS["answer.custom.kinds"],
+    SLOTS["answer.custom.max_score"],
+)
 _HEADERS, _LINKS = SLOTS["call.headers"], SLOTS["answer.links"]
+_COUNTED = slice(SLOTS["budget.used_percent"], SLOTS["rate.age_ms"] + 1)
+_TOOL_HOSTS, _TAINTED = SLOTS["call.tool_hosts"], SLOTS["answer.tainted_hosts"]
+_TOOL_FAULTS, _ECHO = SLOTS["answer.tool_faults"], SLOTS["answer.echo_percent"]
 _SERVICE, _OPERATION = SLOTS["call.service"], SLOTS["call.operation"]
 _METHOD = SLOTS["call.method"]
 _NAMES = tuple(FACTS)
@@ -95,6 +106,32 @@ def add_headers(slots: Facts, head: Head, named: frozenset[str]) -> None:
     )
 
 
+def add_counted(slots: Facts, counted: Counted) -> None:
+    """Add what the worker knows of the budgets and limits of a call."""
+    slots[_COUNTED] = counted
+
+
+def add_tool_hosts(slots: Facts, named: Named) -> None:
+    """Add the hosts that results of tools name."""
+    if named.results:
+        slots[_TOOL_HOSTS] = links.told(named.results)
+
+
+def add_tainted(slots: Facts, named: Named, hosts: Iterable[str]) -> None:
+    """Add those of the hosts that an answer leads to which only results of tools named."""
+    slots[_TAINTED] = links.told(named.tainted(hosts))
+
+
+def add_tool_faults(slots: Facts, faults: Iterable[str]) -> None:
+    """Add what is wrong with the calls of tools in an answer."""
+    slots[_TOOL_FAULTS] = tuple(sorted(faults))
+
+
+def add_echo(slots: Facts, percent: int) -> None:
+    """Add how much of the system prompt an answer repeats."""
+    slots[_ECHO] = percent
+
+
 def add_links(slots: Facts, answer: Answer) -> None:
     """Add the hosts that the links of an answer lead to."""
     slots[_LINKS] = links.hosts([leaf.text for leaf in answer.view.leaves])
@@ -112,6 +149,7 @@ def add_scan(slots: Facts, scan: Scan, leaves: Sequence[Leaf]) -> None:
     slots[_FINDINGS] = finding_facts(scan.findings, leaves)
     _add_category(slots, scan.findings, "pii", (_PII, _PII_KINDS, _PII_MAX))
     _add_category(slots, scan.findings, "secret", (_SECRETS, _SECRET_KINDS, _SECRET_MAX))
+    _add_category(slots, scan.findings, "custom", _CUSTOM)
     signals = [finding for finding in scan.findings if finding.category == "injection"]
     if signals:
         slots[_INJECTION], slots[_SIGNALS] = len(signals), _kinds(signals)
@@ -137,6 +175,7 @@ def of_answer(judgement: Judgement, answer: Answer, size: int, scan: Scan) -> Fa
         _add_category(bound, scan.findings, "pii", pii)
         secret = (_ANSWER_SECRETS, _ANSWER_SECRET_KINDS, _ANSWER_SECRET_MAX)
         _add_category(bound, scan.findings, "secret", secret)
+        _add_category(bound, scan.findings, "custom", _ANSWER_CUSTOM)
     return bound
 
 

@@ -61,7 +61,7 @@ async def give(around: Around, passage: Passage, found: Found, open_call: OpenCa
 async def _find(around: Around, passage: Passage) -> Found | None:
     keeping, case, found = passage.keeping, passage.case, None
     if keeping.once is not None:
-        found = await keeping.once.claim(passage.worker.lease_s)
+        found = await keeping.once.claim()
     if found is None and keeping.caching is not None:
         try:
             _, permitted = around.permit(passage, case.route, case.candidates[0])

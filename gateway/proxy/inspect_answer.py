@@ -6,12 +6,12 @@ ways nothing forbidden leaves, whatever the seams between chunks, and a stream i
 as the whole answer that it was.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, assert_never
 
-from gateway.exchange import Answer, Body, Edit, Judgement, Permitted
+from gateway.exchange import Answer, Body, Case, Edit, Judgement, Permitted
 from gateway.providers.dialect import AnswerStream, Interpreter, Passing, Source
 from gateway.providers.dialects import between
 from gateway.providers.edits import apply
@@ -22,14 +22,19 @@ from gateway.providers.service.native import ServiceNative
 from gateway.providers.translation import Translation
 from gateway.providers.withheld.dialects import WITHHELD, spells_twice
 from gateway.proxy import facts, metrics
+from gateway.proxy.apart import apart
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, unreadable
+from gateway.proxy.detecting import detect
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import Forbidden
+from gateway.proxy.inquiring import Inquirer, concerned
 from gateway.proxy.obligations import Edits, changes, denied, restored
+from gateway.proxy.tool_faults import ToolCheck
 from gateway.proxy.trail import Trail
-from policies.detectors import links
-from policies.detectors.finding import Scan
-from policies.detectors.scanner import INLINE_LIMIT
+from policies.detectors import echo, links, taint
+from policies.detectors.custom import HELD_MAX
+from policies.detectors.finding import Leaf, Scan
+from policies.detectors.scanner import CUSTOM, INLINE_LIMIT
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import (
     AddSystemPrompt,
@@ -47,8 +52,12 @@ from policies.pdp.obligations import (
     Tag,
 )
 from policies.pdp.rollout import Verdict
+from policies.pdp.signals import Signals
 
 NOTHING = Scan((), frozenset())
+_TELLING = frozenset({"system", "developer"})
+_SPOKEN = ("choices", "content", "output")
+"""The fields of an answer in which the model speaks, in the dialects of clients."""
 
 
 class Inspected(NamedTuple):
@@ -140,6 +149,10 @@ def stream_of(
 def leaves_whole(permitted: Permitted, principal: Principal) -> bool:
     """Tell whether a stream that is looked at must be there whole before any of it may leave."""
     policy, call = principal.app.policy, permitted.call
+    if policy.holds_relying and concerned(principal, "answer"):
+        return True  # a guard looks at an answer as a whole, and is asked once
+    if policy.holds and CUSTOM in policy.answer_needs and principal.tenant.scanner.reach > HELD_MAX:
+        return True
     return bool(policy.gathers) or call.endpoint not in WITHHELD or spells_twice(call)
 
 
@@ -161,7 +174,8 @@ async def inspect(
     answer: Answer,
     judgement: Judgement,
     principal: Principal,
-    request_scan: Scan,
+    case: Case,
+    inquirer: Inquirer | None,
     *,
     values: Mapping[str, str],
 ) -> Inspected:
@@ -176,13 +190,16 @@ async def inspect(
     scan = NOTHING
     if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)
+        if inquirer is not None:
+            scan = await inquirer.scan("answer", answer.view, scan)
     bound = facts.of_answer(judgement, answer, answer.text_bytes, scan)
     if judges.reads_links:
         facts.add_links(bound, answer)
+    await _add_signals(bound, judges.signals, answer, judgement, case)
     decision, verdict = principal.app.decide(
         "answer",
         bound,
-        scan.failed | request_scan.failed,
+        scan.failed | case.scan.failed,
         judgement.at_s,
         other_risk=judgement.verdict.other.risk if judgement.verdict else None,
     )
@@ -194,6 +211,36 @@ async def inspect(
     return Inspected(visible, scan, decision, bound, hidden=hidden, verdict=verdict)
 
 
+async def _add_signals(
+    slots: list[Any], signals: Signals, answer: Answer, judgement: Judgement, case: Case
+) -> None:
+    """Add the facts of an answer that rules ask for, and that take a look at the request."""
+    leaves = answer.view.leaves
+    if signals.hosts and case.named.results:
+        texts = [leaf.text for leaf in leaves]
+        linked = await apart(answer.text_bytes, partial(links.all_hosts, texts))
+        argued = await apart(answer.text_bytes, partial(taint.argued, leaves))
+        facts.add_tainted(slots, case.named, linked | argued)
+    if signals.faults:
+        check, size = ToolCheck(case.call), answer.text_bytes + case.call.size
+        facts.add_tool_faults(slots, await apart(size, partial(check.faults, answer.body)))
+    if signals.echo:
+        said = partial(echo.percent, _prompts(judgement, case), _spoken(leaves))
+        facts.add_echo(slots, await apart(answer.text_bytes + case.call.size, said))
+
+
+def _prompts(judgement: Judgement, case: Case) -> list[str]:
+    """Return what the model was told: by the client, and by the policy."""
+    added = judgement.decision.demand(AddSystemPrompt)
+    told = [leaf.text for leaf in case.call.view.leaves if leaf.role in _TELLING]
+    return [*told, *(added.texts if added is not None else ())]
+
+
+def _spoken(leaves: Sequence[Leaf]) -> list[str]:
+    """Return what the model said: an answer may also tell again what it was asked."""
+    return [leaf.text for leaf in leaves if leaf.place.startswith(_SPOKEN)]
+
+
 def _edited(answer: Answer, edits: list[Edit]) -> Answer:
     return replace(answer, body=apply(answer.body, answer.view, edits)) if edits else answer
 
@@ -202,13 +249,13 @@ async def _detect(answer: Answer, principal: Principal) -> Scan:
     """Run the detectors that the policy needs; long texts off the loop, which others wait for."""
     needs, leaves = principal.app.judges.answer_needs, answer.view.leaves
     scanner = principal.tenant.scanner
-    if sum(len(leaf.text) for leaf in leaves) <= INLINE_LIMIT:
-        scan = scanner.scan(leaves, needs)
-    else:
-        scan = await asyncio.to_thread(scanner.scan, leaves, needs)
-    for detector in scan.failed:
-        metrics.DETECTOR_FAILURES.labels(detector).inc()
-    return scan
+    return await detect(
+        lambda patterns: scanner.scan(leaves, patterns),
+        needs,
+        principal.tenant,
+        leaves,
+        apart=sum(len(leaf.text) for leaf in leaves) > INLINE_LIMIT,
+    )
 
 
 def _obliged(answer: Answer, scan: Scan, decision: Decision, hash_key: bytes) -> Edits:

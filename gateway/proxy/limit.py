@@ -24,6 +24,7 @@ from gateway.proxy import bounds, metrics
 from gateway.proxy.counting import Counting, Memory
 from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, BeyondLimit, OverBudget, OverLimit, Unavailable
+from gateway.proxy.groups import paying
 from gateway.proxy.store.connection import StoreDown, StoreError
 from gateway.proxy.store.counters import (
     Demand,
@@ -45,7 +46,6 @@ CODES = {
     "tokens": "tokens_limit_exceeded",
     "concurrency": "concurrency_limit_exceeded",
 }
-NO_USER = "~none"
 RATE_HEADERS = {
     kind: tuple(f"x-ratelimit-{what}-{kind}".encode() for what in ("limit", "remaining", "reset"))
     for kind in ("requests", "tokens")
@@ -69,14 +69,14 @@ async def reserve(
     attempt: Attempt,
 ) -> Reservation:
     """Hold the most that one attempt can cost, or raise the refusal that says why not."""
-    wanted, paying = demand(permitted, head, principal, attempt)
-    if not wanted.limits and not paying:
+    wanted, groups = demand(permitted, head, principal, attempt)
+    if not wanted.limits and not groups:
         return wanted
     try:
-        return await _granted(counting, wanted, principal, paying, attempt)
+        return await _granted(counting, wanted, principal, groups, attempt)
     except (StoreDown, StoreError) as error:
         log.warning("counters_away", extra={"error": str(error)})
-        budgets = [budget for budget, _ in paying]
+        budgets = [budget for budget, _ in groups]
         return _without_redis(counting, wanted, budgets, attempt.now_s)
 
 
@@ -87,8 +87,8 @@ def demand(
     price = price_at(permitted.deployment.prices, int(attempt.now_s))
     # What costs nothing is refused by no budget; the rates of requests hold all the same.
     budgets = _payable(permitted, principal, price) if attempt.fixed_pico != 0 else ()
-    paying = [(budget, _group(budget, head, permitted, principal)) for budget in budgets]
-    return _wanted(permitted, principal, price, attempt), paying
+    groups = paying(budgets, head, permitted.call, permitted.route.name, principal)
+    return _wanted(permitted, principal, price, attempt), groups
 
 
 async def epoch_over(counting: Counting, principal: Principal, refused: Reservation) -> None:
@@ -105,12 +105,12 @@ async def _granted(
     counting: Counting,
     wanted: Reservation,
     principal: Principal,
-    paying: Sequence[tuple[Budget, str]],
+    groups: Sequence[tuple[Budget, str]],
     attempt: Attempt,
 ) -> Reservation:
     revision, now_s = principal.tenant.bundle.revision, attempt.now_s
     for _ in range(TRIES):
-        lines = tuple(_line(budget, group, now_s) for budget, group in paying)
+        lines = tuple(_line(budget, group, now_s) for budget, group in groups)
         verdict: Verdict = await counting.counters.reserve(
             wanted.operation,
             principal.row.tenant_id,
@@ -123,6 +123,7 @@ async def _granted(
                 lease_ms=int(attempt.lease_s * 1000),
             ),
         )
+        _heard(counting, principal, lines, verdict, now_s)
         match verdict:
             case Granted():
                 return _reservation(wanted, lines, verdict)
@@ -139,6 +140,27 @@ async def _granted(
             case NeedsRebuild(epoch):
                 await counting.rebuilder.rebuild(principal.tenant, epoch)
     raise Unavailable("budget_unavailable", "The budget's counters are being rebuilt.")
+
+
+def _heard(
+    counting: Counting,
+    principal: Principal,
+    budgets: Sequence[BudgetLine],
+    verdict: Verdict,
+    now_s: float,
+) -> None:
+    """Keep what a reply tells of the lines that it is about, where a rule reads it."""
+    if not principal.tenant.watches:
+        return
+    sightings, limits = counting.sightings, principal.lines.limits
+    match verdict:
+        case Granted(levels=levels):
+            sightings.granted(limits, budgets, levels, now_s)
+        case Exceeded(index, headroom) if index < len(limits):
+            limit = limits[index].limit
+            sightings.limit(limits[index], (limit.burst or limit.amount) - headroom, now_s)
+        case Exceeded(index, headroom):
+            sightings.budget(budgets[index - len(limits)], headroom, now_s)
 
 
 def _without_redis(
@@ -236,20 +258,6 @@ def _line(budget: Budget, group: str, now_s: float) -> BudgetLine:
             "budget_unavailable", f"The windows of the budget {budget.name} are not published."
         )
     return BudgetLine(budget, budget.starts[index - 1], budget.starts[index], group)
-
-
-def _group(budget: Budget, head: Head, permitted: Permitted, principal: Principal) -> str:
-    """Return the group that pays: what a client did not declare counts as one group together."""
-    if not budget.group_by:
-        return ""
-    values = {
-        "user": principal.row.user or head.user or permitted.call.user,
-        "app": principal.app.app.name,
-        "key": principal.row.public_id,
-        "model": permitted.route.name,
-        **{f"tag:{name}": value for name, value in head.tags},
-    }
-    return "|".join(values.get(name) or NO_USER for name in budget.group_by)[:300]
 
 
 def _check_it_can_fit(line: LimitLine, tokens: int) -> None:

@@ -119,6 +119,7 @@ FOREIGN = """
 SELECT count(*) FROM (
     SELECT key_id FROM gateway_credential WHERE state = 'active'
     UNION ALL SELECT key_id FROM gateway_servicecredential
+    UNION ALL SELECT key_id FROM gateway_guardsecret
 ) AS sealed WHERE key_id <> ALL(%s::text[])
 """
 

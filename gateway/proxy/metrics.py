@@ -36,6 +36,22 @@ LOCAL_LIMITS = Counter(
     "gatehouse_local_limits", "Calls limited by this worker's share alone, Redis being away."
 )
 DETECTOR_FAILURES = Counter("gatehouse_detector_failures", "Scans not finished.", ["detector"])
+NER = Counter(
+    "gatehouse_ner",
+    "Calls whose texts models of names were to read: read, known (from before), away, busy, late, "
+    "failed, too_large.",
+    ["outcome"],
+)
+NER_SECONDS = Histogram(
+    "gatehouse_ner_seconds",
+    "Time that the models took, or until nobody waited any more.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+NER_CONNECTED = Gauge(
+    "gatehouse_ner_connected",
+    "Workers that are connected to the process of the models.",
+    multiprocess_mode="livesum",
+)
 NOTICES = Counter("gatehouse_policy_notices", "Calls that a policy tells of.", ["topic"])
 COMPARED = Counter(
     "gatehouse_policy_comparisons",
@@ -73,6 +89,12 @@ SAVED = Counter(
     "What answers that were given again cost first, less what they cost then, in micros.",
     ["currency"],
 )
+GUARD = Histogram(
+    "gatehouse_guard_seconds",
+    "Time that a tenant's own guard took, by what came of it.",
+    ["phase", "outcome"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5),
+)
 REBUILDS = Counter("gatehouse_counter_rebuilds", "Counters written anew from PostgreSQL.")
 OVERRUNS = Counter("gatehouse_hold_overruns", "Attempts that cost more than was held. Never.")
 
@@ -101,6 +123,11 @@ def compared(phase: str, verdict: Verdict | None) -> None:
     """Count what a candidate version changes, where there is one."""
     if verdict is not None:
         COMPARED.labels(phase, verdict.change, verdict.served).inc()
+
+
+def guard(phase: str, outcome: str, took_s: float) -> None:
+    """Observe how long one guard took, and what came of asking it."""
+    GUARD.labels(phase, outcome).observe(took_s)
 
 
 def attempt(reservation: Reservation, spent: Charge, code: str) -> None:

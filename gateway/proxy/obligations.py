@@ -129,6 +129,8 @@ def _covered(redact: Redact, finding: Finding) -> bool:
         return redact.covers(finding.kind, finding.score)
     if finding.category == "secret":
         return redact.covers_secret(finding.kind, finding.score)
+    if finding.category == "custom":
+        return redact.covers_custom(finding.kind, finding.score)
     return finding.category == "link" and redact.links
 
 

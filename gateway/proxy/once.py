@@ -52,7 +52,7 @@ class Once:
         self._mark = UNDER_WAY + self._digest + trail.request_id.encode()
         self._taken = False
 
-    async def claim(self, lease_s: float) -> Found | None:
+    async def claim(self) -> Found | None:
         """Return the answer that the request got before; None for one that is to be sent now.
 
         Raises Conflict where the key was used for another request, or this one is under way, and
@@ -64,9 +64,9 @@ class Once:
                 "An Idempotency-Key is 1 to 200 printable ASCII characters without spaces.",
                 param="idempotency-key",
             )
-        tenant_id, lease_ms = self._decided.principal.row.tenant_id, int(lease_s * 1000)
+        tenant_id = self._decided.principal.row.tenant_id
         try:
-            held = await self._keeper.answers.claim(tenant_id, self._name, self._mark, lease_ms)
+            held = await self._keeper.leases.claim(tenant_id, self._name, self._mark)
         except (StoreDown, StoreError):
             raise Unavailable(
                 "idempotency_unavailable",
@@ -88,17 +88,20 @@ class Once:
         most = min(MOST_BYTES, self._keeper.answers.most_bytes - BESIDE_BYTES)
         if kept is not None and len(kept.raw) <= most:
             sealed = principal.tenant.sealer.seal(self._name, kept, self._keeper.noise())
-        self._keeper.answers.keep_soon(
-            principal.row.tenant_id, "once", self._name, DONE + self._digest + sealed,
+        self._keeper.leases.answered(
+            principal.row.tenant_id,
+            self._name,
+            self._mark,
+            DONE + self._digest + sealed,
             self._keep_s * 1000,
-        )  # fmt: skip
+        )
 
     def end(self) -> None:
         """Leave the key free where the request got no answer."""
         if self._taken:
             self._taken = False
             tenant_id = self._decided.principal.row.tenant_id
-            self._keeper.answers.release_soon(tenant_id, self._name, self._mark)
+            self._keeper.leases.release(tenant_id, self._name, self._mark)
 
     def _before(self, state: bytes, digest: bytes, sealed: bytes) -> Found:
         if digest != self._digest:

@@ -40,6 +40,7 @@ from gateway.proxy.directory import Principal
 from gateway.proxy.errors import BadRequest, Forbidden, Refusal, Unavailable, fault
 from gateway.proxy.evidence.writer import EpochChanged
 from gateway.proxy.hedge import Race
+from gateway.proxy.inquiring import inquirer
 from gateway.proxy.keeping import Keeping
 from gateway.proxy.obligations import announce
 from gateway.proxy.open_calls import OpenCall
@@ -90,8 +91,9 @@ async def _decided(
     parse.check_tags(head, principal.tenant.bundle.tags)
     worker.evidence.check_room()
     trail.mark("parse")
-    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations)
-    case = trail.case = await decide.decide(head, call, principal, trail.at, choosing)  # 5
+    choosing = Choosing(worker.draw(), worker.now_s(), worker.stations, worker.counting.sightings)
+    asking = inquirer(worker.guards, trail.request_id, head, call, principal)
+    case = trail.case = await decide.decide(head, call, principal, trail.at, choosing, asking)  # 5
     announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")
     decided = Decided(trail, principal, case)

@@ -98,6 +98,8 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
         body["digest"] = decided.principal.tenant.digest(answer.raw or orjson.dumps(answer.body))
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
+    if end.scan is not None:
+        body |= _detected(end.scan)
     if end.decision is not None:
         body |= _judged(decided, end, end.decision)
     row = _record("completed", decided, end.code, spent.micros, body, at)
@@ -171,15 +173,14 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         "policies": policy.labels,
         "policy_hash": policy.hash,
         "facts_schema": SCHEMA_VERSION,
-        "detectors": tenant.scanner.version,
+        "detectors": tenant.detectors,
         "revision": tenant.bundle.revision,
         "digest": tenant.digest(trail.raw),
         "digests": case.digests[:MOST_DIGESTS] or _digests(tenant, call.view.leaves),
         "key_name": principal.row.name,
         "app": principal.app.app.name,
     }
-    if case.scan.failed:
-        body["failed"] = sorted(case.scan.failed)
+    body |= _detected(case.scan)
     if policy.exemptions:
         body["exempting"] = [exemption.written() for exemption in policy.exemptions]
     if judgement.verdict is not None:
@@ -194,6 +195,16 @@ def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:
         if head.client_request_id:
             body["client_request_id"] = head.client_request_id
     return body
+
+
+def _detected(scan: Scan) -> dict[str, Any]:
+    """Return which detectors could not finish, and how the tenant's guards answered, if any did."""
+    found: dict[str, Any] = {}
+    if scan.failed:
+        found["failed"] = sorted(scan.failed)
+    if scan.heard:
+        found["guards"] = [one._asdict() for one in scan.heard]
+    return found
 
 
 def _compared(app: LoadedApp, verdict: Verdict) -> dict[str, Any]:

@@ -11,19 +11,23 @@ from datetime import UTC, datetime
 from audit.record import call_id
 from gateway import envelope
 from gateway.config import Config
-from gateway.proxy import metrics
+from gateway.proxy import metrics, ner
 from gateway.proxy.caching import Keeper
 from gateway.proxy.counting import Counting, LocalShare, Memory
 from gateway.proxy.directory import POLL_S, Directory
 from gateway.proxy.evidence.writer import Evidence
 from gateway.proxy.flights import Flights
 from gateway.proxy.gate import Gate
+from gateway.proxy.guarding import Guards
 from gateway.proxy.keyring import Keyring
+from gateway.proxy.leases import Leases
 from gateway.proxy.loader import Loader
+from gateway.proxy.names import Names
 from gateway.proxy.open_calls import OpenCalls
 from gateway.proxy.probes import Probes
 from gateway.proxy.rebuild import Rebuilder
 from gateway.proxy.sharing import Sharing
+from gateway.proxy.sightings import Sightings
 from gateway.proxy.stations import Stations
 from gateway.proxy.store import answers, feed, roster
 from gateway.proxy.store.connection import Connection
@@ -54,14 +58,23 @@ class Worker:
         self.counters = Counters(self.redis)
         # A connection of its own: a large answer delays no counter.
         self.cache = Connection(config.cache_url, config.redis_timeout_ms / 1000, answers.SCRIPTS)
+        kept = answers.Answers(self.cache, config.cache_tenant_bytes)
         self.keeper = Keeper(
-            answers.Answers(self.cache, config.cache_tenant_bytes),
+            kept,
             Flights(),
+            Leases(kept),
             time.time,
             lambda: os.urandom(envelope.NONCE_BYTES),
         )
+        self.ner = ner.Client(
+            config.ner_socket, config.ner_ms / 1000, time.perf_counter, config.ner_characters
+        )
         self.directory = Directory(
-            self.loader, masters, clock=time.time, grace_s=config.auth_grace_s
+            self.loader,
+            masters,
+            clock=time.time,
+            grace_s=config.auth_grace_s,
+            names=Names(self.ner),
         )
         self.open_calls = OpenCalls(self.directory, time.time, config.upstream_total_s)
         self.counting = Counting(
@@ -69,6 +82,7 @@ class Worker:
             Rebuilder(self.loader, self.counters, time.time),
             LocalShare(config.web_workers),
             Memory(),
+            Sightings(),
         )
         self.pools = Pools(
             Timeouts(
@@ -78,6 +92,8 @@ class Worker:
                 config.upstream_total_s,
             )
         )
+        # Connections of their own: what a tenant's guards do hinders no provider.
+        self.guards = Guards(Pools(self.pools.timeouts), time.time, time.perf_counter)
         self.keyring = Keyring(time.time)
         self.stations = Stations(time.time, self.keyring, self._provider_gate)
         self.probes = Probes(self.redis, os.urandom(8).hex())
@@ -100,7 +116,9 @@ class Worker:
         self._tasks = [
             spawn(self.redis.keep(), name="redis"),
             spawn(self.cache.keep(), name="cache"),
+            spawn(self.keeper.leases.keep(), name="leases"),
             spawn(self.evidence.run(), name="evidence"),
+            spawn(self.ner.keep(), name="names"),
             spawn(self.directory.keep_fresh(), name="directory"),
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
             spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),
@@ -122,6 +140,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pools.close()
+        await self.guards.close()
         await self.loader.close()
 
     def _seat(self) -> roster.Seat:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.exchange import Segment, View
+from policies.detectors.covering import uncovered
 from policies.detectors.finding import Finding, Leaf
 
 
@@ -31,13 +32,12 @@ def parts(view: View) -> list[Part]:
 def merged(findings: Sequence[Finding], leaves: int, apart: Sequence[Part]) -> tuple[Finding, ...]:
     """Return findings of which those beyond the leaves are in parts: each at its place, once."""
     whole = [finding for finding in findings if finding.leaf < leaves]
-    for finding in findings:
-        if finding.leaf >= leaves:
-            part = apart[finding.leaf - leaves]
-            start, end = part.start + finding.start, part.start + finding.end
-            if not any(_same(other, finding, part.leaf, start, end) for other in whole):
-                whole.append(finding._replace(leaf=part.leaf, start=start, end=end))
-    return tuple(whole)
+    placed = [
+        _placed(finding, apart[finding.leaf - leaves])
+        for finding in findings
+        if finding.leaf >= leaves
+    ]
+    return (*whole, *uncovered(whole, placed))
 
 
 def _parts(index: int, leaf: Leaf, segments: Sequence[Segment]) -> list[Part]:
@@ -53,11 +53,7 @@ def _parts(index: int, leaf: Leaf, segments: Sequence[Segment]) -> list[Part]:
     ]
 
 
-def _same(other: Finding, finding: Finding, leaf: int, start: int, end: int) -> bool:
-    """Tell whether a finding says what another says of a place that holds its own."""
-    return (
-        other.leaf == leaf
-        and other.kind == finding.kind
-        and other.start <= start
-        and end <= other.end
-    )
+def _placed(finding: Finding, part: Part) -> Finding:
+    """Return a finding in a part as one in the leaf that it is of."""
+    start, end = part.start + finding.start, part.start + finding.end
+    return finding._replace(leaf=part.leaf, start=start, end=end)

@@ -10,14 +10,19 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway import envelope
-from gateway.bundle import App, Budget, Bundle, Deployment, Limit
+from gateway.bundle import App, Budget, Bundle, BundleError, Deployment, Limit
 from gateway.exchange import LimitLine
-from gateway.proxy import shapes
+from gateway.guards.contract import PHASES
+from gateway.proxy import guarding, shapes
+from gateway.proxy.guarding import LoadedGuard
 from gateway.proxy.kept import Sealer
 from gateway.proxy.keyring import NONE, Secret
+from gateway.proxy.names import Names
 from gateway.proxy.shapes import Shapes
 from gateway.proxy.store.counters import limit_line
 from gateway.proxy.versions import Versions
+from policies.detectors.extent import PatternFault
+from policies.detectors.patterns import UntranslatableError
 from policies.detectors.scanner import DetectorConfig, Scanner
 from policies.detectors.verdicts import Verdicts
 from policies.pdp.decision import Decision
@@ -93,7 +98,10 @@ class LoadedApp:
 class LoadedTenant:
     """One revision of a tenant. A call keeps the one that it began with.
 
-    `mac` is a keyed BLAKE2b that has read nothing yet: a digest is a copy of it.
+    `entities` are the kinds of names that it wants found, `names` who finds them.
+    `guards` are the tenant's own, by the phase whose texts they are asked about. `mac` is a keyed
+    BLAKE2b that has read nothing yet: a digest is a copy of it. It `watches` its counters where a
+    rule of any of its apps reads how full they are.
     """
 
     bundle: Bundle
@@ -107,6 +115,10 @@ class LoadedTenant:
     allowed: frozenset[str]
     limits: tuple[LimitLine, ...]
     sealer: Sealer
+    entities: frozenset[str] = frozenset()
+    names: Names | None = None
+    guards: Mapping[str, tuple[LoadedGuard, ...]] = field(default_factory=dict)
+    watches: bool = False
     _lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
 
     def lines(self, app_id: str, key_id: str) -> Lines:
@@ -115,6 +127,15 @@ class LoadedTenant:
         if known is None:
             known = self._lines[app_id, key_id] = self._lines_of(app_id, key_id)
         return known
+
+    @property
+    def detectors(self) -> str:
+        """SHA-256, in hex, of all that decides what is found now, the models of names too."""
+        own = self.scanner.version
+        if not self.entities:
+            return own
+        version = "" if self.names is None else self.names.version
+        return hashlib.sha256(f"{own} {sorted(self.entities)} {version}".encode()).hexdigest()
 
     def digest(self, text: bytes) -> str:
         """Return a keyed digest, in hex, that nobody else could make."""
@@ -147,14 +168,15 @@ def verdicts(config: DetectorConfig) -> Verdicts:
     return Verdicts(scanner(config))
 
 
-def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
+def load(bundle: Bundle, masters: tuple[bytes, ...], names: Names | None = None) -> LoadedTenant:
     """Make a bundle ready; after an error of its parts the last good one stays."""
-    config = DetectorConfig(countries=bundle.pii_countries, phone_regions=bundle.pii_phone_regions)
+    read = _verdicts(bundle)
+    apps = _apps(bundle)
     return LoadedTenant(
         bundle=bundle,
-        apps=_apps(bundle),
-        scanner=scanner(config),
-        verdicts=verdicts(config),
+        apps=apps,
+        scanner=read.scanner,
+        verdicts=read,
         zone=ZoneInfo(bundle.timezone),
         mac=hashlib.blake2b(
             key=envelope.tenant_key(masters[0], bundle.tenant_id, "digest"),
@@ -165,7 +187,20 @@ def load(bundle: Bundle, masters: tuple[bytes, ...]) -> LoadedTenant:
         allowed=frozenset(name for app in bundle.apps.values() for name in app.models),
         limits=tuple(limit_line(bundle.tenant_id, limit) for limit in bundle.limits),
         sealer=Sealer(masters[0], bundle.tenant_id),
+        entities=frozenset(bundle.pii_entities),
+        names=names,
+        guards=_guards(bundle, masters),
+        watches=any(app.judges.signals.counters for app in apps.values()),
     )
+
+
+def _verdicts(bundle: Bundle) -> Verdicts:
+    config = DetectorConfig(bundle.pii_countries, bundle.pii_phone_regions, bundle.detectors)
+    try:
+        return verdicts(config)
+    except (UntranslatableError, PatternFault):
+        # What they say holds what the tenant looks for, which is nobody else's to read.
+        raise BundleError("the tenant's own detectors cannot be compiled") from None
 
 
 def _apps(bundle: Bundle) -> dict[str, LoadedApp]:
@@ -203,6 +238,13 @@ def _secrets(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[Secr
         rows = (*first, *deployment.spare_credentials)
         secrets[deployment.id] = tuple(opened[sealed.row] for sealed in rows) or (NONE,)
     return secrets
+
+
+def _guards(bundle: Bundle, masters: tuple[bytes, ...]) -> dict[str, tuple[LoadedGuard, ...]]:
+    if not bundle.guards:
+        return {}
+    ready = guarding.loaded(bundle.guards, masters)
+    return {phase: tuple(one for one in ready if phase in one.guard.phases) for phase in PHASES}
 
 
 def _deployments(bundle: Bundle) -> list[Deployment]:

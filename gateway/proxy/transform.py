@@ -143,9 +143,12 @@ def _outgoing(judgement: Judgement, call: Call, body: Body, cap: int) -> Outgoin
         raise BadRequest("invalid_request", fault.message, param=fault.param or None) from None
     if outgoing.left_out and not route.plan.drop_unsupported:
         name = outgoing.left_out[0]
+        other = outgoing.beside.get(name)
+        beside = f" beside {other!r}" if other else ""
         raise BadRequest(
             "invalid_request",
-            f"{route.name} is served by {deployment.provider}, which cannot honour {name!r}.",
+            f"{route.name} is served by {deployment.provider},"
+            f" which cannot honour {name!r}{beside}.",
             "Leave the field out, choose another model, or have the route drop such fields.",
             param=name,
         )

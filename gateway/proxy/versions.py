@@ -35,14 +35,15 @@ class Versions:
 
     def _compiled(self, app: App, exempting: Sequence[Exempting]) -> Effective:
         exemptions = [_exemption(item) for item in exempting]
-        active = EffectivePolicy(self._layered(app, self._active), exemptions)
+        entities = self._bundle.pii_entities
+        active = EffectivePolicy(self._layered(app, self._active), exemptions, entities)
         candidate = _candidate(self._bundle, app)
         if candidate is None:
             return active, None, None
         text = candidate.policy
         document = load_canonical(text.canonical.encode())
         texts = self._active | {text.name: (text.version, document)}
-        beside = EffectivePolicy(self._layered(app, texts), exemptions)
+        beside = EffectivePolicy(self._layered(app, texts), exemptions, entities)
         return active, candidate, Rollout(active, beside, candidate.percent)
 
     def _layered(self, app: App, texts: Mapping[str, tuple[int, Document]]) -> list[Layered]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.exchange import Answer, Body, Judgement, Permitted, Segment, View
+from gateway.exchange import Answer, Body, Case, Judgement, Permitted, Segment, View
 from gateway.providers.edits import apply
 from gateway.providers.walk import shown
 from gateway.providers.withheld.dialects import WITHHELD
@@ -18,20 +18,22 @@ from gateway.proxy import facts, metrics
 from gateway.proxy.attempt import MOST_ANSWER_BYTES
 from gateway.proxy.directory import Principal
 from gateway.proxy.obligations import changes, denied, restored
+from gateway.proxy.tool_faults import ToolCheck
 from gateway.transformation.answers import EventCutter
-from policies.detectors import links, placeholders
+from policies.detectors import links, placeholders, taint
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.holding import Change, Manner
 from policies.detectors.normalise import RAW
-from policies.detectors.scanner import INLINE_LIMIT, MAX_TEXT, PII, SECRETS
+from policies.detectors.scanner import CUSTOM, INLINE_LIMIT, MAX_TEXT, PII, SECRETS
+from policies.detectors.taint import UNNAMED
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.obligations import Redact
 
-_HELD = frozenset({PII, SECRETS})
+_HELD = frozenset({PII, SECRETS, CUSTOM})
 _ROLE = "assistant"
 _LEAVES = (Leaf("", _ROLE, ""),)
 _NOTHING = Answer({}, None, "", (), View(_LEAVES, ((),), ()))
-_COUNTED = ("pii", "secret")
+_COUNTED = ("pii", "secret", "custom")
 
 
 class Judge:
@@ -41,7 +43,7 @@ class Judge:
     """
 
     def __init__(
-        self, judgement: Judgement, permitted: Permitted, principal: Principal, request_scan: Scan
+        self, judgement: Judgement, permitted: Permitted, principal: Principal, case: Case
     ) -> None:
         policy = principal.app.policy
         self._policy = policy
@@ -50,16 +52,25 @@ class Judge:
         self._hash_key = principal.tenant.hash_key
         self._scanner = principal.tenant.scanner
         self._needs = policy.answer_needs & _HELD if policy.holds else frozenset[str]()
-        self._links = policy.holds and (policy.reads_links or policy.redacts_links)
-        self._failed = request_scan.failed
+        self._named = case.named if policy.holds and policy.signals.hosts else UNNAMED
+        self._links = policy.holds and (
+            policy.reads_links or policy.redacts_links or bool(self._named.results)
+        )
+        self._check = ToolCheck(case.call) if policy.holds and policy.signals.faults else None
+        self._failed = case.scan.failed
         self._size = 0
         self._found: dict[tuple[str, str, float], Finding] = {}
         self._hosts: set[str] = set()
+        self._argued: set[str] = set()
+        self._faults: set[str] = set()
         self._tools: list[str] = []
         self.facts: list[Any] | None = None
         self.decision: Decision | None = None
         self.manner = Manner(
-            entities=bool(self._needs), links=self._links, placeholders=bool(self._values)
+            entities=bool(self._needs),
+            links=self._links,
+            placeholders=bool(self._values),
+            reach=self._scanner.reach if CUSTOM in self._needs else 0,
         )
 
     @property
@@ -101,8 +112,19 @@ class Judge:
     def seen(self, body: Body, show: Show) -> Body:
         """Return what may be seen of a part that is whole."""
         view = shown(show, body, viewed=True)
+        self._hold_against(body, view)
         edits = restored(view, self._edits(view, self._look(view.leaves)), self._values)
         return apply(body, view, edits) if edits else body
+
+    def _hold_against(self, body: Body, view: View) -> None:
+        """Take in what calls of tools in a part say, held against the request."""
+        known = len(self._faults), len(self._argued)
+        if self._check is not None:
+            self._faults |= self._check.faults(body)
+        if self._named.results:
+            self._argued |= taint.argued(view.leaves)
+        if (len(self._faults), len(self._argued)) != known:
+            self._judge()
 
     def _look(self, leaves: Sequence[Leaf]) -> list[Finding]:
         found: list[Finding] = []
@@ -127,13 +149,18 @@ class Judge:
 
     def _add(self, view: View, found: Sequence[Finding]) -> None:
         new = False
+        read: dict[int, list[links.Link]] = {}
         for one in found:
             name = one.kind, one.category, one.score
             if one.category in _COUNTED and name not in self._found:
                 self._found[name] = one._replace(leaf=0)
                 new = True
             elif one.category == "link":
-                hosts = links.hosts([view.leaves[one.leaf].text[one.start : one.end]])
+                # Read where it stands: by itself, a link in a tag may lead elsewhere.
+                if one.leaf not in read:
+                    read[one.leaf] = links.find(view.leaves[one.leaf].text)
+                place = one.start, one.end
+                hosts = {each.host for each in read[one.leaf] if each[:2] == place and each.host}
                 new = new or not self._hosts.issuperset(hosts)
                 self._hosts.update(hosts)
         if new:
@@ -151,7 +178,10 @@ class Judge:
             return
         answer = replace(_NOTHING, tool_calls=tuple(self._tools))
         self.facts = facts.of_answer(self._judgement, answer, 0, self.scan)
-        facts.add_hosts(self.facts, self._hosts)
+        if self._policy.reads_links:
+            facts.add_hosts(self.facts, self._hosts)
+        facts.add_tainted(self.facts, self._named, self._hosts | self._argued)
+        facts.add_tool_faults(self.facts, self._faults)
         self.decision = self._policy.decide(
             "answer", self.facts, self._failed, self._judgement.at_s
         )
@@ -168,11 +198,11 @@ class Withholder:
         judgement: Judgement,
         permitted: Permitted,
         principal: Principal,
-        request_scan: Scan,
+        case: Case,
         *,
         cutter: EventCutter | None = None,
     ) -> None:
-        self._judge = Judge(judgement, permitted, principal, request_scan)
+        self._judge = Judge(judgement, permitted, principal, case)
         self._stream = WITHHELD[permitted.call.endpoint](self._judge, MOST_ANSWER_BYTES)
         self._begun = False
         self._early = b""

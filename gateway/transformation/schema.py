@@ -21,6 +21,7 @@ from policies.pdp.problem import PolicyError, closest
 BYTES_MAX = 32 * 1024
 PARTS_MAX = 2_000
 REFERENCES_MAX = 50
+PATTERNS_FOREIGN_MAX = 8
 MESSAGE_MAX = 200
 VALUES_MAX = 2_000
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,6 +35,7 @@ _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _KEPT = frozenset({"$defs", "definitions"})
 _REFUSED = words("$id $anchor $dynamicRef $dynamicAnchor $vocabulary $recursiveRef")
+_RENAMING = _REFUSED | {"$schema"}
 _PLAIN = words(
     "$schema $ref $comment title description default examples deprecated readOnly writeOnly type"
     " enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength"
@@ -56,6 +58,10 @@ class Schema:
             mask="the value",
             pattern_options=_PATTERNS,
         )
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether a value is one that the schema describes."""
+        return self._validator.is_valid(value)
 
     def faults(self, body: Any) -> list[Fault]:
         """Return what is wrong with a body, place by place; at most the first `FAULTS_MAX`.
@@ -99,6 +105,22 @@ def read(node: Node) -> Schema:
         raise fault(at_path(node, error.instance_path), message) from None
 
 
+def foreign(value: Any) -> Schema | None:
+    """Return the schema that somebody else wrote, in whichever dialect, read as one of 2020-12.
+
+    None for what is no schema, and for one of which it is not known how long a check takes: that is
+    larger than one of ours may be, refers to itself or to what is not in it, or has many patterns.
+    Keywords that nobody knows say nothing, as the standard has it.
+    """
+    schema = {name: value[name] for name in value if name != "$schema"}
+    try:
+        if len(orjson.dumps(schema)) > BYTES_MAX or not _Survey(schema).is_bounded():
+            return None
+        return Schema(schema)
+    except (jsonschema_rs.ValidationError, ValueError, RecursionError):
+        return None
+
+
 def _fault(error: jsonschema_rs.ValidationError) -> Fault:
     return Fault(written(error.instance_path), error.message[:MESSAGE_MAX])
 
@@ -132,6 +154,36 @@ class _Survey:
         elif not found and self._weight(self._root) > PARTS_MAX:
             message = f"the schema has more than {PARTS_MAX} parts, each counted where it is used"
             yield (), message, "make it simpler"
+
+    def is_bounded(self) -> bool:
+        """Whether the work is: references lead to parts and never back, and parts are few."""
+        targets = [*_references(self._root, kept=True)]
+        return (
+            len(targets) <= REFERENCES_MAX
+            and all(target.startswith("#/") and "%" not in target for target in targets)
+            and all(self._resolved(target) is not None for target in targets)
+            and not any(map(self._is_circular, targets))
+            and self._weight(self._root) <= PARTS_MAX
+            and self._is_plain()
+        )
+
+    def _is_plain(self) -> bool:
+        """Whether nothing gives a part another name, and patterns are few, wherever they stand: a
+        reference may lead to a place that is no keyword's."""
+        ahead, patterns = [self._root], 0
+        while ahead:
+            node = ahead.pop()
+            if isinstance(node, list):
+                ahead += node
+            if not isinstance(node, dict):
+                continue
+            if not node.keys().isdisjoint(_RENAMING):
+                return False
+            named = node.get("patternProperties")
+            patterns += isinstance(node.get("pattern"), str)
+            patterns += len(named) if isinstance(named, dict) else 0
+            ahead += node.values()
+        return patterns <= PATTERNS_FOREIGN_MAX
 
     def _walk(self, schema: Any, path: Steps) -> Iterator[tuple[Steps, str, str]]:
         if not isinstance(schema, dict):

@@ -30,7 +30,7 @@ from gateway.pages import (
 )
 from gateway.services.backtests import BacktestWanted, backtest_cancel, backtest_create
 from gateway.views.exports import INSTANTS
-from gateway.views.policies import SOURCE_MAX, STARTER
+from gateway.views.publishing import SOURCE_MAX, STARTER
 from policies.models import Backtest, Policy
 from policies.pdp.decision import LAYERS
 from policies.pdp.problem import PolicyError

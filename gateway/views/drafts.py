@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from audit.actor import Actor
 from gateway import diff
 from gateway.access import requires
+from gateway.merging import Sides, sides
 from gateway.pages import (
     Crumb,
     Done,
@@ -31,13 +32,13 @@ from policies.judging import judged
 from policies.models import Draft, Policy, Review
 from policies.pdp.problem import PolicyError
 from policies.selectors import policies_visible
-from policies.services.activations import policy_emergency_publish
 from policies.services.drafts import (
     DraftChangedError,
     draft_create,
     draft_discard,
     draft_update,
 )
+from policies.services.emergencies import HOURS_MAX, policy_emergency_publish
 from policies.services.policies import policy_publish
 from policies.services.reviews import review_request
 from policies.visible import drafts_visible
@@ -48,22 +49,45 @@ _SOURCE = forms.Textarea({"rows": 26, "spellcheck": "false", "class": "source"})
 
 
 class DraftForm(forms.Form):
-    """The text, and which edit of it was read."""
+    """The text, which edit of it was read, and what that said."""
 
     source = forms.CharField(label="Text", max_length=SOURCE_MAX, strip=False, widget=_SOURCE)
     revision = forms.IntegerField(widget=forms.HiddenInput)
+    read = forms.CharField(
+        required=False, strip=False, max_length=SOURCE_MAX, widget=forms.HiddenInput
+    )
+
+    def clean_source(self) -> str:
+        """Return the text with the ends of lines that it had: a browser sends others."""
+        return str(self.cleaned_data["source"]).replace("\r\n", "\n")
+
+    def clean_read(self) -> str:
+        """Return what was read, likewise."""
+        return str(self.cleaned_data["read"]).replace("\r\n", "\n")
 
 
 class AskForm(ReasonForm):
     """A note, and which edit of the draft was read."""
 
-    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ReleaseForm(NeededReasonForm):
     """Why, and which edit of the draft was read."""
 
-    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class EmergencyForm(ReleaseForm):
+    """How long it holds without a second person."""
+
+    hours = forms.IntegerField(
+        label="For so many hours",
+        min_value=1,
+        max_value=HOURS_MAX,
+        help_text=f"1 to {HOURS_MAX}. It stays for good once somebody else has approved it.",
+    )
+    field_order = ("hours", "reason")
 
 
 @requires("policy.read")
@@ -74,14 +98,18 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
     draft = drafts_visible(actor).filter(policy=policy).first()
     if draft is None:
         return render(request, "policies/policy_draft.html", _frame(policy))
-    form = DraftForm(given(request), initial={"source": draft.source, "revision": draft.revision})
+    form = DraftForm(given(request), initial=_to_edit(draft, draft.source))
     if not form.is_valid():
         return _page(request, draft, form)
     asked = form.cleaned_data
     try:
-        draft_update(actor=actor, draft=draft, **asked)
+        draft_update(actor=actor, draft=draft, revision=asked["revision"], source=asked["source"])
     except DraftChangedError as conflict:
-        return _page(request, conflict.current, form, mine=asked["source"])
+        stored = conflict.current
+        mine, theirs = ("you", asked["source"]), (stored.author, stored.source)
+        both = sides(asked["read"] or stored.source, mine, theirs)
+        again = DraftForm(None, initial=_to_edit(stored, both.merged.text))
+        return _page(request, stored, again, both=both)
     except ValidationError as error:
         form.add_error("source", error.messages)
         return _page(request, draft, form)
@@ -176,9 +204,12 @@ def release(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRes
 def emergency(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpResponse:
     """Show the form, or put the draft in force without a review, which is done afterwards."""
     draft = _draft(actor, policy_id)
+    active = draft.policy.active
     effects = (
         "No second person has looked at this text.",
         "Its review stays open until somebody else has done it.",
+        f"Without their approval {f'version {active.number}' if active else 'what was before'}"
+        " comes back by itself once the hours are over.",
     )
     page = _form(draft, "Publish in an emergency", effects, is_dangerous=True)
 
@@ -188,13 +219,14 @@ def emergency(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpR
                 actor=actor,
                 policy=draft.policy,
                 source=draft.source,
+                hours=asked["hours"],
                 reason=asked["reason"],
                 draft=_read(draft, asked),
             )
-        said = f"Version {made.number} is active, and has to be reviewed."
+        said = f"Version {made.number} is active for {asked['hours']} h, and has to be reviewed."
         return Done(said, _policy_address(draft.policy))
 
-    return form_page(request, page, ReleaseForm(given(request), initial=_edit(draft)), act)
+    return form_page(request, page, EmergencyForm(given(request), initial=_edit(draft)), act)
 
 
 @contextmanager
@@ -208,9 +240,9 @@ def faults_told() -> Iterator[None]:
 
 
 def _page(
-    request: HttpRequest, draft: Draft, form: DraftForm, *, mine: str | None = None
+    request: HttpRequest, draft: Draft, form: DraftForm, *, both: Sides | None = None
 ) -> HttpResponse:
-    """Show the editor; `mine` is a text that came too late, shown beside what is stored now."""
+    """Show the editor; `both` is a text that came too late, beside what is stored now."""
     active = draft.policy.active
     reviews = Review.objects.filter(policy=draft.policy, version=None).exclude(state="void")
     content = _frame(draft.policy) | {
@@ -219,10 +251,11 @@ def _page(
         "reviews": reviews.order_by("-created_at"),
         "is_stale": draft.base_id != draft.policy.active_id,
         "changes": diff.lines(active.source, draft.source) if active else [],
-        "conflict": None if mine is None else diff.lines(draft.source, mine),
+        "both": (both.theirs, both.ours) if both else (),
+        "merged": both.merged if both else None,
     }
     status = HTTPStatus.OK
-    if mine is not None:
+    if both is not None:
         status = HTTPStatus.CONFLICT
     elif form.is_bound:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -242,14 +275,18 @@ def _form(
     )
 
 
+def _to_edit(draft: Draft, source: str) -> dict[str, Any]:
+    """Return what the form begins with: a text, and what is stored now."""
+    return {"source": source, "revision": draft.revision, "read": draft.source}
+
+
 def _edit(draft: Draft) -> dict[str, int]:
     return {"revision": draft.revision}
 
 
 def _read(draft: Draft, asked: Any) -> Draft:
     """Return the draft as of the edit that the person has read: the service compares."""
-    if asked["revision"] is not None:
-        draft.revision = asked["revision"]
+    draft.revision = asked["revision"]
     return draft
 
 

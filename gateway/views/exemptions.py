@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from gateway.pages import (
     Done,
     FormPage,
     NeededReasonForm,
+    ReasonForm,
     form_page,
     given,
     listed,
@@ -25,7 +27,14 @@ from gateway.pages import (
     tenant_chosen,
     tenants_for,
 )
-from policies.services.exemptions import LONGEST, exemption_grant, exemption_revoke
+from policies.identity import identity
+from policies.models import Exemption
+from policies.services.exemptions import (
+    LONGEST,
+    exemption_approve,
+    exemption_grant,
+    exemption_revoke,
+)
 from policies.visible import exemptions_visible
 from tenants.permissions import can, tenants_where
 
@@ -63,6 +72,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
     content = {
         "page": listed(request, rows),
         "now": timezone.now(),
+        "me": identity(actor),
         "may_grant": tenants_where(actor, "exemption.grant") != frozenset(),
     }
     return render(request, "policies/exemption_list.html", content)
@@ -81,12 +91,15 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
         submit="Grant it",
         back=reverse("exemptions"),
         crumbs=[Crumb("Exemptions", reverse("exemptions"))],
-        effects=("Within a second these rules no longer hold for these calls.",),
+        effects=(
+            "Within a second these rules no longer hold for these calls.",
+            "Where reviews are wanted, they do so once somebody else has approved it.",
+        ),
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
         terms = {name: asked[name].replace(",", " ").split() for name in ("rules", "apps", "keys")}
-        exemption_grant(
+        made = exemption_grant(
             actor=actor,
             tenant=tenants.get(asked["tenant"]),
             name=asked["name"],
@@ -94,9 +107,39 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
             reason=asked["reason"],
             **terms,
         )
+        if made.holds_since is None:
+            return Done("The exemption holds once somebody else approves it.", page.back)
         return Done("The exemption holds within a second.", page.back)
 
     return form_page(request, page, ExemptionForm(given(request), places), act)
+
+
+@requires("exemption.approve")
+@require_http_methods(["GET", "HEAD", "POST"])
+def approve(request: HttpRequest, actor: Actor, exemption_id: uuid.UUID) -> HttpResponse:
+    """Show what would no longer hold, or let it be so."""
+    found = or_404(exemptions_visible(actor).filter(id=exemption_id).first())
+    check(actor, "exemption.approve", found if found.tenant_id else None)
+    page = FormPage(
+        title=f"Approve {found.name}",
+        submit="Approve it",
+        back=reverse("exemptions"),
+        crumbs=[Crumb("Exemptions", reverse("exemptions"))],
+        effects=(
+            f"Within a second {', '.join(found.rules)} no longer holds for {_callers(found)},"
+            f" until {found.expires_at:%Y-%m-%d %H:%M} UTC.",
+            f"{found.author} asked for it: {found.reason}",
+        ),
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        try:
+            exemption_approve(actor=actor, exemption=found, reason=asked["reason"])
+        except PermissionDenied as error:
+            raise ValidationError(str(error)) from error
+        return Done("The exemption holds within a second.", page.back)
+
+    return form_page(request, page, ReasonForm(given(request)), act)
 
 
 @requires("exemption.revoke")
@@ -118,3 +161,9 @@ def revoke(request: HttpRequest, actor: Actor, exemption_id: uuid.UUID) -> HttpR
         return Done("The rules hold again within a second.", page.back)
 
     return form_page(request, page, NeededReasonForm(given(request)), act)
+
+
+def _callers(found: Exemption) -> str:
+    where = found.tenant.name if found.tenant else "every tenant"
+    apps = f", apps {', '.join(found.apps)}" if found.apps else ""
+    return where + apps + (f", keys {', '.join(found.keys)}" if found.keys else "")

@@ -20,7 +20,7 @@ from gateway.calls import wording
 from gateway.exchange import Endpoint
 from gateway.pages import FormPage, given, or_404, refuse, tenants_for
 from gateway.views.backtests import PLACES, crumbs
-from gateway.views.policies import SOURCE_MAX
+from gateway.views.publishing import SOURCE_MAX
 from policies.pdp.language import parse_document
 from policies.pdp.problem import PolicyError
 from policies.selectors import policies_visible

@@ -57,6 +57,12 @@ class SettingsForm(ReasonForm):
     pii_phone_regions = WordsField(
         label="Regions of telephone numbers", required=False, max_length=200
     )
+    pii_entities = WordsField(
+        label="Names that a model finds",
+        required=False,
+        max_length=200,
+        help_text="PERSON, LOCATION, ORGANIZATION, NRP, DATE_TIME; the installation needs a model.",
+    )
     cors_origins = WordsField(
         label="Origins of browsers",
         required=False,
@@ -78,6 +84,7 @@ class SettingsForm(ReasonForm):
         "tags",
         "pii_countries",
         "pii_phone_regions",
+        "pii_entities",
         "cors_origins",
         "default_model",
         "tier_models",
@@ -178,6 +185,7 @@ def edit(request: HttpRequest, actor: Actor, tenant_id: uuid.UUID) -> HttpRespon
         "tags": ", ".join(tenant.tags),
         "pii_countries": ", ".join(tenant.pii_countries),
         "pii_phone_regions": ", ".join(tenant.pii_phone_regions),
+        "pii_entities": ", ".join(tenant.pii_entities),
         "cors_origins": ", ".join(tenant.cors_origins),
         "default_model": tenant.default_model,
         "tier_models": ", ".join(f"{tier}={name}" for tier, name in tenant.tier_models.items()),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.rest.access import Access
-from audit.rest.fields import Body, Change, Flag, Identity, Text
+from audit.rest.fields import Body, Change, Flag, Identity, Text, Whole
 from audit.rest.filters import Filters, Uuid
 from audit.rest.problems import Problem
 from policies.api.faults import policy_faults
@@ -22,8 +22,8 @@ from policies.judging import Judged, judged
 from policies.models import Draft, Policy
 from policies.pdp.yaml_text import BYTES_MAX
 from policies.selectors import policies_visible
-from policies.services.activations import policy_emergency_publish
 from policies.services.drafts import draft_create, draft_discard, draft_update
+from policies.services.emergencies import HOURS_MAX, policy_emergency_publish
 from policies.services.policies import policy_publish
 from policies.services.reviews import review_request
 from policies.templates import templates
@@ -113,9 +113,10 @@ class DraftUpdate(Change):
 
 
 class EmergencyGiven(Body):
-    """Why it cannot wait for a review."""
+    """Why it cannot wait for a review, and for how long it holds without one."""
 
     reason = Text(max_length=1000)
+    hours = Whole(min_value=1, max_value=HOURS_MAX)
 
 
 class DraftFilters(Filters):
@@ -233,7 +234,7 @@ class Drafts(OfTenant):
 
     @action(detail=True, methods=["post"])
     def emergency(self, _request: Request, **_: str) -> Response:
-        """Put the text in force without a review, which stays open: it is done afterwards."""
+        """Put the text in force without a review, for some hours: it is done afterwards."""
         with self.matching(required=False) as draft, policy_faults():
             version = policy_emergency_publish(
                 actor=self.actor,

@@ -12,14 +12,17 @@ from audit.rest.access import Access
 from audit.rest.fields import Body, Change, Identity, Recorded, Text, Texts
 from audit.rest.filters import Uuid, Word
 from policies.models import Exemption
-from policies.services.exemptions import exemption_grant, exemption_revoke
+from policies.services.exemptions import exemption_approve, exemption_grant, exemption_revoke
 from policies.visible import exemptions_visible
 from tenants.api.belonging import OfTenant, TenantFilters
 from tenants.changes import change_alone
 
 
 class ExemptionShown(serializers.ModelSerializer[Exemption]):
-    """Rules that do not hold for some calls of a tenant (null: of all), until an instant."""
+    """Rules that do not hold for some calls of a tenant (null: of all), until an instant.
+
+    It holds from `holds_since` on; null: it waits for a second person.
+    """
 
     class Meta:
         model = Exemption
@@ -33,6 +36,8 @@ class ExemptionShown(serializers.ModelSerializer[Exemption]):
             "reason",
             "by_platform",
             "author",
+            "approver",
+            "holds_since",
             "expires_at",
             "created_at",
             "revoked_at",
@@ -65,11 +70,12 @@ class Exemptions(OfTenant):
     model = Exemption
     serializer_class = ExemptionShown
     filterset_class = ExemptionFilters
-    bodies = {"create": ExemptionGrant, "revoke": Change}
+    bodies = {"create": ExemptionGrant, "approve": Change, "revoke": Change}
     access = {
         "list": Access("policy.read", "exemptions:read"),
         "retrieve": Access("policy.read", "exemptions:read"),
         "create": Access("exemption.grant", "exemptions:write"),
+        "approve": Access("exemption.approve", "exemptions:write"),
         "revoke": Access("exemption.revoke", "exemptions:write"),
     }
 
@@ -82,11 +88,17 @@ class Exemptions(OfTenant):
         change_alone()
 
     def create(self, _request: Request) -> Response:
-        """Let rules not hold for some calls until an instant."""
+        """Let rules not hold for some calls until an instant, or ask for it where reviews are."""
         given = self.given()
         wanted = given.pop("tenant")
         tenant = None if wanted is None else self.tenant(wanted)
         return self.made(exemption_grant(actor=self.actor, tenant=tenant, **given))
+
+    @action(detail=True, methods=["post"])
+    def approve(self, _request: Request, **_: str) -> Response:
+        """Let an exemption hold that waits. It takes a person who did not ask for it."""
+        exemption_approve(actor=self.actor, exemption=self.get_object(), **self.given())
+        return self.show(self.get_object())
 
     @action(detail=True, methods=["post"])
     def revoke(self, _request: Request, **_: str) -> Response:

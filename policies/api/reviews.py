@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from audit.rest.access import Access
 from audit.rest.fields import Body, Change, Identity, Text
 from audit.rest.filters import Filters, Uuid, one_of
-from policies.models import Review, ReviewRule
+from policies.models import Emergency, Review, ReviewRule
 from policies.services.reviews import (
     review_approve,
     review_reject,
@@ -24,6 +24,17 @@ from tenants.api.belonging import OfTenant, TenantFilters
 from tenants.changes import change_alone
 
 
+class EmergencyShown(serializers.ModelSerializer[Emergency]):
+    """How long a text stays in force that nobody else has approved, and what comes back then."""
+
+    before_version = serializers.IntegerField(source="before.number", read_only=True)
+
+    class Meta:
+        model = Emergency
+        fields = ("state", "expires_at", "before_version", "note", "ended_at")
+        read_only_fields = fields
+
+
 class ReviewShown(serializers.ModelSerializer[Review]):
     """One text before a second person, to the letter; `afterwards`: it is in force already."""
 
@@ -33,6 +44,8 @@ class ReviewShown(serializers.ModelSerializer[Review]):
     version = serializers.IntegerField(
         source="version.number", read_only=True, allow_null=True, default=None
     )
+
+    emergency = EmergencyShown(read_only=True, allow_null=True, default=None)
 
     class Meta:
         model = Review
@@ -45,6 +58,7 @@ class ReviewShown(serializers.ModelSerializer[Review]):
             "text_sha256",
             "state",
             "afterwards",
+            "emergency",
             "author",
             "request",
             "approver",

@@ -6,7 +6,9 @@ dataclass costs three times as much to make (0.9 against 0.3 microseconds).
 
 from typing import Literal, NamedTuple
 
-Category = Literal["pii", "secret", "injection", "uninspected", "error", "link", "placeholder"]
+Category = Literal[
+    "pii", "secret", "injection", "custom", "uninspected", "error", "link", "placeholder"
+]
 
 
 class Leaf(NamedTuple):
@@ -32,8 +34,21 @@ class Finding(NamedTuple):
     view: str
 
 
+class Heard(NamedTuple):
+    """How one guard that was asked answered: under which configuration, and how long that took."""
+
+    guard: str
+    version: str
+    outcome: str
+    latency_ms: int
+
+
 class Scan(NamedTuple):
-    """The findings of one call, and the names of the detectors that could not finish."""
+    """The findings of one call, and the names of the detectors that could not finish.
+
+    `heard` says how each of the tenant's guards answered that was asked.
+    """
 
     findings: tuple[Finding, ...]
     failed: frozenset[str]
+    heard: tuple[Heard, ...] = ()

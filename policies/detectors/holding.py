@@ -54,11 +54,16 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What is looked for: entities, links, placeholders that are to be restored."""
+    """What is looked for: entities, links, placeholders that are to be restored.
+
+    `reach` is how many characters a value has at most that may begin anywhere and have blanks in
+    it, invisible ones not counted; 0 where there is none such.
+    """
 
     entities: bool = True
     links: bool = False
     placeholders: bool = False
+    reach: int = 0
 
 
 class Passed(NamedTuple):
@@ -134,6 +139,8 @@ class Hold:
         end = _token_start(text, len(text))
         if self._manner.entities or self._manner.placeholders:
             end = _cold(text, end)
+        if self._manner.reach:
+            end = min(end, _token_start(text, _reaching(text, self._manner.reach)))
         if self._manner.links:
             tag = _TAG.search(text)
             end = min(end, _token_start(text, tag.start())) if tag else end
@@ -141,9 +148,10 @@ class Hold:
 
     def _context(self, passed: str) -> str:
         """Return the end of what is let go that says how sure a later finding is."""
-        if not self._by_token or len(passed) <= LEFT + _OFTEN:
+        left = LEFT + self._manner.reach
+        if not self._by_token or len(passed) <= left + _OFTEN:
             return passed if self._by_token else ""
-        begin = _token_start(passed, len(passed) - LEFT)
+        begin = _token_start(passed, len(passed) - left)
         if _is_thin(passed[begin:]):
             begin = _token_start(passed, max(0, len(passed) - _LEFT_MOST))
         return passed[begin:]
@@ -179,7 +187,7 @@ def _cold(text: str, end: int) -> int:
     following = text[end : end + 1]
     if end and (not following or not following.isascii() or following.isdigit()):
         begin = _token_start(text, end - 1)
-        if _PAIR.search(_plain(text[begin : end - 1])):
+        if _is_pair(text[begin : end - 1]):
             return begin
     return end
 
@@ -188,7 +196,10 @@ def _hot(text: str, end: int) -> int | None:
     """Return where the first hot character of the last `REACH` ones stands."""
     found = _HOT.search(text, max(0, end - REACH), end)
     first = found.start() if found else None
-    view = None if text.isascii() else normalise.plain(text[:end])
+    try:
+        view = None if text.isascii() else normalise.plain(text[:end])
+    except normalise.ViewTooLargeError:  # whatever it is, nothing of it leaves before the end
+        return 0
     if view is not None:
         found = _HOT.search(view.text, max(0, len(view.text) - REACH))
         if found:
@@ -197,9 +208,25 @@ def _hot(text: str, end: int) -> int | None:
     return first
 
 
-def _plain(text: str) -> str:
-    view = None if text.isascii() else normalise.plain(text)
-    return text if view is None else view.text
+def _reaching(text: str, reach: int) -> int:
+    """Return where something of that many characters can begin that is not over."""
+    try:
+        view = None if text.isascii() else normalise.plain(text)
+    except normalise.ViewTooLargeError:
+        return 0
+    first = max(0, len(text) - reach)
+    if view is None or len(view.text) <= reach:
+        return first if view is None else 0
+    return min(first, view.starts[len(view.text) - reach])
+
+
+def _is_pair(text: str) -> bool:
+    """Tell whether a text ends in two letters that stand alone, as read without its disguise."""
+    try:
+        view = None if text.isascii() else normalise.plain(text)
+    except normalise.ViewTooLargeError:
+        return True
+    return _PAIR.search(text if view is None else view.text) is not None
 
 
 def _is_thin(text: str) -> bool:

@@ -10,6 +10,7 @@ and is none is no loss; what is one must not be missed.
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, cast
 from unicodedata import normalize
@@ -21,6 +22,9 @@ from policies.detectors.finding import Finding
 KIND: Final = "LINK"
 HOSTS_MAX: Final = 100
 """Hosts of one answer that become facts."""
+
+OTHER: Final = "other"
+"""Stands for hosts that are not told."""
 
 # Backslashes are slashes to a browser, and behind a scheme of the web one or none will do. Another
 # scheme is any word before a colon and two slashes.
@@ -56,15 +60,23 @@ class Link(NamedTuple):
 
 def find(text: str) -> list[Link]:
     """Return the links of a text, in each of its readings; more than one where its readers may
-    differ on where it leads."""
-    found = list(dict.fromkeys(_links(text)))
-    for view in _readings(text):
+    differ on where it leads. One that is too large to be read without its disguise is, besides, as
+    a whole a link to `OTHER`."""
+    found = dict.fromkeys(_links(text))
+    raw = list(found)
+    starts = [link.start for link in raw]
+    try:
+        views = list(_readings(text))
+    except normalise.ViewTooLargeError:
+        return [*raw, Link(0, len(text), OTHER)]
+    for view in views:
         for link in _links(view.text):
             start, end = view.span(link.start, link.end)
-            known = (one for one in found if one.start <= start and end <= one.end)
+            before = bisect_right(starts, start)
+            known = (one for one in raw[max(0, before - 2) : before] if end <= one.end)
             if not any(one.host == link.host for one in known):
-                found.append(Link(start, end, link.host))
-    return found
+                found[Link(start, end, link.host)] = None
+    return list(found)
 
 
 def _readings(text: str) -> Iterator[normalise.View]:
@@ -126,13 +138,18 @@ def hosts(texts: list[str]) -> tuple[str, ...]:
 
     Beyond the most that are told stands "other", so that a list of allowed hosts is not met.
     """
-    return told(link.host for text in texts for link in find(text))
+    return told(all_hosts(texts))
+
+
+def all_hosts(texts: Iterable[str]) -> set[str]:
+    """Return every host that links lead to."""
+    return {link.host for text in texts for link in find(text) if link.host}
 
 
 def told(hosts: Iterable[str]) -> tuple[str, ...]:
     """Return hosts as facts tell them; the empty one is none."""
     found = sorted({host for host in hosts if host})
-    return tuple(found[:HOSTS_MAX]) + (("other",) if len(found) > HOSTS_MAX else ())
+    return tuple(found[:HOSTS_MAX]) + ((OTHER,) if len(found) > HOSTS_MAX else ())
 
 
 def _links(text: str) -> Iterator[Link]:
@@ -146,17 +163,17 @@ def _links(text: str) -> Iterator[Link]:
         wider = cast("re.Match[str]", _WIDER.match(text, start + prefix))
         at = wider.group().rfind("@") + wider.start()
         if at >= start + len(address):  # what a renderer takes into the name of a user
-            yield Link(start, wider.end(), _host_of(wider.group()))
+            yield Link(start, wider.end(), host_of(wider.group()))
 
 
 def _host(address: str) -> str:
     if _HOSTLESS.match(address):
         return ""
     prefix = cast("re.Match[str]", _PREFIX.match(address)).end()
-    return _host_of(cast("re.Match[str]", _AUTHORITY.match(address, prefix)).group())
+    return host_of(cast("re.Match[str]", _AUTHORITY.match(address, prefix)).group())
 
 
-def _host_of(authority: str) -> str:
+def host_of(authority: str) -> str:
     """Return the host of an authority, as a browser reads it."""
     host = unquote(authority.rpartition("@")[2])
     name, _, port = host.rpartition(":")

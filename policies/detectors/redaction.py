@@ -82,7 +82,7 @@ def _strength(finding: Finding) -> tuple[float, int, int, str]:
 
 def _seam(text: str, start: int, end: int) -> str:
     # What stood apart must not become one word, and one value, by what is dropped between.
-    before, after = text[:start][-1:], text[end:][:1]
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
     return " " if before and after and not (before.isspace() or after.isspace()) else ""
 
 

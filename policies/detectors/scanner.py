@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from policies.detectors import normalise
+from policies.detectors.covering import uncovered
+from policies.detectors.custom import Custom, CustomDetector
 from policies.detectors.finding import Category, Finding, Leaf, Scan
 from policies.detectors.injection import Injection
 from policies.detectors.normalise import Reading
@@ -24,10 +26,14 @@ INLINE_LIMIT: Final = 8192
 MAX_TEXT: Final = 1 << 20
 """Characters in a call above which nothing is scanned: every detector asked for has failed."""
 
+FINDINGS_MAX: Final = 10_000
+"""What one detector finds in a call at most: with more it has failed, whatever it found."""
+
 TOO_LARGE: Final = "TOO_LARGE"
 PII: Final = "pii"
 SECRETS: Final = "secrets"
 INJECTION: Final = "injection"
+CUSTOM: Final = "custom"
 
 _LIBRARIES: Final = ("google-re2", "phonenumbers", "presidio-analyzer", "regex", "tldextract")
 
@@ -36,13 +42,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """What a tenant wants found: countries whose identifiers, and regions whose phone numbers.
+    """What a tenant wants found: countries whose identifiers, regions whose phone numbers, and what
+    else, by detectors of its own.
 
-    Both are ISO 3166 codes; `packs.COUNTRIES` and `phones.SUPPORTED_REGIONS` say which are known.
+    Countries and regions are ISO 3166 codes; `packs.COUNTRIES` and `phones.SUPPORTED_REGIONS` say
+    which are known.
     """
 
     countries: tuple[str, ...] = ()
     phone_regions: tuple[str, ...] = ()
+    custom: tuple[CustomDetector, ...] = ()
 
 
 class Scanner:
@@ -58,13 +67,16 @@ class Scanner:
         )
         self._injection = _injection()
         self._secrets = _secrets()
+        self._custom = Custom(config.custom)
         self._detectors: dict[str, Callable[[Reading, int], list[Finding]]] = {
             PII: self._personal,
             SECRETS: self._secret,
             INJECTION: self._injection.find_in,
+            CUSTOM: self._own,
         }
         self.version = self._version(config)
         self.kinds = self._presidio.kinds
+        self.reach = self._custom.reach
         self.scan([Leaf("Reach maria@example.com or +1 212 555 0147, caf\u00e9.", "", "")], _ALL)
 
     version: str
@@ -73,8 +85,13 @@ class Scanner:
     kinds: frozenset[str]
     """The kinds of personal data that may be found."""
 
+    reach: int
+    """Characters that a match of the tenant's own detectors has at most where blanks can be in it;
+    0 where they can be in none."""
+
     def scan(self, leaves: Sequence[Leaf], needs: frozenset[str]) -> Scan:
-        """Return what the needed detectors ("pii", "secrets", "injection") find in the leaves."""
+        """Return what the needed detectors find in the leaves ("pii", "secrets", "injection",
+        "custom")."""
         large = _first_too_large(leaves)
         if large is not None:
             return Scan((Finding(TOO_LARGE, "error", 1.0, large, 0, 0, normalise.RAW),), needs)
@@ -82,13 +99,25 @@ class Scanner:
         failed = set(needs - self._detectors.keys())
         readings = [Reading(leaf.text) for leaf in leaves]
         for name in self._suspecting(leaves, sorted(needs & self._detectors.keys())):
-            for index, reading in enumerate(readings):
-                found = self._attempted(name, reading, index)
-                if found is None:
-                    failed.add(name)
-                else:
-                    findings += found
+            found, is_whole = self._found(name, readings)
+            findings += found
+            if not is_whole:
+                failed.add(name)
         return Scan(tuple(findings), frozenset(failed))
+
+    def _found(self, name: str, readings: Sequence[Reading]) -> tuple[list[Finding], bool]:
+        """Return what a detector finds, and whether that is all: it may fail, or find too much."""
+        findings: list[Finding] = []
+        is_whole = True
+        for index, reading in enumerate(readings):
+            found = self._attempted(name, reading, index)
+            if found is None:
+                is_whole = False
+                continue
+            findings += found
+            if len(findings) > FINDINGS_MAX:
+                return findings[:FINDINGS_MAX], False
+        return findings, is_whole
 
     def _suspecting(self, leaves: Sequence[Leaf], names: list[str]) -> list[str]:
         """Return the detectors that may find anything in several leaves, asked of all at once.
@@ -101,10 +130,11 @@ class Scanner:
             return names
         if not text.isascii():  # then there are other readings to look at
             return names
-        askable: dict[str, Presidio | Secrets | Injection] = {
+        askable: dict[str, Presidio | Secrets | Injection | Custom] = {
             PII: self._presidio,
             SECRETS: self._secrets,
             INJECTION: self._injection,
+            CUSTOM: self._custom,
         }
         return [name for name in names if askable[name].may_find(text)]
 
@@ -123,6 +153,9 @@ class Scanner:
     def _secret(self, reading: Reading, leaf: int) -> list[Finding]:
         return _in_views(self._secrets.find, "secret", reading, leaf)
 
+    def _own(self, reading: Reading, leaf: int) -> list[Finding]:
+        return _in_views(self._custom.find, "custom", reading, leaf)
+
     def _version(self, config: DetectorConfig) -> str:
         digest = hashlib.sha256()
         parts = (
@@ -130,6 +163,7 @@ class Scanner:
             *self._presidio.parts(),
             *self._injection.parts(),
             *self._secrets.parts(),
+            *self._custom.parts(),
             repr((sorted(set(config.countries)), sorted(set(config.phone_regions)))),
         )
         for part in parts:
@@ -137,7 +171,7 @@ class Scanner:
         return digest.hexdigest()
 
 
-_ALL: Final = frozenset({PII, SECRETS, INJECTION})
+_ALL: Final = frozenset({PII, SECRETS, INJECTION, CUSTOM})
 
 Spans = Iterable[tuple[str, float, int, int]]
 
@@ -152,10 +186,11 @@ def _in_views(
     ]
     plain = reading.plain()
     if plain is not None:
-        for kind, score, first, last in find(plain.text):
-            start, end = plain.span(first, last)
-            if not _covered(found, kind, start, end):
-                found.append(Finding(kind, category, round(score, 2), leaf, start, end, plain.name))
+        again = [
+            Finding(kind, category, round(score, 2), leaf, *plain.span(first, last), plain.name)
+            for kind, score, first, last in find(plain.text)
+        ]
+        found += uncovered(found, again)
     return found
 
 
@@ -192,7 +227,3 @@ def _first_too_large(leaves: Sequence[Leaf]) -> int | None:
         if total > MAX_TEXT:
             return index
     return None
-
-
-def _covered(found: Sequence[Finding], kind: str, start: int, end: int) -> bool:
-    return any(other.kind == kind and other.start <= start and end <= other.end for other in found)

@@ -5,9 +5,9 @@ tenant sent. One memory belongs to one scanner, whose version covers all that de
 what a detector could not finish is never remembered, and neither is a place in a body.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from policies.detectors.finding import Finding, Leaf, Scan
 from policies.detectors.scanner import MAX_TEXT, Scanner
@@ -15,26 +15,57 @@ from policies.detectors.scanner import MAX_TEXT, Scanner
 TEXTS: Final = 8192
 """How many texts a memory surely holds; it holds at most twice as many."""
 
+WEIGHT_MAX: Final = 256
+"""Findings in one text beyond which they are not kept."""
+
 Verdict = tuple[Finding, ...]
 """What was found in one text."""
 
 _CATEGORY: Final = attrgetter("category")
 
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Memory(Generic[Key]):
+    """What was found under each key, of the keys that were asked for lately."""
+
+    __slots__ = ("_most", "_older", "_recent")
+
+    def __init__(self, most: int = TEXTS) -> None:
+        self._most = most
+        self._recent: dict[Key, Verdict] = {}
+        self._older: dict[Key, Verdict] = {}
+
+    def known(self, key: Key) -> Verdict | None:
+        """Return what was kept under a key, if it is still here."""
+        verdict = self._recent.get(key)
+        if verdict is None:
+            verdict = self._older.get(key)
+            if verdict is not None:
+                self.keep(key, verdict)
+        return verdict
+
+    def keep(self, key: Key, verdict: Verdict) -> None:
+        """Keep what was found, unless it is so much that it would weigh more than it saves."""
+        if len(verdict) > WEIGHT_MAX:
+            return
+        if len(self._recent) >= self._most:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = verdict
+
 
 class Verdicts:
     """Scans through a memory. What comes out is what the scanner would have found."""
 
-    __slots__ = ("_most", "_older", "_recent", "scanner")
+    __slots__ = ("_memory", "scanner")
 
     def __init__(self, scanner: Scanner, most: int = TEXTS) -> None:
         self.scanner = scanner
-        self._most = most
-        self._recent: dict[tuple[str, frozenset[str]], Verdict] = {}
-        self._older: dict[tuple[str, frozenset[str]], Verdict] = {}
+        self._memory: Memory[tuple[str, frozenset[str]]] = Memory(most)
 
     def known(self, digests: Sequence[str], needs: frozenset[str]) -> list[Verdict | None]:
         """Return what these detectors found in each text, by its digest, where they read it."""
-        return [self._known((digest, needs)) for digest in digests]
+        return [self._memory.known((digest, needs)) for digest in digests]
 
     def scan(
         self,
@@ -54,26 +85,13 @@ class Verdicts:
             for index, verdict in zip(unread, _by_leaf(scan, len(unread)), strict=True):
                 verdicts[index] = verdict
                 if not failed:
-                    self._keep((digests[index], needs), verdict)
+                    self._memory.keep((digests[index], needs), verdict)
         found = [
             finding._replace(leaf=index)
             for index, verdict in enumerate(verdicts)
             for finding in verdict or ()
         ]
         return Scan(tuple(sorted(found, key=_CATEGORY)), failed)  # as the scanner orders them
-
-    def _known(self, key: tuple[str, frozenset[str]]) -> Verdict | None:
-        verdict = self._recent.get(key)
-        if verdict is None:
-            verdict = self._older.get(key)
-            if verdict is not None:
-                self._keep(key, verdict)
-        return verdict
-
-    def _keep(self, key: tuple[str, frozenset[str]], verdict: Verdict) -> None:
-        if len(self._recent) >= self._most:
-            self._older, self._recent = self._recent, {}
-        self._recent[key] = verdict
 
 
 def _by_leaf(scan: Scan, leaves: int) -> list[Verdict]:

@@ -15,8 +15,10 @@ from policies.pdp.evaluate import EffectivePolicy
 from policies.pdp.expression.tree import texts
 from policies.pdp.fact_history import facts_of
 from policies.pdp.obligations import RouteTo
+from policies.pdp.reliance import CUSTOM, relies_on_custom
 from policies.pdp.request import FACTS, SLOTS, FactValue, Phase, detectors_of
 from policies.pdp.rollout import Change, change
+from policies.pdp.signals import NO_SIGNALS, Signals, signals_of
 
 PHASES: tuple[Phase, ...] = ("request", "answer")
 PATH_DEPENDENT = ("budget.", "rate.")
@@ -29,7 +31,9 @@ _RISK = SLOTS["risk"]
 
 class Seen(NamedTuple):
     """What was looked for when a call was recorded: under which version of the fact schema, by
-    which detectors in each phase, which headers, whether at answers at all, and at their links."""
+    which detectors in each phase, which headers, whether at answers at all, at their links, and
+    which of the facts were made that are made where a rule reads them; guards of the tenant's own
+    were asked only in the phases in which a rule `relies` on them."""
 
     schema: int
     detectors: frozenset[str] = frozenset()
@@ -37,6 +41,8 @@ class Seen(NamedTuple):
     headers: frozenset[str] = frozenset()
     answers: bool = False
     links: bool = False
+    signals: Signals = NO_SIGNALS
+    relies: frozenset[Phase] = frozenset()
 
 
 def seen_by(policies: Iterable[EffectivePolicy], schema: int) -> Seen:
@@ -49,6 +55,8 @@ def seen_by(policies: Iterable[EffectivePolicy], schema: int) -> Seen:
         headers=frozenset[str]().union(*(policy.headers for policy in held)),
         answers=any(policy.answer_rules for policy in held),
         links=any(policy.reads_links for policy in held),
+        signals=signals_of(name for policy in held for name in policy.reads),
+        relies=frozenset[Phase]().union(*(policy.relies for policy in held)),
     )
 
 
@@ -87,10 +95,20 @@ class Lacking:
 
 
 class Comparison:
-    """Two policies for the same calls: what holds, and what would."""
+    """Two policies for the same calls: what holds, and what would.
 
-    def __init__(self, before: EffectivePolicy, after: EffectivePolicy) -> None:
+    `guarded` are the phases whose texts the tenant's guards are asked about: there what was found
+    depends on whether a rule of that time relied on it, and not only on its detectors.
+    """
+
+    def __init__(
+        self,
+        before: EffectivePolicy,
+        after: EffectivePolicy,
+        guarded: frozenset[Phase] = frozenset(),
+    ) -> None:
         self.before, self.after = before, after
+        self._guarded = guarded
         self._lacking: dict[tuple[Seen, Phase], tuple[str, ...]] = {}
         self._rules = {phase: tuple(_enforced((before, after), phase)) for phase in PHASES}
 
@@ -150,7 +168,15 @@ class Comparison:
         }
         if named - seen.headers:
             lacking.add(_HEADERS)
+        lacking.update(self._unasked(seen, phase))
         return tuple(sorted(lacking))
+
+    def _unasked(self, seen: Seen, phase: Phase) -> Iterator[str]:
+        """Yield the facts read that guards would have had a part in, had they been asked."""
+        for text in self._guarded - seen.relies:
+            for rule in self._rules[phase]:
+                if relies_on_custom(rule, text):
+                    yield from (name for name in rule.reads if CUSTOM in detectors_of([name], text))
 
     def _read(self, phase: Phase) -> tuple[str, ...]:
         return tuple(sorted({name for rule in self._rules[phase] for name in rule.reads}))
@@ -158,7 +184,7 @@ class Comparison:
 
 def _was_found(name: str, seen: Seen) -> bool:
     """Return whether somebody looked: a fact that nobody looked for has its default."""
-    if name == _LINKS and not seen.links:
+    if (name == _LINKS and not seen.links) or not seen.signals.has(name):
         return False
     if FACTS[name].phase == "answer" and not seen.answers:
         return False

@@ -13,6 +13,7 @@ from policies.pdp.decision import LAYERS, Decision, DecisionCode, Effect, RuleRe
 from policies.pdp.document import Deny, Rule
 from policies.pdp.message import plain
 from policies.pdp.obligations import ADVICE, ALLOWED, KINDS, Obligation, RouteTo
+from policies.pdp.reliance import depends_on
 from policies.pdp.request import RISK_MAX, SLOTS, FactValue, Phase
 
 _RISK = SLOTS["risk"]
@@ -34,7 +35,7 @@ class BoundRule:
     @classmethod
     def of(cls, ref: RuleRef, rule: Rule) -> "BoundRule":
         """Return the rule under this reference."""
-        return cls(ref, rule, rule.reads, rule.detectors)
+        return cls(ref, rule, rule.reads, depends_on(rule))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -20,7 +20,15 @@ from policies.pdp.obligations import (
     demand,
     kinds_written,
 )
-from policies.pdp.request import FactValue, FindingFact, Phase, detectors_of
+from policies.pdp.request import (
+    FACTS,
+    NAMED,
+    NER,
+    FactValue,
+    FindingFact,
+    Phase,
+    detectors_of,
+)
 
 LANGUAGE = 1
 """The version of the canonical form."""
@@ -62,9 +70,23 @@ class Rule:
 
     @property
     def detectors(self) -> frozenset[str]:
-        """The detectors without which the rule cannot be judged or kept."""
+        """The detectors that feed what the rule reads and takes out; `reliance.depends_on` tells
+        those without which it cannot be judged or kept."""
         redact = self.redact
-        return detectors_of(self.reads) | (redact.detectors if redact else frozenset())
+        found = detectors_of(self.reads) | (redact.detectors if redact else frozenset())
+        return found | {NER} if self._asks_names(self.reads, NAMED) else found
+
+    def asks_names(self, phase: Phase, entities: frozenset[str]) -> bool:
+        """Tell whether names of these kinds, found in the text of that phase, matter to it."""
+        read = (name for name in (*self.reads, *self.shows) if FACTS[name].phase == phase)
+        taken = entities if self.phase == phase else frozenset[str]()
+        return self._asks_names(read, taken)
+
+    def _asks_names(self, reads: Iterable[str], taken: frozenset[str]) -> bool:
+        """Tell whether one of the facts holds personal data, or such kinds are taken out."""
+        redact = self.redact
+        takes = redact is not None and any(redact.names(kind) for kind in taken)
+        return takes or "pii" in detectors_of(reads)
 
     def demand(self, kind: type[K]) -> K | None:
         """Return what the rule demands of this kind."""

@@ -87,6 +87,12 @@ def read_secrets(known: frozenset[str] | None = None) -> Read[frozenset[str]]:
     return _kinds(fields.word(SECRET_KIND, "a kind such as aws_access_key"), known)
 
 
+def read_custom(node: Node) -> frozenset[str]:
+    """Read `all` (the empty set) or a list of kinds that tenants look for themselves: which there
+    are is known where the text is published."""
+    return _kinds(fields.word(KIND, "a kind such as PROJECT_CODENAME"), None)(node)
+
+
 def read_obligations(
     keys: Fields, phase: Phase, kinds: frozenset[str] | None
 ) -> tuple[Obligation, ...]:
@@ -121,16 +127,20 @@ def _kinds(shaped: Read[str], known: frozenset[str] | None) -> Read[frozenset[st
 
 def _redact(phase: Phase, known: frozenset[str] | None) -> Read[Redact]:
     def read(node: Node) -> Redact:
-        keys = Fields(node, "redact", ("kinds", "secrets", "links", "min_score", "method"))
+        keys = Fields(
+            node, "redact", ("kinds", "secrets", "custom", "links", "min_score", "method")
+        )
         secrets = keys.optional("secrets", read_secrets(known), None)
         links = keys.optional("links", fields.only_true, default=False)
-        every = None if "secrets" in keys or "links" in keys else frozenset[str]()
+        others = any(key in keys for key in ("secrets", "custom", "links"))
+        every = None if others else frozenset[str]()
         redact = Redact(
             kinds=keys.optional("kinds", read_kinds(known), every),
             min_score=keys.optional("min_score", fields.decimal(0.0, 1.0), MIN_SCORE_DEFAULT),
             method=keys.optional("method", fields.choice(REDACT_METHODS), "mask"),
             secrets=secrets,
             links=links,
+            custom=keys.optional("custom", read_custom, None),
         )
         _check_redact(redact, keys, phase)
         keys.finish()
@@ -151,7 +161,12 @@ def _check_redact(redact: Redact, keys: Fields, phase: Phase) -> None:
     if "links" in keys and redact.method in _TELLING:
         message = f"a link leaves no {redact.method} behind"
         keys.note(keys.key_at("method"), message, "write drop or mask")
-    if "min_score" in keys and not redact.detectors and "secrets" not in keys:
+    if (
+        "min_score" in keys
+        and not redact.detectors
+        and "secrets" not in keys
+        and "custom" not in keys
+    ):
         keys.note(keys.key_at("min_score"), "a link has no score", "leave the key out")
 
 

@@ -19,14 +19,17 @@ from policies.pdp.locality import gathering
 from policies.pdp.obligations import AddSystemPrompt, Require
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
+from policies.pdp.reliance import relies_on_custom
 from policies.pdp.request import (
     DETECTORS,
+    NER,
     SCHEMA_VERSION,
     SLOTS,
     FactValue,
     Phase,
     detectors_of,
 )
+from policies.pdp.signals import Signals, signals_of
 
 NO_FAILURE: frozenset[str] = frozenset()
 FOREVER = math.inf
@@ -62,12 +65,21 @@ class Trace:
 class EffectivePolicy:
     """The policies of all layers as one. It never changes; its decisions depend on facts alone.
 
+    `entities` are the kinds of names that a model finds for the tenant (of `request.NAMED`); by
+    default it finds none.
+
     Raises PolicyError where two policies of one layer have one name, two enforced rules of one
     layer route, or all enforced rules together add too long a system prompt.
     """
 
-    def __init__(self, layered: Sequence[Layered], exemptions: Sequence[Exemption] = ()) -> None:
+    def __init__(
+        self,
+        layered: Sequence[Layered],
+        exemptions: Sequence[Exemption] = (),
+        entities: Iterable[str] = (),
+    ) -> None:
         self.layered = _arrange(layered)
+        self._entities = frozenset(entities)
         self.exemptions = tuple(sorted(exemptions, key=lambda exemption: exemption.name))
         problems = (
             *_names_twice(self.layered),
@@ -161,6 +173,20 @@ class EffectivePolicy:
         return self._detectors("answer")
 
     @cached_property
+    def relies(self) -> frozenset[Phase]:
+        """The phases in whose texts findings of a tenant's own detectors can matter to a rule."""
+        rules = tuple(self._active())
+        return frozenset(
+            phase for phase in self._whole if any(relies_on_custom(rule, phase) for rule in rules)
+        )
+
+    @cached_property
+    def holds_relying(self) -> bool:
+        """True where such findings in answers can matter to an enforced rule."""
+        enforced = (rule for rule in self._active() if rule.mode == "enforce")
+        return any(relies_on_custom(rule, "answer") for rule in enforced)
+
+    @cached_property
     def answer_rules(self) -> bool:
         """True where a rule that is not disabled judges answers."""
         return any(rule.phase == "answer" for rule in self._active())
@@ -168,7 +194,7 @@ class EffectivePolicy:
     @cached_property
     def gathers(self) -> tuple[str, ...]:
         """Why a stream must be gathered whole before any of it may leave; () where it need not."""
-        return gathering(bind(self.layered, "answer"))
+        return gathering(bind(self.layered, "answer"), self._entities)
 
     @cached_property
     def holds(self) -> bool:
@@ -187,14 +213,28 @@ class EffectivePolicy:
         return frozenset(named)
 
     @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the facts that a rule which is not disabled reads or shows."""
+        return frozenset(name for rule in self._active() for name in (*rule.reads, *rule.shows))
+
+    @cached_property
     def reads_links(self) -> bool:
         """True where a rule reads where the links of an answer lead to."""
-        return any("answer.links" in (*rule.reads, *rule.shows) for rule in self._active())
+        return "answer.links" in self.reads
+
+    @cached_property
+    def signals(self) -> Signals:
+        """The facts that are made because a rule reads them."""
+        return signals_of(self.reads)
 
     @cached_property
     def redacts_links(self) -> bool:
         """True where a rule takes the links out of answers."""
         return any(rule.redact is not None and rule.redact.links for rule in self._active())
+
+    def asks_names(self, phase: Phase, entities: frozenset[str]) -> bool:
+        """Tell whether names of these kinds, found in the text of that phase, matter to a rule."""
+        return bool(entities) and any(rule.asks_names(phase, entities) for rule in self._active())
 
     def _detectors(self, phase: Phase) -> frozenset[str]:
         needed: frozenset[str] = frozenset()
@@ -202,7 +242,7 @@ class EffectivePolicy:
             needed |= detectors_of((*rule.reads, *rule.shows), phase)
             if rule.redact and rule.phase == phase:
                 needed |= rule.redact.detectors
-        return needed
+        return needed | {NER} if self.asks_names(phase, self._entities) else needed
 
     def _active(self) -> Iterable[Rule]:
         for policy in self.layered:
@@ -211,7 +251,7 @@ class EffectivePolicy:
     def _program(self, phase: Phase, failed: frozenset[str], free: Exempt) -> Program:
         """Return the program for these failures and exemptions; they are few, so each is compiled
         once."""
-        known = failed & DETECTORS
+        known = failed & (DETECTORS | {NER})
         if not known and not free:
             return self._whole[phase]
         key = (phase, known, free)

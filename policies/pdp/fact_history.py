@@ -9,7 +9,7 @@ from types import MappingProxyType
 from policies.pdp.request import FACTS, SCHEMA_VERSION
 
 ADDED_WITH: Mapping[int, str] = MappingProxyType(
-    {2: "secret.count", 3: "call.headers", 4: "call.service"}
+    {2: "secret.count", 3: "call.headers", 4: "call.service", 5: "custom.count"}
 )
 """The first fact that each version added."""
 

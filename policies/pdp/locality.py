@@ -25,17 +25,20 @@ from policies.pdp.expression.tree import (
 from policies.pdp.obligations import AllowTools, Redact, Sanitise
 from policies.pdp.request import FACTS
 
-_COUNTS: Final = {"answer.pii.count": "pii", "answer.secret.count": "secret"}
-_SCORES: Final = {"answer.pii.max_score": "pii", "answer.secret.max_score": "secret"}
+_BOUNDED: Final = frozenset({"pii", "secret", "custom"})
+_COUNTS: Final = {f"answer.{category}.count": category for category in _BOUNDED}
+_SCORES: Final = {f"answer.{category}.max_score": category for category in _BOUNDED}
 _LISTS: Final = {
     "answer.pii.kinds": "pii",
     "answer.secret.kinds": "secret",
+    "answer.custom.kinds": "custom",
     "answer.links": "link",
     "answer.tool_calls": "tool",
+    "answer.tool_faults": "fault",
+    "answer.tainted_hosts": "host",
 }
 _MIRROR: Final[dict[Operator, Operator]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SOME: Final[tuple[tuple[Operator, int], ...]] = ((">", 0), (">=", 1), ("!=", 0))
-_BOUNDED: Final = frozenset({"pii", "secret"})
 _LEAST: Final = 1e-9
 
 
@@ -56,22 +59,28 @@ class NotLocal(Exception):
     """A condition that more than the first finding decides; the message says what of it does."""
 
 
-def gathering(rules: Iterable[BoundRule]) -> tuple[str, ...]:
+def gathering(
+    rules: Iterable[BoundRule], entities: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """Return why streams must be gathered under these rules, one reason a rule; () where they need
     not be. Only enforced rules of the answer phase count: nothing depends on a shadow's verdict.
+
+    `entities` are the kinds of names that a model finds in answers: one reads texts as a whole.
     """
     judged = [item for item in rules if item.rule.phase == "answer" and item.rule.mode == "enforce"]
     reasons: list[str] = []
     for item in judged:
         try:
-            _check(item)
+            _check(item, entities)
         except NotLocal as fault:
             reasons.append(f"{item.ref}: {fault}")
     return (*reasons, *_unlike(judged))
 
 
-def _check(item: BoundRule) -> None:
+def _check(item: BoundRule, entities: frozenset[str]) -> None:
     rule = item.rule
+    if entities and rule.asks_names("answer", entities):
+        raise NotLocal("names are found in whole texts, by a model")
     touching = [one for one in rule.obligations if isinstance(one, (AllowTools, Redact, Sanitise))]
     if not touching and rule.deny is None:
         return  # what it tells of, it tells at the end
@@ -95,7 +104,7 @@ def _check_redaction(redact: Redact, triggers: Sequence[Trigger], *, alone: bool
     if redact.links:
         raise NotLocal("links may have gone before the condition holds; redact them `when: true`")
     groups = [(trigger,) for trigger in triggers] if alone else [tuple(triggers)]
-    taken = [("pii", redact.kinds), ("secret", redact.secrets)]
+    taken = [("pii", redact.kinds), ("secret", redact.secrets), ("custom", redact.custom)]
     for group in groups:
         for category, kinds in taken:
             if kinds is not None and not _met(category, kinds, redact.min_score, group):
@@ -240,9 +249,9 @@ def _of_findings(body: Expression) -> list[Trigger]:
         asked.add(part)
     categories = asked.categories
     if categories is None and asked.kinds and all(kind.isupper() for kind in asked.kinds):
-        categories = frozenset({"pii"})
+        categories = frozenset({"pii", "custom"})
     if categories is None or not categories <= _BOUNDED:
-        raise NotLocal('it looks for more than f.category == "pii" or "secret"')
+        raise NotLocal('it looks for more than f.category == "pii", "secret" or "custom"')
     return [
         Trigger(category, asked.kinds, asked.score, asked.exact) for category in sorted(categories)
     ]

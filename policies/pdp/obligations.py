@@ -29,14 +29,15 @@ PARAMETERS: tuple[Parameter, ...] = get_args(Parameter)
 
 N = TypeVar("N", int, float)
 
-_NEEDS: dict[str, str] = {"kinds": "pii", "secrets": "secrets"}
+_NEEDS: dict[str, str] = {"kinds": "pii", "secrets": "secrets", "custom": "custom"}
 
 
 @dataclass(frozen=True, slots=True)
 class Redact:
     """Take out what was found from `min_score` (0-1) on.
 
-    `kinds` are of personal data, `secrets` of credentials: empty means every kind, None means none.
+    `kinds` are of personal data, `secrets` of credentials, `custom` are what tenants look for
+    themselves: empty means every kind, None means none.
     `links` are those of answers. A rule that redacts secrets names neither `hash` nor
     `placeholder`, and one of the answer phase no `placeholder`: nobody would restore it.
     """
@@ -48,14 +49,23 @@ class Redact:
     method: RedactMethod
     secrets: frozenset[str] | None = None
     links: bool = False
+    custom: frozenset[str] | None = None
 
     def covers(self, kind: str, score: float) -> bool:
         """Say whether a piece of personal data of this kind and score must be removed."""
         return score >= self.min_score and _within(kind, self.kinds)
 
+    def names(self, kind: str) -> bool:
+        """Say whether personal data of this kind is taken out, from some score on."""
+        return _within(kind, self.kinds)
+
     def covers_secret(self, kind: str, score: float) -> bool:
         """Say whether a credential of this kind and score must be removed."""
         return score >= self.min_score and _within(kind, self.secrets)
+
+    def covers_custom(self, kind: str, score: float) -> bool:
+        """Say whether what a tenant looks for of this kind and score must be removed."""
+        return score >= self.min_score and _within(kind, self.custom)
 
     @property
     def detectors(self) -> frozenset[str]:
@@ -72,6 +82,7 @@ class Redact:
             method=min(self.method, other.method, key=REDACT_METHODS.index),
             secrets=_united(self.secrets, other.secrets),
             links=self.links or other.links,
+            custom=_united(self.custom, other.custom),
         )
 
     def written(self) -> Json:
@@ -81,6 +92,8 @@ class Redact:
             written["kinds"] = kinds_written(self.kinds)
         if self.secrets is not None:
             written["secrets"] = kinds_written(self.secrets)
+        if self.custom is not None:
+            written["custom"] = kinds_written(self.custom)
         if self.detectors:
             written["min_score"] = self.min_score
         if self.links:

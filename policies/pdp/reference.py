@@ -37,7 +37,7 @@ OPERATORS: Mapping[Operator, tuple[str, str]] = {
 _BODIES: Mapping[str, str] = {
     "deny": 'deny: {message: "No {pii.kinds}.", remedy: "Remove it."}',
     "permit": "permit: true",
-    "redact": "redact: {kinds: all, secrets: all, min_score: 0.4, method: mask}",
+    "redact": "redact: {kinds: all, secrets: all, custom: [TICKET], min_score: 0.4, method: mask}",
     "sanitise": "sanitise: [unicode_tags, zero_width, bidi, html_comments]",
     "cap": "cap: {max_output_tokens: 512, n: 1, temperature: 0.7, messages: 50, bytes: 65536}",
     "route": "route: gpt-4o-mini",
@@ -56,7 +56,8 @@ _NOTES: Mapping[str, str] = {
     "permit": "What a policy without `default: permit` needs from one of its rules. It does not"
     " override a denial of another rule.",
     "redact": f"Methods, strictest first: {', '.join(REDACT_METHODS)}. `kinds` are of personal"
-    " data; without `kinds`, `secrets` and `links` it is all personal data. What `placeholder`"
+    " data, `custom` are what tenants look for by detectors of their own (`custom-detectors.md`);"
+    " without `kinds`, `secrets`, `custom` and `links` it is all personal data. What `placeholder`"
     " leaves (`[EMAIL_ADDRESS_1_8c65]`) is the value again in the answer to the same request, so"
     " only a rule of the request may name it. A secret leaves neither a hash nor a placeholder: two"
     " rules are needed where personal data shall leave one. `links: true` is for answers, and takes"
@@ -269,12 +270,12 @@ def _streams() -> Iterable[str]:
         " mid-stream:",
         "",
         "- a condition that reads facts of the request alone, and not `risk`;",
-        "- `answer.pii.count > 0`, `answer.secret.count > 0`, `size(list) > 0` of kinds, links or"
-        " tools;",
+        "- `answer.pii.count > 0`, `answer.secret.count > 0`, `answer.custom.count > 0`,"
+        " `size(list) > 0` of kinds, links, tainted hosts, tools or their faults;",
         '- `answer.pii.max_score >= 0.8`; `"CREDIT_CARD" in answer.pii.kinds`;',
-        "- `exists` over kinds, links or tools, and over `answer.findings` where `f.category` is"
-        " `pii` or `secret` (or `f.kind` a kind of personal data) and `f.score` is bounded from"
-        " below.",
+        "- `in` and `exists` over these lists, and `exists` over `answer.findings` where"
+        " `f.category` is `pii`, `secret` or `custom` (or `f.kind` a kind in capitals) and"
+        " `f.score` is bounded from below.",
         "",
         "A redaction leaves as it comes where, besides, each finding that it takes out makes its"
         " condition hold: `when: true` always does. Where more than one rule redacts and one of"

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
-SCHEMAS: tuple[int, ...] = (4, 3, 2, 1)
+SCHEMAS: tuple[int, ...] = (5, 4, 3, 2, 1)
 """The versions under which records exist, newest first. Facts were only ever added, and a record
 holds them by name: under any of these, a fact that a record does not have has its default."""
 
 Phase = Literal["request", "answer"]
 FactType = Literal["bool", "int", "double", "string", "list<string>", "list<finding>"]
-Feed = Literal["", "pii", "secrets", "injection", "all"]
+Feed = Literal["", "pii", "secrets", "injection", "custom", "all"]
 
 
 class FindingFact(NamedTuple):
@@ -38,7 +38,14 @@ FINDING_FIELDS: Mapping[str, FactType] = MappingProxyType(
 
 FactValue = bool | int | float | str | Sequence[str] | Sequence[FindingFact]
 
-DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection"})
+DETECTORS: frozenset[str] = frozenset({"pii", "secrets", "injection", "custom"})
+
+NER = "ner"
+"""The detector of names, a model in a process of its own. It feeds the facts of "pii" too, but only
+for tenants that ask for kinds of it: what reads those facts fails where it fails."""
+
+NAMED: frozenset[str] = frozenset({"DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON"})
+"""The kinds of personal data that it finds, as Presidio names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,39 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "call.service": _text("The service that is asked, beside the models; empty: none."),
         "call.operation": _text("The operation that the service is asked for."),
         "call.method": _text("The HTTP method of that operation."),
+        "custom.count": _number("How many matches the tenant's own detectors found.", 0, "custom"),
+        "custom.kinds": _words("The kinds that they found, each once.", "custom"),
+        "custom.max_score": _score("The highest score of them (0-1).", 0.0, "custom"),
+        "answer.custom.count": _number(
+            "How many matches of the tenant's own detectors the answer holds.",
+            0,
+            "custom",
+            "answer",
+        ),
+        "answer.custom.kinds": _words("Their kinds, each once.", "custom", "answer"),
+        "answer.custom.max_score": _score(
+            "The highest score of them (0-1).", 0.0, "custom", "answer"
+        ),
+        "budget.used_percent": _number(
+            "How full the fullest budget is (0-100), as this worker saw it last."
+        ),
+        "budget.remaining_micros": _number("What that budget has left, as last seen."),
+        "budget.age_ms": _number("How long ago that was seen; -1: never.", -1),
+        "rate.used_percent": _number(
+            "How full the fullest limit is (0-100), as this worker saw it last."
+        ),
+        "rate.age_ms": _number("How long ago that was seen; -1: never.", -1),
+        "call.tool_hosts": _words("The hosts that tool results of the request name."),
+        "answer.tool_faults": _words(
+            "What is wrong with its tool calls: unoffered, unparsed, arguments or unchecked.",
+            phase="answer",
+        ),
+        "answer.tainted_hosts": _words(
+            "Hosts of its links and tool arguments that only tool results named.", phase="answer"
+        ),
+        "answer.echo_percent": _number(
+            "How much of the system prompt the answer repeats (0-100).", phase="answer"
+        ),
     }
 )
 

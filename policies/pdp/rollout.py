@@ -14,6 +14,7 @@ from policies.pdp.decision import Decision
 from policies.pdp.evaluate import FOREVER, NO_FAILURE, EffectivePolicy
 from policies.pdp.obligations import Json
 from policies.pdp.request import SLOTS, FactValue, Phase
+from policies.pdp.signals import Signals, signals_of
 
 BUCKETS = 100
 
@@ -87,6 +88,11 @@ class Rollout:
         return self.active.needs | self.candidate.needs
 
     @cached_property
+    def relies(self) -> frozenset[Phase]:
+        """The phases in whose texts findings of a tenant's own detectors can matter to either."""
+        return self.active.relies | self.candidate.relies
+
+    @cached_property
     def headers(self) -> frozenset[str]:
         """The names of the headers that rules of either require or ask for."""
         return self.active.headers | self.candidate.headers
@@ -100,6 +106,11 @@ class Rollout:
     def reads_links(self) -> bool:
         """True where a rule of either reads where the links of an answer lead to."""
         return self.active.reads_links or self.candidate.reads_links
+
+    @cached_property
+    def signals(self) -> Signals:
+        """The facts that are made because a rule of either reads them."""
+        return signals_of(self.active.reads | self.candidate.reads)
 
     @cached_property
     def answer_needs(self) -> frozenset[str]:

@@ -118,6 +118,7 @@ def _redact() -> Schema:
         {
             "kinds": _kinds(KIND.pattern, "Personal data: all, or a list of kinds."),
             "secrets": _kinds(SECRET_KIND.pattern, "Credentials: all, or a list of kinds."),
+            "custom": _kinds(KIND.pattern, "What tenants look for: all, or a list of kinds."),
             "links": {"const": True, "description": "Links (answers only)."},
             "min_score": {**_figure(0, 1), "default": effects.MIN_SCORE_DEFAULT},
             "method": {"enum": [*REDACT_METHODS], "default": "mask"},

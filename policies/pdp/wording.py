@@ -43,6 +43,8 @@ def _redact(written: Mapping[str, Any]) -> str:
         parts.append(_kinds(written["kinds"], "personal data of every kind"))
     if "secrets" in written:
         parts.append(_kinds(written["secrets"], "credentials of every kind"))
+    if "custom" in written:
+        parts.append(_kinds(written["custom"], "all that detectors of the tenant find"))
     score = f" from score {written['min_score']} on" if "min_score" in written else ""
     if written.get("links"):
         parts.append("links")

@@ -1,19 +1,16 @@
 """Writes that bring a frozen version into force, or freeze one without that."""
 
 import logging
-from functools import partial
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit.actor import Actor
 from audit.services import Change, note
-from policies.clearance import check_cleared, sha256_of
-from policies.identity import joined
-from policies.inforce import bring, check_base, reviewed, settle, void
-from policies.models import Activation, Draft, Policy, PolicyVersion, Review
+from policies.clearance import check_cleared
+from policies.inforce import bring, reviewed
+from policies.models import Activation, Policy, PolicyVersion
 from policies.scopes import require_over
-from policies.services.drafts import as_read
 from policies.versions import check_version, checked, frozen
 from policies.vocabulary import names_for
 from tenants.changes import change_alone
@@ -50,51 +47,6 @@ def policy_rollback(*, actor: Actor, version: PolicyVersion, reason: str = "") -
     if not Activation.objects.filter(version=version).exists():
         raise ValidationError({"version": f"version {version.number} was never in force"})
     return _bring(actor, "policy.rollback", version, reason)
-
-
-@transaction.atomic
-def policy_emergency_publish(
-    *, actor: Actor, policy: Policy, source: str, reason: str, draft: Draft | None = None
-) -> PolicyVersion:
-    """Bring a text into force without anybody's approval; its review stays open, to be done after.
-
-    The text is sound and its own tests pass all the same.
-    """
-    change_alone()
-    policy = Policy.objects.select_related("active").get(pk=policy.pk)
-    scopes = require_over(actor, "policy_emergency.publish", policy)
-    if not reason.strip():
-        raise ValidationError({"reason": "an emergency takes a reason"})
-    document = checked(policy, source, names_for(actor))
-    before = policy.active
-    if before is not None and before.hash == document.hash:
-        raise ValidationError({"source": f"version {before.number} says this already"})
-    authors = joined([], actor)
-    if draft is not None:
-        draft = as_read(draft)
-        check_base(draft, policy)
-        authors = joined(draft.authors, actor)
-    settle(draft)
-    version = frozen(policy, document, source, draft.author if draft else actor.name)
-    void(policy)
-    review = Review(
-        policy=policy,
-        base=before,
-        version=version,
-        source=source,
-        text_sha256=sha256_of(source),
-        afterwards=True,
-        author=actor.name,
-        authors=authors,
-        request=reason,
-    )
-    review.full_clean()
-    review.save(force_insert=True)
-    change = Change(actor, "policy_emergency.publish", reason=reason)
-    bring(change, policy, version, scopes, Activation.Kind.EMERGENCY)
-    told = {"policy": policy.name, "version": version.number, "actor": actor.name}
-    transaction.on_commit(partial(log.warning, "policy_emergency", extra=told))
-    return version
 
 
 def _bring(actor: Actor, action: str, version: PolicyVersion, reason: str) -> bool:

@@ -3,12 +3,14 @@
 import datetime
 from collections.abc import Collection
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
 from audit.services import Change, alter, insert
+from policies.clearance import wanting_review
+from policies.identity import identity, joined
 from policies.models import Exemption
 from policies.pdp.decision import DEFAULT_RULE
 from policies.pdp.language import load_canonical
@@ -39,6 +41,7 @@ def exemption_grant(  # noqa: PLR0913  (keyword-only: what an exemption is)
     """Let rules not hold for some calls of a tenant (None: of every tenant) before an instant.
 
     A rule of a policy that holds for the platform is only the platform's owner's to exempt from.
+    Where a text takes a second person, so does this: it holds once somebody else approves it.
     """
     change = _change(actor, "exemption.grant", tenant, reason)
     if not reason.strip():
@@ -60,23 +63,60 @@ def exemption_grant(  # noqa: PLR0913  (keyword-only: what an exemption is)
         reason=reason,
         by_platform=can(actor, "exemption.grant", None),
         author=actor.name,
+        authors=joined([], actor),
         expires_at=expires_at,
+        holds_since=None if _waits_for_another(actor, tenant) else timezone.now(),
     )
     _check_room(tenant)
     insert(change, exemption)
+    if exemption.holds_since:
+        _heard(tenant)
+    return exemption
+
+
+@transaction.atomic
+def exemption_approve(*, actor: Actor, exemption: Exemption, reason: str = "") -> Exemption:
+    """Let an exemption hold that waits for a second person; it takes one who did not ask for it."""
+    change = _change(actor, "exemption.approve", exemption.tenant, reason)
+    exemption = Exemption.objects.select_for_update(of=("self",)).get(pk=exemption.pk)
+    if actor.kind == "application":
+        raise PermissionDenied("an exemption is approved by a person, not by an application")
+    if identity(actor) in exemption.authors:
+        raise PermissionDenied("whoever asked for an exemption does not approve it")
+    if exemption.revoked_at is not None or exemption.expires_at <= timezone.now():
+        raise ValidationError({"exemption": "it is over already"})
+    if exemption.holds_since is not None:
+        raise ValidationError({"exemption": "it holds already"})
+    tenant = exemption.tenant
+    held = attached_to_platform() if tenant is None else attached(tenant)
+    _check_rules(held, exemption.rules)
+    if any(rule.partition("/")[0] in held.platform for rule in exemption.rules):
+        require(actor, "exemption.approve", None)  # what the owner's text says, they let go
+    values = {
+        "approver": actor.name,
+        "approver_identity": identity(actor),
+        "holds_since": timezone.now(),
+    }
+    alter(change, exemption, values)
     _heard(tenant)
     return exemption
 
 
 @transaction.atomic
 def exemption_revoke(*, actor: Actor, exemption: Exemption, reason: str = "") -> bool:
-    """Let the rules hold again before the instant; False where it was revoked before."""
+    """Let the rules hold again before the instant, or turn down what waits; False where it was."""
     change = _change(actor, "exemption.revoke", exemption.tenant, reason)
     if exemption.revoked_at is not None:
         return False
     changed = alter(change, exemption, {"revoked_at": timezone.now()})
-    _heard(exemption.tenant)
+    if exemption.holds_since is not None:
+        _heard(exemption.tenant)
     return changed
+
+
+def _waits_for_another(actor: Actor, tenant: Tenant | None) -> bool:
+    """Return whether what the actor grants there holds only once somebody else approves it."""
+    return not actor.is_operator and bool(wanting_review([tenant]))
 
 
 def _change(actor: Actor, action: str, tenant: Tenant | None, reason: str) -> Change:

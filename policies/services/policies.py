@@ -6,7 +6,15 @@ from django.db import transaction
 from audit.actor import Actor
 from audit.services import Change, alter, insert
 from policies.clearance import check_cleared
-from policies.inforce import bring, cancel_schedules, check_base, reviewed, settle, void
+from policies.inforce import (
+    bring,
+    cancel_schedules,
+    check_base,
+    end_emergency,
+    reviewed,
+    settle,
+    void,
+)
 from policies.models import Activation, Draft, Policy, PolicyVersion
 from policies.scopes import scopes_of
 from policies.selectors import attachments
@@ -74,4 +82,5 @@ def policy_retire(*, actor: Actor, policy: Policy, reason: str = "") -> bool:
     if attachments().filter(policy=policy).exists():
         raise ValidationError({"policy": f"{policy.name} is still attached"})
     cancel_schedules(policy)
+    end_emergency(policy)
     return alter(change, policy, {"active": None})

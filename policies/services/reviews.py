@@ -8,7 +8,7 @@ from audit.actor import Actor
 from audit.services import Change, alter, delete, insert
 from policies.clearance import sha256_of
 from policies.identity import identity, joined
-from policies.models import Draft, Review, ReviewRule
+from policies.models import Draft, Emergency, Review, ReviewRule
 from policies.scopes import require_over
 from policies.services.drafts import as_read
 from policies.versions import checked
@@ -99,6 +99,10 @@ def _decide(actor: Actor, action: str, review: Review, state: Review.State, reas
         "decided_at": timezone.now(),
     }
     alter(Change(actor, action, reason=reason), review, values)
+    if state == Review.State.APPROVED:  # what came by an emergency stays
+        Emergency.objects.filter(review=review, state=Emergency.State.RUNNING).update(
+            state=Emergency.State.APPROVED, ended_at=timezone.now()
+        )
     return review
 
 

@@ -10,9 +10,8 @@ from audit.actor import Actor
 from audit.services import Change, alter, insert, note
 from policies.clearance import OPERATORS, acting, check_cleared, lacking
 from policies.identity import identity
-from policies.inforce import bring
+from policies.inforce import brought
 from policies.models import Activation, Policy, PolicyVersion, Schedule
-from policies.pdp.problem import PolicyError
 from policies.scopes import require_over, scopes_of
 from policies.versions import check_version
 from tenants.changes import change_alone
@@ -85,14 +84,9 @@ def schedule_perform(*, actor: Actor, schedule: Schedule, reason: str = "") -> b
         return False
     change = Change(actor, "schedule.perform", reason=reason)
     scopes = scopes_of(schedule.policy)
-    why = _hindrance(schedule, scopes)
-    try:
-        if not why:
-            with transaction.atomic():
-                kind = Activation.Kind.SCHEDULE
-                bring(change, schedule.policy, schedule.version, scopes, kind)
-    except (PolicyError, ValidationError) as error:
-        why = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+    why = _hindrance(schedule, scopes) or brought(
+        change, schedule.policy, schedule.version, scopes, Activation.Kind.SCHEDULE
+    )
     schedule.state = Schedule.State.FAILED if why else Schedule.State.DONE
     late_s = int((now - schedule.at).total_seconds())
     schedule.note = why or (f"{late_s} s late" if late_s > LATE_S else "")

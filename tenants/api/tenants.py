@@ -38,6 +38,8 @@ class TenantShown(serializers.ModelSerializer[Tenant]):
             "tags",
             "pii_countries",
             "pii_phone_regions",
+            "pii_entities",
+            "detectors",
             "cors_origins",
             "default_model",
             "tier_models",
@@ -57,6 +59,8 @@ class TenantUpdate(Change):
     tags = Texts(required=False, each_max=63)
     pii_countries = Texts(required=False, each_max=2)
     pii_phone_regions = Texts(required=False, each_max=2)
+    pii_entities = Texts(required=False, each_max=16)
+    detectors = serializers.ListField(child=serializers.DictField(), required=False)
     cors_origins = Texts(required=False, each_max=255)
     default_model = Text(required=False, allow_blank=True, max_length=120)
     tier_models = serializers.DictField(child=Text(max_length=120), required=False)

@@ -1,7 +1,7 @@
 """Writes to tenants. Each is one transaction with one event, and is heard by every worker."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -9,6 +9,7 @@ from django.db import transaction
 from audit.actor import Actor
 from audit.services import Change, alter, insert
 from tenants.changes import platform_change, tenant_change
+from tenants.detectors import checked
 from tenants.models import App, Budget, RateLimit, Tenant, TenantEpoch, VirtualKey
 from tenants.revisions import tenant_changed
 from tenants.services.keys import keys_revoke_all
@@ -25,6 +26,8 @@ class TenantFields(TypedDict, total=False):
     tags: Sequence[str]
     pii_countries: Sequence[str]
     pii_phone_regions: Sequence[str]
+    pii_entities: Sequence[str]
+    detectors: Sequence[Mapping[str, Any]]
     cors_origins: Sequence[str]
     default_model: str
     tier_models: Mapping[str, str]
@@ -36,7 +39,7 @@ def tenant_create(
 ) -> Tenant:
     """Create a tenant."""
     change = platform_change(actor, "tenant.create", reason)
-    tenant = Tenant(name=name, **fields)
+    tenant = Tenant(name=name, **_with_detectors(fields))
     _check(tenant)
     insert(Change(actor, change.action, tenant.id, name, reason), tenant)
     TenantEpoch.objects.create(tenant=tenant)
@@ -50,7 +53,7 @@ def tenant_update(
 ) -> bool:
     """Change what is said of a tenant; False where nothing differed."""
     change = tenant_change(actor, "tenant.update", tenant, reason)
-    changed = alter(change, tenant, fields)
+    changed = alter(change, tenant, _with_detectors(fields))
     _check(tenant)
     if changed:
         tenant_changed(tenant.id)
@@ -88,6 +91,13 @@ def _move(change: Change, tenant: Tenant, state: Tenant.State, revoked: Sequence
     if changed:
         tenant_changed(tenant.id)
     return changed
+
+
+def _with_detectors(fields: TenantFields) -> TenantFields:
+    """Return the fields with detectors as they are stored."""
+    if "detectors" in fields:
+        return {**fields, "detectors": checked(fields["detectors"])}
+    return fields
 
 
 def _check(tenant: Tenant) -> None:

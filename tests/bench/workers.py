@@ -2,7 +2,8 @@
 
 Workers share nothing but the counters, the database and the listening socket. Where there are cores
 for all (two workers, the servers, provider and load: four), the rates are compared. Else what one
-call costs in CPU is: two workers can serve twice as much where a call costs no more with two.
+call costs in CPU is: two workers can serve twice as much where a call costs no more with two. Each
+worker has as many connections either way.
 """
 
 import json
@@ -24,7 +25,7 @@ def loaded(gateway, order):
     """Put load on a gateway; return calls a second, CPU per call in us, each worker's share."""
     pids = [worker.pid for worker in gateway.workers]
     before = [cpu_s(pid) for pid in pids]
-    found = measured(gateway.port, pids[0], order, CONNECTIONS, CALLS)
+    found = measured(gateway.port, pids[0], order, CONNECTIONS * len(pids), CALLS)
     spent = [cpu_s(pid) - was for pid, was in zip(pids, before, strict=True)]
     calls = CALLS + CALLS // 8
     return found["rps"], sum(spent) / calls * 1e6, min(spent) / sum(spent)

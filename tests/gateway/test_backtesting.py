@@ -22,6 +22,7 @@ from gateway.calls.ruling import CannotRebuildError, slots_of
 from gateway.proxy import tenant as loading
 from gateway.publish import compile_bundle
 from gateway.replaying import archive
+from gateway.services.guards import guard_create
 from policies.pdp.language import parse_document
 from policies.pdp.problem import PolicyError
 from policies.pdp.request import SCHEMA_VERSION, SCHEMAS
@@ -45,6 +46,18 @@ rules:
 """
 NOTHING = "policy: {}\ndefault: permit\n"
 KINDS = ((), ("CREDIT_CARD",), ("EMAIL_ADDRESS",), ("CREDIT_CARD", "IBAN_CODE"))
+OTHERS = """\
+policy: {name}
+default: permit
+rules:
+  - {id: mails, when: 'findings.exists(f, f.category == "pii")', tag: {mail: found}}
+"""
+ON_PROJECTS = """\
+policy: {}
+default: permit
+rules:
+  - {{id: projects, when: custom.count > 0, deny: {{message: "It names a project."}}}}
+"""
 BY_MAIL = """\
 policy: {}
 default: permit
@@ -267,11 +280,11 @@ def test_the_command_tells_who_would_be_affected(past, tmp_path):
         return output.getvalue()
 
     told = run()
-    assert f"1 of 1 calls would newly be refused: app {past.app.name} 1" in told
+    assert f"1 of 1 call would newly be refused: app {past.app.name} 1" in told
     assert str(call.id) in told
     assert json.loads(run("--json"))["changes"]["newly_denied"] == 1
     path.write_text(past.house_text())
-    assert "Nothing would change for 1 calls." in run()
+    assert "Nothing would change for 1 call." in run()
     later = (timezone.now() + datetime.timedelta(days=1)).date().isoformat()
     for arguments, code in (
         (["--at", "app:nobody"], 2),
@@ -319,3 +332,27 @@ def test_real_calls_go_as_the_back_test_said(gateway):
     home.publish()
     eventually(lambda: codes()[-1] == 403)
     assert codes() == [200, 403, 200, 403]
+
+
+def test_what_a_guard_that_nobody_asked_would_have_said_is_not_guessed(gateway):
+    home = house(OTHERS, (None, "simulated-echo"))
+    assert gateway.chat(home.secret, home.model, "On Bluebird.").status_code == 200
+    eventually(lambda: len(books.records(home, "completed")) == 1)
+    draft = parse_document(ON_PROJECTS.format(estate.name("draft")))
+    supposed = substitution(home.tenant, draft, Place("tenant"))
+    now = timezone.now()
+    of = Range(now - HOUR, now + HOUR, home.tenant.id)
+    found = backtest(settings.GATEHOUSE.database_url, of, supposed)
+    assert (found["compared"], found["changes"]["same"]) == (1, 1)
+    guard_create(
+        actor=estate.ACTOR,
+        tenant=home.tenant,
+        name="projects",
+        secret="guard-canary-0123456789",
+        url="https://guard.example/",
+        kinds=["PROJECT_NAME"],
+        phases=["request"],
+    )
+    found = backtest(settings.GATEHOUSE.database_url, of, supposed)
+    assert found["compared"] == 0
+    assert found["lacking"] == [{"facts": "custom.count", "calls": 1}]

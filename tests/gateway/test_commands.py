@@ -30,6 +30,7 @@ from policies.pdp.language import parse_document
 from policies.pdp.request import DEFAULTS, SLOTS
 from tenants import keys
 from tenants.models import App, Budget, Membership, RateLimit, Tenant, User, VirtualKey
+from tenants.services.tenants import tenant_create
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -340,6 +341,15 @@ def test_doctor_tells_what_holds_and_what_does_not():
     for name in ("database", "database role", "migrations", "partitions", "redis", "redis memory"):
         assert checks[name]["ok"], checks[name]
     assert (said["ok"], ending.value.code) == (False, 1)
+
+
+def test_doctor_names_who_asks_for_names_where_no_model_answers():
+    name = f"asking-{secrets.token_hex(4)}"
+    tenant_create(actor=command("tests"), name=name, pii_entities=["PERSON"])
+    (found,) = [one for one in doctor.examine(offline=True) if one.check == "names"]
+    assert not found.ok
+    assert name in found.detail
+    assert "named-entities.md" in found.detail
 
 
 def test_doctor_prints_a_table():

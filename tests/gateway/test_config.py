@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import ConfigError, load
+from gateway.config import ConfigError, load, ner_place
 
 KEK = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEK = base64.b64encode(bytes(range(100, 132))).decode()
@@ -112,6 +112,27 @@ def test_other_urls_default_to_the_main_ones(environ):
     config = load(environ | main | apart)
     assert config.database_owner_url == "postgres://o@h/d"
     assert (config.cache_url, config.broker_url) == ("rediss://c:6379", "amqp://q")
+
+
+def test_models_of_names_have_a_file_and_a_place(environ, tmp_path):
+    config = load(environ)
+    assert (config.ner_file, config.ner_ms) == (None, 500)
+    assert config.ner_characters == 20_000
+    assert config.ner_socket == tmp_path / "var" / "run" / "ner.sock"
+    file = tmp_path / "names.yaml"
+    file.write_text("models: []")
+    place = {"GATEHOUSE_NER": str(file), "GATEHOUSE_NER_SOCKET": "/run/gatehouse/ner.sock"}
+    place["GATEHOUSE_NER_CHARACTERS"] = "9000"
+    given = load({**environ, **place})
+    assert (given.ner_characters, ner_place(place).characters) == (9000, 9000)
+    assert (given.ner_file, str(given.ner_socket)) == (file, "/run/gatehouse/ner.sock")
+    assert ner_place(place).socket == given.ner_socket  # which asks for no secret
+    (problem,) = problems_of({**environ, "GATEHOUSE_NER": str(tmp_path / "none.yaml")})
+    assert "GATEHOUSE_NER: found" in problem
+    (problem,) = problems_of({**environ, "GATEHOUSE_NER_SOCKET": f"/{'d' * 107}"})
+    assert "108 bytes" in problem
+    with pytest.raises(ConfigError, match="GATEHOUSE_NER: found nothing"):
+        ner_place({})
 
 
 def test_serving_demands_servers(environ):

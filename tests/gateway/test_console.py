@@ -19,12 +19,14 @@ from gateway.jobs.run import run
 from gateway.models import Route
 from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
+from gateway.services.guards import guard_create, guard_secret_set
 from policies.services.activations import policy_version_freeze
 from policies.services.attachments import policy_attach
 from policies.services.drafts import draft_create
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
 from policies.services.policies import policy_create, policy_publish
-from policies.services.reviews import review_request
+from policies.services.reviews import review_request, review_rule_set
 from policies.services.rollouts import rollout_start
 from tenants.models import Budget, RateLimit, User, VirtualKey
 from tests.estate import ACTOR, OPEN, route, simulated
@@ -32,13 +34,14 @@ from tests.gateway.call_records import World
 from tests.gateway.proxy import offered
 from tests.gateway.test_permissions_declared import pages
 from tests.gateway.views.reading import body, signed_in, text
+from tests.mock_guard import SECRET
 
 pytestmark = pytest.mark.usefixtures("db")
 
 NOON = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
 QUERIES_MAX = 12
-EXAMINED_MAX = 14  # the system page examines the installation: each check is a statement
+EXAMINED_MAX = 15  # the system page examines the installation: each check is a statement
 NOBODY = "policy: {name}\ndefault: deny\nrules: []\n"
 
 
@@ -73,6 +76,7 @@ def life_cycle(world, policy):
     version = policy_version_freeze(actor=ACTOR, policy=policy, source=second)
     draft = draft_create(actor=ACTOR, policy=policy, source=second)
     review = review_request(actor=ACTOR, draft=draft)
+    rule = review_rule_set(actor=ACTOR, tenant=world.tenant)
     rollout = rollout_start(actor=ACTOR, policy=policy, version=version)
     exemption = exemption_grant(
         actor=ACTOR,
@@ -85,13 +89,53 @@ def life_cycle(world, policy):
     )
     return [
         "/reviews",
+        "/reviews/rules",
+        "/reviews/rules/new",
+        f"/reviews/rules/{rule.id}/end",
         f"/reviews/{review.id}",
         "/exemptions",
         "/exemptions/new",
+        f"/exemptions/{exemption.id}/approve",
         f"/exemptions/{exemption.id}/revoke",
         f"/rollouts/{rollout.id}",
         *(f"/rollouts/{rollout.id}/{verb}" for verb in ("percent", "stop", "promote")),
     ]
+
+
+def emergency(world):
+    """Return the screens of a policy whose version came in an emergency, past a draft."""
+    policy = policy_create(actor=ACTOR, name=world.unique("urgent"))
+    source = OPEN.replace("{name}", policy.name)
+    policy_publish(actor=ACTOR, policy=policy, source=source)
+    policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant)
+    changed = f"description: A draft.\n{source}"
+    draft_create(actor=ACTOR, policy=policy, source=changed)
+    policy_emergency_publish(
+        actor=ACTOR, policy=policy, source=source.replace("permit", "deny"), hours=8, reason="tests"
+    )
+    review = policy.reviews.get()
+    page = f"/policies/{policy.id}"
+    return [page, f"{page}/draft", f"{page}/draft/rebase", f"/reviews/{review.id}"]
+
+
+def guarded(world):
+    """Return a guard whose former secret still signs."""
+    guard = guard_create(
+        actor=ACTOR,
+        tenant=world.tenant,
+        name="names",
+        secret=SECRET,
+        url="https://guard.example/inspect",
+        allow_private=False,
+        kinds=["PROJECT_NAME", "CUSTOMER"],
+        phases=["request"],
+        deadline_ms=300,
+        tells_user=False,
+        redacted=False,
+        cache=False,
+    )
+    guard_secret_set(actor=ACTOR, guard=guard, secret=f"{SECRET}-newer")
+    return guard
 
 
 def back_test(world, policy):
@@ -131,7 +175,7 @@ def every_screen(world):
     held = policy_attach(actor=ACTOR, policy=policy, tenant=world.tenant, app=world.app)
     cycle = life_cycle(world, policy)
     asked = back_test(world, policy)
-    cycle += [f"/backtests/{asked.id}", f"/backtests/{asked.id}/cancel"]
+    cycle += [f"/backtests/{asked.id}", f"/backtests/{asked.id}/cancel", *emergency(world)]
     service = offered.service("https://vectors.example")
     provider = simulated()
     served = route((provider, "simulated"))
@@ -145,6 +189,7 @@ def every_screen(world):
         "/apps": ("edit transformation purge suspend resume remove", world.app.id),
         "/catalogue/services": ("edit credential forget remove", service.id),
         "/budgets": ("edit remove", budget.id),
+        "/guards": ("edit secret retire test remove", guarded(world).id),
         "/keys": ("rotate revoke", key.id),
         "/members": ("", member.user_id),
         "/models": (
@@ -158,7 +203,7 @@ def every_screen(world):
             policy.id,
         ),
         "/providers": ("edit credential forget remove", provider.id),
-        "/tenants": ("edit purge suspend resume remove", world.tenant.id),
+        "/tenants": ("edit detectors purge suspend resume remove", world.tenant.id),
         "/exports": ("", export.id),
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
@@ -175,6 +220,7 @@ def every_screen(world):
         "/members/grant",
         f"/events/{Event.objects.latest('id').id}",
     ]
+    found += [f"/policies?tenant={world.tenant.name}&pending={kind}" for kind in ("any", "draft")]
     found += [f"/events?tenant={world.tenant.name}"]  # of others: what their tests have written
     found += ["/overview", f"/overview?range=24h&tenant={world.tenant.name}", "/usage"]
     found += ["/api/docs/", "/api/docs/budgets/", "/api/docs/oauth/"]

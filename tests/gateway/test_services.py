@@ -27,6 +27,7 @@ from gateway.jobs.run import run
 from gateway.models import Deployment
 from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
+from gateway.services.guards import guard_create, guard_secret_set
 from gateway.services.jobs import job_create
 from gateway.services.marks import MarkWanted
 from gateway.services.prices import price_set
@@ -39,9 +40,11 @@ from gateway.services.routes import (
     route_create,
 )
 from gateway.services.services import service_create, service_credential_set
+from policies.models import Emergency
 from policies.services.activations import policy_activate, policy_version_freeze
 from policies.services.attachments import policy_attach
 from policies.services.drafts import draft_create
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
 from policies.services.policies import policy_create, policy_publish
 from policies.services.reviews import review_request, review_rule_set
@@ -74,6 +77,13 @@ PRICE = bundle.Price("USD", 150_000, 600_000, None, 0, 1_700_000_000)
 SERVICE = {
     "base_url": "https://a.example",
     "operations": [{"name": "search", "method": "POST", "path": "/search", "body": "json"}],
+}
+
+GUARD = {
+    "url": "http://127.0.0.1:9/inspect",
+    "allow_private": True,
+    "kinds": ["PROJECT_NAME"],
+    "phases": ["request"],
 }
 
 WANTED = ExportWanted(since=timezone.now() - datetime.timedelta(1), until=timezone.now())
@@ -255,6 +265,24 @@ def to_exempt():
     }
 
 
+def asked():
+    made = exemption_grant(actor=OPERATOR, **to_exempt())
+    made.holds_since, made.authors = None, []
+    made.save()
+    return made
+
+
+def strict(made):
+    return {"policy": made, "source": text(made).replace("permit", "deny")}
+
+
+def overdue():
+    made = published()
+    policy_emergency_publish(actor=OPERATOR, reason="a leak", hours=1, **strict(made))
+    Emergency.objects.filter(policy=made).update(expires_at=timezone.now())
+    return Emergency.objects.get(policy=made)
+
+
 def attachment():
     return policy_attach(actor=OPERATOR, policy=published(), tenant=tenant())
 
@@ -295,10 +323,17 @@ CASES = {
     "draft_create": lambda: {"policy": published()},
     "draft_discard": lambda: {"draft": draft()},
     "draft_update": lambda: {"draft": draft(), "revision": 1, "source": "policy: other\n"},
+    "exemption_approve": lambda: {"exemption": asked()},
     "exemption_grant": to_exempt,
     "exemption_revoke": lambda: {"exemption": exemption_grant(actor=OPERATOR, **to_exempt())},
     "export_create": lambda: {"tenant": tenant(), "wanted": WANTED},
     "export_download": lambda: {"export": ready(), "part": "manifest.json"},
+    "guard_create": lambda: {"tenant": tenant(), "name": "names", "secret": SECRET, **GUARD},
+    "guard_remove": lambda: {"guard": guard()},
+    "guard_secret_retire": lambda: {"guard": renewed()},
+    "guard_secret_set": lambda: {"guard": guard(), "secret": "another-secret-canary"},
+    "guard_test": lambda: {"guard": guard()},
+    "guard_update": lambda: {"guard": guard(), "deadline_ms": 50},
     "job_cancel": lambda: {"job": job()},
     "job_create": lambda: {"tenant": tenant(), "kind": "rollup", "terms": ONE_DAY},
     "mark_create": lambda: {**marked()},
@@ -318,7 +353,8 @@ CASES = {
     "policy_attach": lambda: {"policy": published(), "tenant": tenant()},
     "policy_create": lambda: {"name": unique("policy")},
     "policy_detach": lambda: {"attachment": attachment()},
-    "policy_emergency_publish": lambda: publish(policy()),
+    "policy_emergency_expire": lambda: {"emergency": overdue()},
+    "policy_emergency_publish": lambda: {**strict(published()), "hours": 1},
     "policy_import": lambda: {"source": f"policy: {unique('policy')}\n"},
     "policy_publish": lambda: publish(policy()),
     "policy_retire": lambda: {"policy": published()},
@@ -388,6 +424,18 @@ def application():
     made, _ = services()["oauth_application_create"](
         actor=OPERATOR, **CASES["oauth_application_create"]()
     )
+    return made
+
+
+def guard():
+    return guard_create(
+        actor=OPERATOR, tenant=tenant(), name=unique("guard"), secret=SECRET, **GUARD
+    )
+
+
+def renewed():
+    made = guard()
+    guard_secret_set(actor=OPERATOR, guard=made, secret="another-secret-canary")
     return made
 
 

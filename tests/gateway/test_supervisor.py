@@ -24,6 +24,7 @@ from pathlib import Path
 from gateway import deaths
 from gateway.supervisor import GaveUpError, Part, Supervisor, stop_requests
 deaths.FIRST_DELAY_S /= 25
+deaths.LAST_DELAY_S /= 25
 def tell(what):
     print(json.dumps(what), flush=True)
 parts = [Part(**part) for part in json.loads(sys.argv[1])]
@@ -163,6 +164,18 @@ def test_five_quick_deaths_stop_everything_with_the_reason(tmp_path):
     gaps = [after - before for before, after in itertools.pairwise(starts)]
     assert all(gap >= least for gap, least in zip(gaps, (0.02, 0.04, 0.08, 0.16), strict=True))
     assert (tmp_path / "log").read_text() == "good\n"
+
+
+def test_a_part_that_is_not_needed_may_die_as_often_as_it_likes(tmp_path):
+    bad = "import sys; sys.exit('this is why')"
+    parts = (
+        part("bad", bad, is_needed=False),
+        part("good", OBEDIENT, tmp_path / "log", "good", 0),
+    )
+    with supervising(*parts) as watched:
+        events = [watched.event()["pids"] for _ in range(DEATHS_MAX + 2)]
+    assert len({pids["bad"] for pids in events}) == DEATHS_MAX + 2
+    assert len({pids["good"] for pids in events}) == 1
 
 
 def test_a_part_killed_by_a_signal_is_reported_by_its_name():

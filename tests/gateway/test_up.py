@@ -106,6 +106,16 @@ def test_web_stops_before_what_it_needs_and_never_sees_the_owner(tmp_path):
     assert parts[0].grace_s > 7
 
 
+def test_models_of_names_run_beside_everything_and_see_no_secret(tmp_path):
+    file = tmp_path / "names.yaml"
+    file.write_text("models: []")
+    for role in ("all", "proxy"):
+        config = config_for(tmp_path, GATEHOUSE_NER=str(file), GATEHOUSE_ROLE=role)
+        part = next(part for part in parts_of(config, 5) if part.name == "ner")
+        assert not part.is_needed
+        assert {"DATABASE_URL", "GATEHOUSE_KEK", "GATEHOUSE_KEK_FILE"} <= {*part.hidden}
+
+
 def test_several_web_processes_count_in_one_place_that_begins_empty(tmp_path):
     assert shared_metrics(config_for(tmp_path, WEB_WORKERS="1")) == {}
     config = config_for(tmp_path, WEB_WORKERS="2")

@@ -1,10 +1,13 @@
 """What a text names must be there: a misspelt name would never match."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
+from audit.actor import Actor
 from policies.pdp.analysis.names import KnownNames, unknown_names
 from policies.pdp.language import parse_document
-from policies.vocabulary import known_kinds
+from policies.vocabulary import known_kinds, names_for
+from tenants.services.tenants import tenant_create
 
 NAMES = KnownNames(
     models=frozenset({"small", "large"}),
@@ -67,3 +70,18 @@ def test_what_is_not_there_is_told_with_what_is_nearest(rule, message, hint):
 
 def test_kinds_are_those_of_every_detector():
     assert {"EMAIL_ADDRESS", "PHONE_NUMBER", "DE_TAX_ID", "openai_key"} <= known_kinds()
+
+
+def test_names_are_kinds_once_a_tenant_that_the_author_sees_asks_for_them(db, unique):
+    actor = Actor(kind="command", id="tests", name="tests")
+    text = "policy: p\ndefault: permit\nrules:\n  - {id: r, when: true, redact: {kinds: [NRP]}}\n"
+    document = parse_document(text, known_kinds())
+    (problem,) = unknown_names(document, KnownNames(kinds=names_for(actor).kinds - {"NRP"}))
+    assert (problem.line, problem.hint) == (
+        4,
+        "no tenant asks for it yet: pii: {entities: [NRP]} has a model find it",
+    )
+    tenant_create(actor=actor, name=unique("tenant"), pii_entities=["NRP"])
+    assert unknown_names(document, names_for(actor)) == ()
+    with pytest.raises(ValidationError, match="NAMES"):
+        tenant_create(actor=actor, name=unique("tenant"), pii_entities=["NAMES"])

@@ -85,6 +85,20 @@ def test_screens_with_figures_on_them(page, watch, world, axe):
 
 
 @pytest.mark.usefixtures("platform")
+def test_what_is_wrong_with_a_text_stands_line_by_line(page, watch, world, axe):
+    watch.expect(422)
+    page.goto(f"/tenants/{world.tenant.id}/detectors")
+    page.get_by_label("Detectors").fill("- kind: CODE\n  words: [x]\n  socre: 1\n  pattern: x\n")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("alert").wait_for()
+    told = [page.locator(".field .error > span"), page.get_by_role("alert").locator("p")]
+    assert [each.count() for each in told] == [2, 2]
+    watch.look(page)
+    found = violations(page, axe) + too_wide(page)
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.usefixtures("platform")
 def test_the_page_of_a_secret_and_that_it_was_shown(page, watch, world, axe):
     page.goto(f"/keys/new?app={world.app.id}")
     page.get_by_label("Name").fill("laptop")

@@ -2,6 +2,7 @@
 a request, an answer is read as a reply. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -23,9 +24,12 @@ from gateway.providers.conversation import (
     ToolUse,
     Turn,
     Written,
+    are_named,
     arguments,
     details,
     system_text,
+    thinks,
+    thinks_and_must_call,
 )
 from gateway.providers.dialect import Target
 from gateway.providers.fault import BadAnswer, BadRequest
@@ -44,6 +48,9 @@ class AnthropicChat:
 
     def written(self, conversation: Conversation, target: Target) -> Written:
         """Return a conversation as a request; all system turns come first, as the API wants it."""
+        beside = {}
+        if thinks_and_must_call(conversation):  # a call is what the client waits for
+            conversation, beside = replace(conversation, effort=""), {"effort": "tool_choice"}
         body: Body = {
             "model": target.model,
             "max_tokens": target.cap,
@@ -62,10 +69,10 @@ class AnthropicChat:
             "stream": target.stream or None,
         }
         body |= {name: value for name, value in asked.items() if value is not None}
-        left_out = [*conversation.other, *_unsayable(conversation)]
+        left_out = [*conversation.other, *beside, *_unsayable(conversation)]
         if conversation.temperature is not None and "temperature" not in left_out:
             body["temperature"] = conversation.temperature
-        return Written(body, tuple(left_out))
+        return Written(body, tuple(left_out), beside)
 
     def reply(self, raw: bytes) -> Reply:
         """Return what a whole answer says."""
@@ -124,17 +131,18 @@ def _unsayable(asked: Conversation) -> list[str]:
         left_out.append("n")
     if asked.format is not None and asked.format.schema is None:
         left_out.append("format")
-    thinks = asked.effort not in ("", "none")
-    if asked.temperature is not None and (thinks or asked.temperature > _WARMEST):
+    if asked.temperature is not None and (thinks(asked) or asked.temperature > _WARMEST):
         left_out.append("temperature")
     if details(asked.turns):
         left_out.append("detail")
+    if are_named(asked.turns):
+        left_out.append("name")
     return left_out
 
 
 def _output(asked: Conversation) -> Body | None:
     output: Body = {}
-    if asked.effort not in ("", "none"):
+    if thinks(asked):
         output["effort"] = _EFFORTS.get(asked.effort, asked.effort)
     schema = _schema(asked.format)
     if schema is not None:

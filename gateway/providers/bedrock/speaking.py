@@ -1,6 +1,8 @@
 """The Converse API on the provider's side of a translation: a conversation is written as a request,
 an answer is read as a reply. Pure."""
 
+from dataclasses import replace
+
 import orjson
 
 from gateway.exchange import Body, Endpoint
@@ -12,8 +14,11 @@ from gateway.providers.conversation import (
     ToolResult,
     ToolUse,
     Written,
+    are_named,
     details,
     system_text,
+    thinks,
+    thinks_and_must_call,
 )
 from gateway.providers.dialect import Target
 from gateway.providers.reply import Reply
@@ -34,8 +39,11 @@ class BedrockChat:
     def written(self, conversation: Conversation, target: Target) -> Written:
         """Return a conversation as a request. Its model stands in the address, not in the body."""
         family = _family(target.model)
+        beside = {}
+        if family == "anthropic" and thinks_and_must_call(conversation):
+            conversation, beside = replace(conversation, effort=""), {"effort": "tool_choice"}
         more = _additional(conversation, family)
-        left_out = [*conversation.other, *_unsayable(conversation, family)]
+        left_out = [*conversation.other, *beside, *_unsayable(conversation, family)]
         config = {
             "maxTokens": target.cap,
             "temperature": None if "temperature" in left_out else conversation.temperature,
@@ -54,7 +62,7 @@ class BedrockChat:
             "inferenceConfig": {name: value for name, value in config.items() if value is not None},
         }
         body |= {name: value for name, value in asked.items() if value is not None}
-        return Written(body, tuple(left_out))
+        return Written(body, tuple(left_out), beside)
 
     def reply(self, raw: bytes) -> Reply:
         """Return what a whole answer says."""
@@ -85,6 +93,7 @@ def _unsayable(asked: Conversation, family: str) -> list[str]:
         "parallel": asked.parallel is False and bool(asked.tools),
         "tool_choice": _is_silenced(asked) and _calls(asked),
         "detail": bool(details(asked.turns)),
+        "name": are_named(asked.turns),
     }
     return [name for name, is_absent in absent.items() if is_absent]
 
@@ -97,28 +106,26 @@ def _is_too_warm(asked: Conversation, family: str) -> bool:
     """Tell whether a temperature is above what the API takes, or beside thoughts that forbid it."""
     if asked.temperature is None:
         return False
-    thinks = family == "anthropic" and asked.effort not in ("", "none")
-    return thinks or asked.temperature > _WARMEST
+    return (family == "anthropic" and thinks(asked)) or asked.temperature > _WARMEST
 
 
 def _additional(asked: Conversation, family: str) -> Body:
     """Return the fields that only a family of models has."""
     more: Body = {}
-    thinks = asked.effort not in ("", "none")
     if family == "anthropic":
         if asked.top_k is not None:
             more["top_k"] = asked.top_k
         if asked.effort:
-            more["thinking"] = {"type": "adaptive" if thinks else "disabled"}
+            more["thinking"] = {"type": "adaptive" if thinks(asked) else "disabled"}
     elif family == "nova":
         if asked.top_k is not None:
             more["inferenceConfig"] = {"topK": asked.top_k}
         if asked.effort:
             step = {"maxReasoningEffort": _STEPS.get(asked.effort, asked.effort)}
             more["reasoningConfig"] = (
-                {"type": "enabled", **step} if thinks else {"type": "disabled"}
+                {"type": "enabled", **step} if thinks(asked) else {"type": "disabled"}
             )
-    elif family == "openai" and thinks:
+    elif family == "openai" and thinks(asked):
         more["reasoning_effort"] = _STEPS.get(asked.effort, asked.effort)
     return more
 
@@ -126,7 +133,7 @@ def _additional(asked: Conversation, family: str) -> Body:
 def _output(asked: Conversation, family: str) -> Body | None:
     """Return the form of the answer, and how much of it all thinking may be."""
     output: Body = {}
-    if family == "anthropic" and asked.effort not in ("", "none"):
+    if family == "anthropic" and thinks(asked):
         output["effort"] = _LEAST.get(asked.effort, asked.effort)
     if asked.format is not None and asked.format.schema is not None:
         schema: Body = {"schema": orjson.dumps(asked.format.schema).decode()}

@@ -6,6 +6,7 @@ from gateway.providers.conversation import (
     Conversation,
     Tool,
     Written,
+    are_named,
     details,
     system_text,
 )
@@ -49,6 +50,7 @@ class GeminiChat:
             body["tools"] = [{"functionDeclarations": [_tool(t) for t in conversation.tools]}]
             body["toolConfig"] = {"functionCallingConfig": _calling(conversation)}
         left_out = [*conversation.other]
+        left_out += ["name"] if are_named(conversation.turns) else []
         left_out += ["user"] if conversation.user else []
         left_out += ["parallel"] if conversation.parallel is False and conversation.tools else []
         left_out += ["effort"] if conversation.effort and thinking is None else []

@@ -28,6 +28,7 @@ from gateway.providers.walk import words
 NAMES = {
     "effort": "reasoning_effort",
     "format": "response_format",
+    "name": "messages.name",
     "parallel": "parallel_tool_calls",
 }
 """What this dialect calls the fields of a conversation; those not here have the same name."""

@@ -99,9 +99,9 @@ class MessageWithheld:
         elif kind in _DELTAS:
             self._say(index, kind, str(delta.get(_DELTAS[kind]) or ""))
         elif kind == "signature_delta":
-            held = {"type": "thinking", "thinking": "", "signature": delta.get("signature")}
-            signed = {**delta, "signature": self._seen_block(held)["signature"]}
-            self._put("content_block_delta", index=index, delta=signed)
+            held = self._seen_block({**delta, "type": "thinking", "thinking": ""})
+            signed = {name: value for name, value in held.items() if name != "thinking"}
+            self._put("content_block_delta", index=index, delta={**signed, "type": kind})
         elif kind == "citations_delta":
             held = {"type": "text", "text": "", "citations": [delta.get("citation")]}
             (citation,) = self._seen_block(held)["citations"]

@@ -74,6 +74,7 @@ _WHAT = (
     ("piece of personal data", "pieces of personal data"),
     ("credential", "credentials"),
     ("injection signal", "injection signals"),
+    ("match of a detector of the tenant", "matches of detectors of the tenant"),
 )
 _FIGURES = {
     "call.n": "n = {}",

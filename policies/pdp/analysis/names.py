@@ -17,9 +17,10 @@ from policies.pdp.expression.tree import (
 )
 from policies.pdp.obligations import AllowModels, AllowRegions, AllowTools, Redact, RouteTo
 from policies.pdp.problem import Problem, closest, split_lines
+from policies.pdp.request import NAMED
 
 CATEGORIES = frozenset(
-    {"pii", "secret", "injection", "uninspected", "error", "link", "placeholder"}
+    {"pii", "secret", "injection", "custom", "uninspected", "error", "link", "placeholder"}
 )
 """What the category of a finding can be."""
 
@@ -28,10 +29,14 @@ Names = frozenset[str] | None
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that exist; None: not known, so none is looked at."""
+    """The names that exist; None: not known, so none is looked at.
+
+    `custom` are the kinds that tenants' own detectors find, `kinds` those of all others.
+    """
 
     models: Names = None
     kinds: Names = None
+    custom: Names = None
     tools: Names = None
     tenants: Names = None
     apps: Names = None
@@ -41,6 +46,11 @@ class KnownNames:
     endpoints: Names = None
     services: Names = None
     categories: Names = CATEGORIES
+
+    @property
+    def findings(self) -> Names:
+        """The kinds that a finding can have; those of tenants only as far as they are known."""
+        return None if self.kinds is None else self.kinds | (self.custom or frozenset())
 
 
 _OF_FACT: Mapping[str, tuple[str, str]] = {
@@ -59,14 +69,19 @@ _OF_FACT: Mapping[str, tuple[str, str]] = {
     "secret.kinds": ("kinds", "kind"),
     "answer.pii.kinds": ("kinds", "kind"),
     "answer.secret.kinds": ("kinds", "kind"),
-    "findings.kind": ("kinds", "kind"),
-    "answer.findings.kind": ("kinds", "kind"),
+    "custom.kinds": ("custom", "kind of a tenant's own detectors"),
+    "answer.custom.kinds": ("custom", "kind of a tenant's own detectors"),
+    "findings.kind": ("findings", "kind"),
+    "answer.findings.kind": ("findings", "kind"),
+    "custom findings.kind": ("custom", "kind of a tenant's own detectors"),
     "findings.category": ("categories", "category of findings"),
     "answer.findings.category": ("categories", "category of findings"),
+    "custom findings.category": ("categories", "category of findings"),
 }
 """For each fact, or field of a finding: which names it can have, and what one is."""
 
 _EQUAL = frozenset({"==", "!=", "in"})
+_OWN = "custom findings"  # those of a condition that looks for findings of the category custom
 
 
 def unknown_names(document: Document, known: KnownNames) -> tuple[Problem, ...]:
@@ -84,14 +99,23 @@ def unknown_names(document: Document, known: KnownNames) -> tuple[Problem, ...]:
             if names is not None and name and name not in names:
                 line, column = _where(document, rule, name)
                 message = f'there is no {what} "{name}" (rule {rule.id})'
-                found.setdefault(Problem(line, column, message, closest(name, names)))
+                found.setdefault(Problem(line, column, message, _hint(what, name, names)))
     return tuple(sorted(found))
+
+
+def _hint(what: str, name: str, known: frozenset[str]) -> str:
+    """Return what would help: another name, or a tenant that has these found."""
+    if what == "kind" and name in NAMED:
+        return f"no tenant asks for it yet: pii: {{entities: [{name}]}} has a model find it"
+    return closest(name, known)
 
 
 def _compared(expression: Expression, over: str) -> Iterator[tuple[str, str]]:
     """Yield each subject that has names with a text that it is compared with."""
     if isinstance(expression, Quantifier):
-        yield from _compared(expression.body, expression.over.name)
+        named = [text for of, text in _compared(expression.body, _OWN) if of == f"{_OWN}.category"]
+        own = expression.over.type == "list<finding>" and set(named) == {"custom"}
+        yield from _compared(expression.body, _OWN if own else expression.over.name)
     elif isinstance(expression, Operation):
         if expression.operator in _EQUAL:
             subjects = {_subject(each, over) for each in expression.operands} & _OF_FACT.keys()
@@ -130,6 +154,7 @@ def _demanded(rule: Rule) -> Iterator[tuple[str, str]]:
             case Redact():
                 yield from _each("pii.kinds", obligation.kinds or ())
                 yield from _each("pii.kinds", obligation.secrets or ())
+                yield from _each("custom.kinds", obligation.custom or ())
 
 
 def _each(subject: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -24,17 +24,26 @@ _SCORE: Range = (0.0, 1.0)
 _COUNTS = (
     "call.messages", "call.bytes", "call.estimated_tokens", "call.images", "call.audio",
     "call.files", "pii.count", "secret.count", "injection.count", "uninspected.count",
-    "answer.bytes", "answer.pii.count", "answer.secret.count",
+    "answer.bytes", "answer.pii.count", "answer.secret.count", "custom.count",
+    "answer.custom.count", "budget.remaining_micros",
 )  # fmt: skip
 _SCORES = (
     "pii.max_score", "secret.max_score", "injection.score", "answer.pii.max_score",
-    "answer.secret.max_score",
+    "answer.secret.max_score", "custom.max_score", "answer.custom.max_score",
 )  # fmt: skip
+_ALL = 100
+_PERCENT: Range = (0, _ALL)
+_AGE: Range = (-1, float("inf"))
 
 RANGES: Mapping[str, Range] = {
     "source.hour": (0, 23),
     "source.weekday": (1, 7),
     "risk": (0, RISK_MAX),
+    "budget.used_percent": _PERCENT,
+    "budget.age_ms": _AGE,
+    "rate.used_percent": _PERCENT,
+    "rate.age_ms": _AGE,
+    "answer.echo_percent": _PERCENT,
     **dict.fromkeys(_COUNTS, _COUNT),
     **dict.fromkeys(_SCORES, _SCORE),
 }
@@ -69,6 +78,7 @@ GROUPS: tuple[Group, ...] = (
         "injection", "findings", "injection.count", "injection.signals", "injection.score",
         "instruction_override", is_highest=False,
     ),
+    Group("custom", "findings", "custom.count", "custom.kinds", "custom.max_score", "CUSTOM"),
     Group(
         "pii", "answer.findings", "answer.pii.count", "answer.pii.kinds", "answer.pii.max_score",
         "EMAIL_ADDRESS",
@@ -77,7 +87,30 @@ GROUPS: tuple[Group, ...] = (
         "secret", "answer.findings", "answer.secret.count", "answer.secret.kinds",
         "answer.secret.max_score", "aws_access_key",
     ),
+    Group(
+        "custom", "answer.findings", "answer.custom.count", "answer.custom.kinds",
+        "answer.custom.max_score", "CUSTOM",
+    ),
 )  # fmt: skip
+
+
+class Count(NamedTuple):
+    """What was seen last of a counter: how old that is, how much is used, what is left, if told."""
+
+    age: str
+    percent: str
+    left: str = ""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of its facts."""
+        return tuple(filter(None, self))
+
+
+COUNTS: tuple[Count, ...] = (
+    Count("budget.age_ms", "budget.used_percent", "budget.remaining_micros"),
+    Count("rate.age_ms", "rate.used_percent"),
+)
 
 
 def group_of(fact: str) -> str:
@@ -85,7 +118,7 @@ def group_of(fact: str) -> str:
     for group in GROUPS:
         if fact in group.facts:
             return group.findings
-    return fact
+    return next((count.age for count in COUNTS if fact in count), fact)
 
 
 def laws(names: frozenset[str]) -> tuple[Expression, ...]:
@@ -93,6 +126,9 @@ def laws(names: frozenset[str]) -> tuple[Expression, ...]:
     found: list[Expression] = []
     for group, law in zip(GROUPS, _LAWS, strict=True):
         if names & {*group.facts, group.findings}:
+            found += law
+    for count, law in zip(COUNTS, _LAWS_OF_COUNTS, strict=True):
+        if names.intersection(count.facts):
             found += law
     return tuple(found)
 
@@ -113,17 +149,31 @@ def _laws(group: Group) -> tuple[Expression, ...]:
     return tuple(map(parse_condition, conditions))
 
 
+def _laws_of(count: Count) -> tuple[Expression, ...]:
+    """What was never seen is nothing; what is used up has nothing left, and only that."""
+    age, percent, left = count
+    conditions = [f"{age} >= 0 || {percent} == 0"]
+    if left:
+        conditions.append(f"{age} >= 0 || {left} == 0")
+        conditions.append(f"{age} < 0 || ({percent} == {_ALL}) == ({left} == 0)")
+    return tuple(map(parse_condition, conditions))
+
+
 _LAWS = tuple(map(_laws, GROUPS))
+_LAWS_OF_COUNTS = tuple(map(_laws_of, COUNTS))
 
 
 def coherent(slots: Sequence[FactValue]) -> bool:
-    """Say whether counts, kinds, scores and findings tell the same."""
-    return all(_agrees(group, slots) for group in GROUPS)
+    """Say whether counts, kinds, scores and findings tell the same, and what is used and left."""
+    told = (_agrees(group, slots) for group in GROUPS)
+    return all(told) and all(_seen_so(count, slots) for count in COUNTS)
 
 
 def complete(slots: Sequence[FactValue], fixed: frozenset[str]) -> list[FactValue]:
     """Return the facts with those of each detector adjusted to one another, the fixed ones kept."""
     done = list(slots)
+    for count in COUNTS:
+        _count(count, done, fixed)
     for group in GROUPS:
         if group.findings in fixed:
             _from_findings(group, done, fixed)
@@ -147,6 +197,30 @@ def _agrees(group: Group, slots: Sequence[FactValue]) -> bool:
     if not group.is_highest:
         return told and (bool(found) or score == 0)
     return told and score == max((finding.score for finding in found), default=0.0)
+
+
+def _seen_so(count: Count, slots: Sequence[FactValue]) -> bool:
+    age, percent, left = (cast("int", slots[SLOTS[name]]) if name else None for name in count)
+    if age == -1:
+        return not percent and not left
+    return left is None or (percent == _ALL) == (left == 0)
+
+
+def _count(count: Count, slots: list[FactValue], fixed: frozenset[str]) -> None:
+    """Set what is not fixed, so that it fits to what is: of what is told, that it was just seen."""
+    figures = [name for name in (count.percent, count.left) if name]
+    values = {name: cast("int", slots[SLOTS[name]]) for name in figures}
+    if count.age not in fixed and any(values.values()):
+        slots[SLOTS[count.age]] = max(0, cast("int", slots[SLOTS[count.age]]))
+    told: dict[str, FactValue] = {}
+    if slots[SLOTS[count.age]] == -1:
+        told = dict.fromkeys(figures, 0)
+    elif count.left and count.left in fixed:
+        told[count.percent] = min(values[count.percent], _ALL - 1) if values[count.left] else _ALL
+    elif count.left:
+        told[count.left] = max(1, values[count.left]) if values[count.percent] < _ALL else 0
+    for name in told.keys() - fixed:
+        slots[SLOTS[name]] = told[name]
 
 
 def _own(group: Group, slots: Sequence[FactValue]) -> list[FindingFact]:

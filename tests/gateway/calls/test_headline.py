@@ -130,3 +130,12 @@ def test_every_recorded_decision_is_judged_again_to_the_same(world, name):
 def test_the_remedy_is_the_one_that_the_caller_was_told(world):
     assert remedy(story(world.call().with_cards().refused())) == "Take the card numbers out."
     assert remedy(story(world.call().admitted())) == ""
+
+
+def test_the_facts_say_how_guards_answered(world):
+    (row,) = world.call().with_cards().refused().rows
+    assert "guard" not in str(steps(read([row])))
+    late = {"guard": "names", "version": "0123456789ab", "outcome": "left_alone", "latency_ms": 1}
+    row.body["guards"] = [late]
+    (told,) = [step.text for step in steps(read([row])) if step.name == "Facts"]
+    assert told.endswith("; the guard names: left alone, 1 ms")

@@ -61,7 +61,7 @@ tenants:
     timezone: Europe/Berlin
     evidence: strict
     tags: [team, feature]
-    pii: {countries: [US, GB, DE], phone_regions: [US, DE]}
+    pii: {countries: [US, GB, DE], phone_regions: [US, DE], entities: [PERSON]}
     budgets:
       - name: month
         limit: "500.00"
@@ -170,6 +170,7 @@ def test_a_file_brings_about_what_it_says(site):
     tenant = site.tenant
     assert (tenant.timezone, tenant.tags) == ("Europe/Berlin", ["team", "feature"])
     assert (tenant.pii_countries, tenant.pii_phone_regions) == (["US", "GB", "DE"], ["US", "DE"])
+    assert tenant.pii_entities == ["PERSON"]
     month = Budget.objects.get(tenant=tenant, name="month")
     assert (month.limit_micros, month.mode) == (500_000_000, "hard")
     assert month.alert_at == [Decimal("0.5"), Decimal("0.8"), Decimal(1)]

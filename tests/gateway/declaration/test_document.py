@@ -232,6 +232,11 @@ BROKEN = {
         whole("tenants:\n  - name: acme\n    pii: {countries: [DE, §UK]}\n"),
         '"UK" is not a country with detectors',
     ),
+    "no such kind of names": (
+        whole("tenants:\n  - name: acme\n    pii: {entities: [§PERSN]}\n"),
+        '"PERSN" is not a kind of names: DATE_TIME, LOCATION, NRP, ORGANIZATION, PERSON did you '
+        'mean "PERSON"?',
+    ),
     "no such region": (
         whole("tenants:\n  - name: acme\n    pii: {phone_regions: [§XX]}\n"),
         '"XX" is not a region with telephone numbers',

@@ -1,5 +1,6 @@
 """The demo: an organisation as it could be, whose evidence and money hold like any other's."""
 
+import datetime
 import io
 import json
 from itertools import groupby
@@ -68,6 +69,21 @@ def ids():
 def rows(query):
     with psycopg.connect(settings.GATEHOUSE.database_url) as connection:
         return connection.execute(query, [ids()]).fetchall()
+
+
+def test_each_key_was_used_when_it_last_called(told):
+    used = dict(
+        rows(
+            "SELECT key_id, max(at) FROM audit_record"
+            " WHERE tenant_id = ANY(%s) AND kind IN ('refused', 'admitted') GROUP BY 1"
+        )
+    )
+    keys = VirtualKey.objects.filter(tenant_id__in=ids())
+    assert used
+    assert {key.public_id for key in keys} == used.keys()
+    for key in keys:
+        took = used[key.public_id] - key.last_used_at  # until it was admitted or refused
+        assert datetime.timedelta(0) <= took < datetime.timedelta(seconds=1)
 
 
 def test_it_says_what_it_did(told):

@@ -126,9 +126,9 @@ MANNERS = (
 HEAD = """# What providers do wrong
 
 Each line is tested against a provider that does it, over real sockets, for whole answers and for
-streams: with nobody else to answer, with another deployment, with retries, and often enough to open
-the circuit (`tests/gateway/proxy/test_faults.py`). Every attempt has its own hold, is settled once,
-and leaves a complete record.
+streams: with nobody else to answer, with another deployment, with retries, often enough to open
+the circuit, and where answers are kept (`tests/gateway/proxy/test_faults.py`). Every attempt has
+its own hold, is settled once, and leaves a complete record.
 
 - *heard*: status and `code` where nobody else can answer. `200` is a stream that had begun: it ends
   with an error event of that code and `[DONE]`.
@@ -138,10 +138,14 @@ and leaves a complete record.
   byte of the answer has reached the client.
 - *again*: the same deployment is tried once more, after a pause, where the model has `retries`:
   only after what is proven to cost nothing.
-- *counts*: it counts towards leaving the deployment alone.
+- *counts*: it counts towards leaving the deployment alone. Once it is left alone, an old answer is
+  given where the model has `cache_stale_s` ([cache.md](cache.md)), and not before.
+- *kept*: what the cache has afterwards: nothing, or what the next deployment answered. Nothing of
+  the fault itself ever is; the next good answer is kept as usual, and a call that gets it again
+  touches no provider and holds no money.
 
-| the provider | heard | heard in a stream | charged | elsewhere | again | counts |
-| --- | --- | --- | --- | --- | --- | --- |
+| the provider | heard | heard in a stream | charged | elsewhere | again | counts | kept |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 MIDDLE = """
 ## What is no fault
@@ -175,6 +179,7 @@ def _line(fault):
     if streaming != fault.elsewhere:
         where += ", as a stream " + ("yes" if streaming else "no")
     rest = " | ".join("yes" if one else "no" for one in (fault.again, fault.counts))
+    kept = where.replace("yes", "the next one's").replace("no", "nothing")
     label = fault.name.partition(" ")[0]
     shown = f"{fault.what} (`{label}`)" if label.isdigit() else fault.what
-    return f"| {shown} | {whole} | {stream} | {fault.charged} | {where} | {rest} |\n"
+    return f"| {shown} | {whole} | {stream} | {fault.charged} | {where} | {rest} | {kept} |\n"

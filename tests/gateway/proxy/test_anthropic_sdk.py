@@ -37,6 +37,12 @@ rules:
     when: answer.pii.count > 0
     redact: {kinds: [EMAIL_ADDRESS], method: mask}
 """
+NAMED = {"role": "user", "name": "ann", "content": "Hello"}
+FORCED = {
+    "tools": [{"type": "function", "function": {"name": "clock"}}],
+    "tool_choice": "required",
+    "reasoning_effort": "low",
+}
 
 
 @pytest.fixture(scope="module")
@@ -310,6 +316,8 @@ def test_a_bad_field_is_named(sdk, house, fields, param):
         ("anthropic", {"n": 2}, "n"),
         ("anthropic", {"response_format": {"type": "json_object"}}, "response_format"),
         ("anthropic", {"temperature": 1.5}, "temperature"),
+        ("anthropic", {"messages": [NAMED]}, "messages.name"),
+        ("anthropic", FORCED, "reasoning_effort"),
     ],
 )
 def test_what_a_provider_cannot_honour_is_refused_by_its_name(
@@ -318,7 +326,8 @@ def test_what_a_provider_cannot_honour_is_refused_by_its_name(
     house = served(mock, dialect)
     error = OpenAi("sync", gateway).refused(openai.BadRequestError, house, **fields)
     assert error.param == param
-    assert "cannot honour" in error.message
+    beside = "'reasoning_effort' beside 'tool_choice'" if fields is FORCED else f"{param!r}."
+    assert f"cannot honour {beside}" in error.message
     assert books.entries(mock, house) == []
 
 
@@ -327,18 +336,17 @@ def test_a_route_can_leave_out_what_a_provider_cannot_honour_and_tells(gateway, 
     at = estate.provider(mock.base_url, dialect="anthropic")
     route = estate.route((at, "mock-echo"), price=books.PRICE, drop_unsupported=True)
     house = estate.estate(route)
-    answer = gateway.chat(
-        house.secret, house.model, seed=7, logprobs=True, presence_penalty=0.5, stream=stream
-    )
+    left_out = ["logprobs", "reasoning_effort", "seed", "presence_penalty", "messages.name"]
+    asked = {"messages": [NAMED], "seed": 7, "logprobs": True, "presence_penalty": 0.5, **FORCED}
+    answer = gateway.chat(house.secret, house.model, stream=stream, **asked)
     assert answer.status_code == 200
-    assert answer.headers["x-gatehouse-left-out"] == "logprobs, seed, presence_penalty"
+    assert answer.headers["x-gatehouse-left-out"] == ", ".join(left_out)
     (entry,) = books.entries(mock, house)
-    assert not {"seed", "logprobs", "presence_penalty"} & set(entry["body"])
-    assert books.record(house, "admitted").body["left_out"] == [
-        "logprobs",
-        "seed",
-        "presence_penalty",
-    ]
+    sent = entry["body"]
+    assert not {"seed", "logprobs", "presence_penalty", "thinking", "output_config"} & set(sent)
+    assert sent["tool_choice"] == {"type": "any"}
+    assert sent["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
+    assert books.record(house, "admitted").body["left_out"] == left_out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Each fault of a provider, as a whole answer and as a stream, alone, with somebody else to answer,
-with retries, and often enough that the deployment is left alone. `faults.py` says what happens."""
+with retries, often enough that the deployment is left alone, and where answers are kept.
+`faults.py` says what happens."""
 
 import json
 import socket
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests import books, estate
+from tests.caching import asked, house, how, stored
 from tests.gateway.proxy.faults import FAULTS, page
 from tests.mock_provider import start_mock_provider
-from tests.stack import Gateway
+from tests.stack import Gateway, eventually
 
 ENVIRON = {
     "GATEHOUSE_UPSTREAM_CONNECT_S": "1",
@@ -19,6 +21,14 @@ ENVIRON = {
     "GATEHOUSE_UPSTREAM_IDLE_S": "0.5",
     "GATEHOUSE_UPSTREAM_TOTAL_S": "10",
 }
+STALE = [
+    fault
+    for fault in FAULTS
+    if fault.name in ("429 retry_after", "500", "reset", "garbage")
+    and fault.behaviour.get("retry_after") != 1  # its credential rests, which is another matter
+]
+"""The faults after which old answers are tried: of one kind each."""
+
 cases = [
     pytest.param(fault, stream, id=f"{fault.name}-{'stream' if stream else 'json'}")
     for fault in FAULTS
@@ -67,13 +77,17 @@ def heard(answer):
 
 def settled(house):
     """Return the holds in order; each is settled once, and every attempt has its two records."""
-    holds = list(books.holds(house).values())
-    assert {hold.state for hold in holds} == {"settled"}
-    assert books.posted(house) == sum(books.micros(hold.posted_pico) for hold in holds)
-    kinds = [(record.attempt, record.kind) for record in books.records(house)]
-    attempts = range(1, len(holds) + 1)
-    assert kinds == [(attempt, kind) for attempt in attempts for kind in ("admitted", "completed")]
-    return holds
+    holds = books.holds(house)
+    assert {hold.state for hold in holds.values()} == {"settled"}
+    assert books.posted(house) == sum(books.micros(hold.posted_pico) for hold in holds.values())
+    kinds = [
+        (f"{record.call_id}-{record.attempt}", record.kind)
+        for record in books.records(house)
+        if record.kind != "refused"  # before any attempt
+    ]
+    wanted = [(name, kind) for name in holds for kind in ("admitted", "completed")]
+    assert sorted(kinds) == sorted(wanted)
+    return list(holds.values())
 
 
 def charged(hold):
@@ -144,6 +158,57 @@ def test_breaker(gateway, mock, fault, stream):
         assert books.record(house, "refused").code == "upstream_unavailable"
     else:
         assert heard(answer) == (fault.heard_streaming if stream else fault.heard)
+
+
+@every_case
+def test_cache(gateway, mock, fault, stream):
+    """Nothing of a fault is kept; the next good answer is, and then nobody is asked."""
+    goes_on = fault.goes_elsewhere(stream=stream)
+    at, model = spoilt(mock, fault, times=0 if goes_on else 1)
+    others = [(mock.base_url, "mock-tokens-3")] if goes_on else []
+    home = books.served((at, model), *others, takes_kept=True, cache_ttl_s=3600)
+
+    def call():
+        return gateway.chat(home.secret, home.model, stream=stream, max_tokens=20)
+
+    if not goes_on:
+        assert heard(call()) == (fault.heard_streaming if stream else fault.heard)
+        settled(home)
+        assert not stored(home)
+    good = call()
+    assert (how(good), heard(good)) == ("miss", (200, None))
+    spent, before = settled(home), asked(mock, home)
+    hit = call()
+    assert (how(hit), hit.text) == ("hit", good.text)
+    assert asked(mock, home) == before
+    assert len(stored(home)) == 1
+    assert [hold.posted_pico for hold in settled(home)[len(spent) :]] == [0]
+
+
+@pytest.mark.parametrize("fault", STALE, ids=lambda fault: fault.name)
+def test_an_old_answer_is_given_only_while_the_deployment_is_left_alone(gateway, mock, fault):
+    model = estate.name("spoilt")
+    home = house(mock.base_url, model, cache_ttl_s=1, cache_stale_s=600)
+
+    def call(_=None):
+        return gateway.chat(home.secret, home.model, max_tokens=20)
+
+    good = call()
+    assert how(good) == "miss"
+    eventually(lambda: how(call()) == "miss")  # its time is over; it is kept anew
+    mock.behave(model, **fault.behaviour)
+    eventually(lambda: heard(call()) == fault.heard)  # a fault alone does not bring it up
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(call, range(4)))
+    before = asked(mock, home)
+    last = call()
+    if fault.counts:
+        assert (how(last), last.json()) == ("hit", good.json())
+        assert int(last.headers["age"]) >= 1
+        assert asked(mock, home) == before
+    else:
+        assert heard(last) == fault.heard
+    settled(home)
 
 
 def test_the_page_says_what_is_tested():

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
-from gateway.bundle import App, Candidate, Exempting, PolicyText
+import pytest
+
+from gateway.bundle import App, BundleError, Candidate, Exempting, PolicyText
 from gateway.proxy.tenant import load
+from policies.detectors.custom import CustomDetector
 from policies.pdp.language import parse_document
 from policies.pdp.request import DEFAULTS, SLOTS
 from policies.pdp.rollout import bucket
@@ -132,3 +135,12 @@ def test_exemptions_hold_in_the_candidate_too():
     assert app.policy.labels == ("baseline@1", "house@2")
     assert effect(app, AT_S - 1, call__stream=True) == "permit"
     assert effect(app, AT_S, call__stream=True) == "deny"
+
+
+@pytest.mark.parametrize("pattern", ["bluebird{2000}", "bluebird(?=s)"])
+def test_detectors_that_cannot_be_compiled_make_a_bundle_unusable_and_stay_unsaid(pattern):
+    own = (CustomDetector("PROJECT", patterns=(pattern,)),)
+    with pytest.raises(BundleError, match="own detectors cannot be compiled") as error:
+        load(replace(bundle(), detectors=own), (MASTER,))
+    assert "bluebird" not in repr(error.value)
+    assert error.value.__cause__ is None

@@ -1,19 +1,33 @@
 """The life cycle in the console: drafts, reviews, versions that come back, rollouts, exemptions."""
 
 import datetime
+import html
 import re
 
 import pytest
 from django.utils import timezone
 
-from policies.models import Draft, Exemption, Policy, Review, Rollout, Schedule
+from policies.models import (
+    Draft,
+    Emergency,
+    Exemption,
+    Policy,
+    Review,
+    ReviewRule,
+    Rollout,
+    Schedule,
+)
+from policies.services.emergencies import policy_emergency_expire
+from policies.services.policies import policy_publish
 from policies.services.reviews import review_rule_set
 from tests.gateway.views.reading import body, signed_in, text
-from tests.policies.lifecycle import OPERATOR, STRICT, House, unique
+from tests.policies.lifecycle import BODY, OPERATOR, STRICT, House, unique
 
 pytestmark = pytest.mark.usefixtures("db")
 
 REASON = {"reason": "because"}
+READ = REASON | {"revision": 2}  # the edit that `drafted` makes
+TWO, THREE = "description: Two.\n", "description: Three.\n"
 
 
 @pytest.fixture
@@ -54,6 +68,112 @@ def test_two_editors_both_see_their_words(house):
     assert "# of ann" in Draft.objects.get(policy=house.policy).source
 
 
+def fields(answer):
+    """Return what the form of a text would send as it stands."""
+    page = body(answer)
+    names = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)
+    area = re.search(r"<textarea[^>]*>\n?(.*?)</textarea>", page, re.DOTALL)[1]
+    return {name: html.unescape(value) for name, value in names} | {"source": html.unescape(area)}
+
+
+def test_an_edit_that_comes_too_late_is_saved_with_the_other_one(house):
+    ann, bob = browser(house, "policy_author"), browser(house, "policy_author")
+    address = f"/policies/{house.policy.id}/draft"
+    ann.post(f"{address}/begin")
+    read = fields(bob.get(address))
+    begun = fields(ann.get(address))
+    ann.post(address, begun | {"source": "# of ann\n" + begun["source"]})
+    late = bob.post(address, read | {"source": read["source"] + "# of bob\n"})
+    assert late.status_code == 409
+    assert "they touch no line together" in text(late)
+    bob.post(address, fields(late))
+    source = Draft.objects.get(policy=house.policy).source
+    assert source == "# of ann\n" + house.first.source + "# of bob\n"
+
+
+def overtaken(house, body_text):
+    """Bring another version into force beside the draft."""
+    return policy_publish(actor=OPERATOR, policy=house.policy, source=house.text(body_text))
+
+
+def test_a_draft_takes_over_what_became_active_meanwhile(house):
+    client = browser(house, "policy_author", "approver")
+    address = drafted(house, client, STRICT)
+    assert client.get(f"{address}/rebase", follow=True).redirect_chain[-1][0] == address
+    overtaken(house, TWO + BODY)
+    assert "take the active version over" in text(client.get(address))
+    page = client.get(f"{address}/rebase")
+    told = text(page)
+    for part in ("What version 2 changed", "What the draft changed", "began from version 1"):
+        assert part in told
+    assert client.post(f"{address}/publish", READ).status_code == 422
+    assert client.post(f"{address}/rebase", {"source": ""}).status_code == 422
+    assert client.post(f"{address}/rebase", fields(page))["Location"] == address
+    draft = Draft.objects.get(policy=house.policy)
+    assert draft.source == house.text(TWO + STRICT)
+    assert draft.base_id == house.version(2).pk
+    client.post(f"{address}/publish", READ | {"revision": 3})
+    assert house.active.number == 3
+
+
+def test_nothing_is_lost_where_a_rebase_comes_too_late(house):
+    ann, bob = browser(house, "policy_author"), browser(house, "policy_author")
+    address = drafted(house, ann, STRICT)
+    overtaken(house, TWO + BODY)
+    page = ann.get(f"{address}/rebase")
+    overtaken(house, THREE + BODY)
+    mine = fields(page)
+    late = ann.post(f"{address}/rebase", mine | {"source": mine["source"] + "# of ann\n"})
+    assert (late.status_code, "nothing was saved" in text(late)) == (409, True)
+    edited = fields(bob.get(address))
+    bob.post(address, edited | {"source": "# of bob\n" + edited["source"]})
+    again = ann.post(f"{address}/rebase", fields(late))
+    assert again.status_code == 409
+    whole = house.text(THREE + STRICT)
+    assert ann.post(f"{address}/rebase", fields(again)).status_code == 302
+    draft = Draft.objects.get(policy=house.policy)
+    assert (draft.source, draft.base_id) == (f"# of bob\n{whole}# of ann\n", house.active.pk)
+
+
+def test_s2_a_draft_is_rebased_by_whoever_may_edit_it(house):
+    address = drafted(house, browser(house, "policy_author"))
+    assert browser(house, "auditor").get(f"{address}/rebase").status_code == 403
+    assert browser(House(), "owner").get(f"{address}/rebase").status_code == 404
+
+
+def test_an_owner_says_where_reviews_are_wanted(house):
+    owner, approver = browser(house, "owner"), browser(house, "approver")
+    told = text(owner.get("/reviews/rules"))
+    assert f"{house.tenant.name} not wanted" in told
+    form = {"tenant": str(house.tenant.id), **REASON}
+    assert approver.post("/reviews/rules/new", form).status_code == 403
+    assert 'value="platform"' not in body(owner.get("/reviews/rules/new"))
+    assert owner.post("/reviews/rules/new", form).status_code == 302
+    rule = ReviewRule.objects.get(tenant=house.tenant)
+    assert owner.post("/reviews/rules/new", form).status_code == 422
+    for client in (owner, approver):
+        assert f"{house.tenant.name} one approval" in text(client.get("/reviews/rules"))
+    assert "Admin, Approver, Owner" in told
+    end = f"/reviews/rules/{rule.id}/end"
+    assert approver.post(end, REASON).status_code == 403
+    assert browser(House(), "owner").post(end, REASON).status_code == 404
+    owner.post(end, REASON)
+    assert not ReviewRule.objects.filter(tenant=house.tenant).exists()
+
+
+@pytest.mark.usefixtures("no_owner")
+def test_who_may_approve_is_named_and_too_few_are_told(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    ann = house.user("owner")
+    page = text(signed_in(ann).get("/reviews/rules"))
+    assert f"one approval {ann.email} too few" in page
+    second = house.user("approver")
+    page = text(signed_in(ann).get("/reviews/rules"))
+    assert second.email in page
+    assert "too few" not in page
+    assert "you may not see who has which role" in text(signed_in(second).get("/reviews/rules"))
+
+
 def test_a_text_is_checked_on_demand_with_links_to_its_lines(house):
     client = browser(house, "policy_author")
     address = f"/policies/{house.policy.id}/draft/check"
@@ -72,9 +192,9 @@ def test_a_text_is_reviewed_by_somebody_else_and_published(house):
     review_rule_set(actor=OPERATOR, tenant=house.tenant)
     author, approver = browser(house, "policy_author"), browser(house, "approver")
     address = drafted(house, author)
-    refused = approver.post(f"{address}/publish", REASON)
+    refused = approver.post(f"{address}/publish", READ)
     assert (refused.status_code, "a second person has to approve" in text(refused)) == (422, True)
-    author.post(f"{address}/review", {"reason": "please"})
+    author.post(f"{address}/review", READ | {"reason": "please"})
     review = Review.objects.get(policy=house.policy)
     assert "please" in text(approver.get("/reviews"))
     assert "waits for a second person" in text(approver.get(f"/policies/{house.policy.id}"))
@@ -87,7 +207,7 @@ def test_a_text_is_reviewed_by_somebody_else_and_published(house):
     assert "say what has to be different" in text(silent)
     approver.post(page, {"decision": "approve", "reason": "good"})
     assert "good" in text(approver.get(page))
-    done = approver.post(f"{address}/publish", REASON, follow=True)
+    done = approver.post(f"{address}/publish", READ, follow=True)
     assert f"Version 2 of {house.policy.name} is active." in text(done)
 
 
@@ -96,16 +216,28 @@ def test_an_emergency_is_told_until_it_is_reviewed(house):
     address = drafted(house, admin)
     assert browser(house, "approver").get(f"{address}/emergency").status_code == 403
     assert admin.post(f"{address}/emergency", {"reason": ""}).status_code == 422
-    admin.post(f"{address}/emergency", REASON)
-    told = text(admin.get(f"/policies/{house.policy.id}"))
+    for hours in ("", "0", "73"):
+        refused = admin.post(f"{address}/emergency", READ | {"hours": hours})
+        assert refused.status_code == 422
+    admin.post(f"{address}/emergency", READ | {"hours": 4})
+    page = f"/policies/{house.policy.id}"
+    told = text(admin.get(page))
     assert "came into force in an emergency and has not been reviewed" in told
+    assert "unless somebody else approves it, version 1 comes back" in told
     assert house.active.number == 2
+    review = f"/reviews/{Review.objects.get(policy=house.policy).id}"
+    assert "version 1 comes back" in text(admin.get(review))
+    emergency = Emergency.objects.get(policy=house.policy)
+    Emergency.objects.update(expires_at=timezone.now())
+    policy_emergency_expire(actor=OPERATOR, emergency=emergency)
+    assert "; version 1 came back" in text(admin.get(page))
+    assert "Nobody approved it in time" in text(admin.get(review))
 
 
 def test_a_version_comes_back_is_scheduled_and_tried(house):
     client = browser(house, "admin")
     address = drafted(house, client)
-    client.post(f"{address}/publish", REASON)
+    client.post(f"{address}/publish", READ)
     versions = f"/policies/{house.policy.id}/versions"
     assert "Roll back" in text(client.get(f"{versions}/1/activate"))
     client.post(f"{versions}/1/activate", REASON)
@@ -148,6 +280,30 @@ def test_an_exemption_is_granted_listed_and_revoked(house):
     assert stranger.get(f"/exemptions/{exemption.id}/revoke").status_code == 404
     client.post(f"/exemptions/{exemption.id}/revoke", REASON)
     assert "revoked" in text(client.get("/exemptions"))
+
+
+def test_an_exemption_waits_for_somebody_else_where_reviews_are_wanted(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    ann, bob = browser(house, "approver"), browser(house, "approver")
+    terms = {
+        "tenant": str(house.tenant.id),
+        "name": unique("exemption"),
+        "rules": f"{house.policy.name}/no-streams",
+        "expires_at": soon(),
+        **REASON,
+    }
+    told = text(ann.post("/exemptions/new", terms, follow=True))
+    assert "holds once somebody else approves it" in told
+    assert "waits for a second person" in told
+    assert "You asked for it" in told
+    address = f"/exemptions/{Exemption.objects.get(name=terms['name']).id}/approve"
+    own = ann.post(address, {"reason": ""})
+    assert (own.status_code, "does not approve it" in text(own)) == (422, True)
+    assert "because" in text(bob.get(address))
+    assert browser(house, "policy_author").get(address).status_code == 403
+    done = text(bob.post(address, {"reason": ""}, follow=True))
+    assert "holds within a second" in done
+    assert "approved by" in done
 
 
 def test_a_policy_begins_with_a_template(house):
@@ -201,7 +357,8 @@ def test_what_was_edited_since_the_form_was_read_is_not_released(house, door):
     assert re.search(r'name="revision" value="2"', form)
     later = {"source": house.text("default: permit\n"), "revision": 2}
     assert other.post(address, later).status_code == 302
-    answer = admin.post(f"{address}/{door}", REASON | {"revision": 2})
+    assert admin.post(f"{address}/{door}", REASON | {"hours": 1}).status_code == 422
+    answer = admin.post(f"{address}/{door}", READ | {"hours": 1})
     assert answer.status_code == 422
     assert "has edited the draft since you have read it" in text(answer)
     assert house.active == house.first

@@ -51,10 +51,11 @@ def test_a_tenant_is_created_by_the_owner_of_the_installation(platform, admin, u
 
 def test_settings_are_changed(world, admin):
     path = f"/tenants/{world.tenant.id}/edit"
-    given = {"timezone": "UTC", "tags": "", "pii_countries": "DE US", "pii_phone_regions": ""}
+    given = {"timezone": "UTC", "tags": "", "pii_countries": "DE US", "pii_entities": "PERSON"}
     assert admin.post(path, given).status_code == 302
     world.tenant.refresh_from_db()
     assert (world.tenant.timezone, world.tenant.pii_countries) == ("UTC", ["DE", "US"])
+    assert world.tenant.pii_entities == ["PERSON"]
     assert "Nothing differed" in text(admin.post(path, given, follow=True))
 
 

@@ -136,16 +136,21 @@ def test_an_emergency_is_marked_and_stays_open(house):
     draft = begun(house, admin, source=strict(house))
     address = f"drafts/{draft['id']}/emergency/"
     assert (
-        approver.post(address, {"reason": "x"}).json()["permission"] == "policy_emergency.publish"
+        approver.post(address, {"reason": "x", "hours": 1}).json()["permission"]
+        == "policy_emergency.publish"
     )
     assert admin.post(address, {}).status_code == 400
-    assert admin.post(address, {"reason": "a leak"}).json()["number"] == 2
+    for hours in (None, 0, 73):
+        assert admin.post(address, {"reason": "a leak", "hours": hours}).status_code == 400
+    assert admin.post(address, {"reason": "a leak", "hours": 4}).json()["number"] == 2
     (item,) = approver.get(f"reviews/?policy={house.policy.id}&state=open").json()["results"]
     assert (item["afterwards"], item["version"], item["request"]) == (True, 2, "a leak")
     event = Event.objects.filter(action="policy_emergency.publish").last()
     assert event.reason == "a leak"
     assert admin.post(f"reviews/{item['id']}/approve/").status_code == 403
-    assert approver.post(f"reviews/{item['id']}/approve/").json()["state"] == "approved"
+    assert (item["emergency"]["state"], item["emergency"]["before_version"]) == ("running", 1)
+    approved = approver.post(f"reviews/{item['id']}/approve/").json()
+    assert (approved["state"], approved["emergency"]["state"]) == ("approved", "approved")
 
 
 def test_a_version_is_frozen_scheduled_and_cancelled(house):
@@ -229,6 +234,13 @@ def test_an_exemption_is_granted_and_revoked(house):
     assert made.status_code == 201, made.content
     revoked = approver.post(f"exemptions/{made.json()['id']}/revoke/")
     assert revoked.json()["revoked_at"] is not None
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    waiting = approver.post("exemptions/", {**terms, "name": "again"}).json()
+    assert (waiting["holds_since"], waiting["approver"]) == (None, "")
+    approve = f"exemptions/{waiting['id']}/approve/"
+    assert approver.post(approve).status_code == 403
+    other = house.user("approver")
+    assert Api(other).post(approve).json()["approver"] == other.email
 
 
 def test_policies_leave_and_come_and_begin_with_a_template(house, unique):

@@ -11,6 +11,7 @@ from policies.detectors.holding import Hold, Manner
 from policies.detectors.redaction import edits
 from policies.detectors.scanner import DetectorConfig, Scanner
 from tests.policies.detectors.adversary import VALID
+from tests.thorough import times
 
 NEEDS = frozenset({"pii", "secrets"})
 COUNTRIES = ("AU", "CA", "DE", "GB", "IN", "IT", "US")
@@ -128,7 +129,7 @@ def differing(look, seeds):
 
 
 def test_case_17_pieces_spell_what_the_whole_text_becomes(look):
-    assert list(differing(look, range(150))) == []
+    assert list(differing(look, range(times(150)))) == []
 
 
 @pytest.mark.parametrize("value", [*VALUES, *SECRETS])

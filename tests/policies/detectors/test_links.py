@@ -5,7 +5,7 @@ import time
 import pytest
 
 from policies.detectors.finding import Finding
-from policies.detectors.links import HOSTS_MAX, find, findings, hosts
+from policies.detectors.links import HOSTS_MAX, OTHER, all_hosts, find, findings, hosts
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,14 @@ def test_the_worst_texts_are_read_quickly(text):
     start = time.process_time()
     find(text)
     assert time.process_time() - start < 2
+
+
+def test_what_cannot_be_read_whole_leads_where_nobody_knows():
+    text = "https://a.example/x " + "\ufdfa" * 40
+    assert hosts([text]) == ("a.example", OTHER)
+    assert (find(text)[-1].start, find(text)[-1].end) == (0, len(text))
+
+
+def test_thousands_of_links_are_no_more_work_than_they_are():
+    text = "".join(f"https\\://h{number}.example/ " for number in range(20_000))
+    assert len(all_hosts([text])) == 20_000

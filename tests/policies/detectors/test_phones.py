@@ -10,6 +10,7 @@ from phonenumbers.phonemetadata import PhoneMetadata
 from policies.detectors import phones
 from policies.detectors.gate import Gate
 from policies.detectors.phones import SUPPORTED_REGIONS, Phones
+from tests.thorough import times
 
 # Regions with an area code that is added, with short numbers, with odd prefixes, and plain ones.
 REGIONS = ("AR", "AU", "BR", "BS", "DE", "GB", "IT", "JP", "KR", "RU", "SM", "US")
@@ -52,7 +53,7 @@ def test_random_texts_have_the_numbers_of_the_stock_matcher():
     draw = random.Random(11)
     finder = Phones(REGIONS)
     found = 0
-    for _ in range(600):
+    for _ in range(times(600)):
         text = "".join(
             draw.choice(
                 "0123456789012345678901234567890123456789 -.()/+#x~,ab\u00a0\u2010\uff0b\u0663"

@@ -12,8 +12,8 @@ from policies.detectors.presidio import Entity, Presidio, shadow, without_covere
 from policies.detectors.recognizers import recognizers
 from tests.policies.detectors.adversary import Adversary
 from tests.policies.detectors.comparison import EVERY, adversary, expected, found, stock
+from tests.thorough import times
 
-SCALE = int(os.environ.get("GATEHOUSE_TEST_SCALE", "1"))
 CONFIGS = {
     "plain": ((), (), 600),
     "us": (("US",), ("US", "GB"), 800),
@@ -29,7 +29,7 @@ def test_findings_are_those_of_the_stock_engine(name):
     maker = adversary(int(os.environ.get("GATEHOUSE_TEST_SEED", "1")), made)
     scanner = Presidio(countries, regions)
     kinds = set()
-    for _ in range(count * SCALE):
+    for _ in range(times(count)):
         text = maker.text()
         seen = found(scanner, text)
         assert seen == expected(engine, text), repr(text)

@@ -13,7 +13,7 @@ import pytest
 import re2
 
 from policies.detectors import scanner as scanners
-from policies.detectors.finding import Leaf
+from policies.detectors.finding import Leaf, Scan
 from policies.detectors.injection import injection_score
 from policies.detectors.packs import COUNTRIES
 from policies.detectors.phones import SUPPORTED_REGIONS, Phones
@@ -63,12 +63,12 @@ def test_only_what_is_needed_runs(scanner):
         ("injection", "instruction_override", 0)
     ]
     assert len(scanner.scan(_leaves(TEXT), BOTH).findings) == 2
-    assert scanner.scan(_leaves(TEXT), frozenset()) == ((), frozenset())
+    assert scanner.scan(_leaves(TEXT), frozenset()) == Scan((), frozenset())
 
 
 def test_nothing_in_nothing(scanner):
-    assert scanner.scan([], BOTH) == ((), frozenset())
-    assert scanner.scan(_leaves("", " "), BOTH) == ((), frozenset())
+    assert scanner.scan([], BOTH) == Scan((), frozenset())
+    assert scanner.scan(_leaves("", " "), BOTH) == Scan((), frozenset())
 
 
 def test_a_detector_nobody_knows_has_failed(scanner):

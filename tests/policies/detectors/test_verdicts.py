@@ -98,4 +98,4 @@ def test_a_memory_is_bounded_and_keeps_what_is_used(scanner):
     for number in range(200):
         scanned(verdicts, ["a history", f"question {number}"])
     assert sum("a history" in texts for texts in counted.given) == 1
-    assert len(verdicts._recent) + len(verdicts._older) <= 20
+    assert len(verdicts._memory._recent) + len(verdicts._memory._older) <= 20

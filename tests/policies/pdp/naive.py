@@ -6,6 +6,7 @@ from typing import Any
 from policies.pdp.decision import Decision, Effect
 from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.program import Layered
+from policies.pdp.reliance import depends_on
 from policies.pdp.request import SLOTS, FactValue
 
 _LAYERS = ["platform", "tenant", "app"]
@@ -19,7 +20,7 @@ def naive_decide(
 ) -> dict[str, object]:
     """Return what `facets` returns of the right decision."""
     rules = _rules(layered, phase)
-    broken = [item for item in rules if item[3].detectors & failed]
+    broken = [item for item in rules if depends_on(item[3]) & failed]
     sound = [item for item in rules if item not in broken]
     enforced = [item for item in sound if item[3].mode == "enforce"]
 

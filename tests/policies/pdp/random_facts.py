@@ -7,7 +7,7 @@ from policies.pdp.request import SLOTS, FactValue, FindingFact
 from policies.pdp.solver.domain import GROUPS, RANGES, coherent, complete
 from tests.policies.pdp.random_conditions import random_slots
 
-_CATEGORIES = ["pii", "secret", "injection", "other"]
+_CATEGORIES = ["pii", "secret", "injection", "custom", "other"]
 
 
 def possible_slots(rng: Random) -> list[FactValue]:

@@ -1,7 +1,5 @@
 """Recorded calls under another policy: what is compared, and what is never guessed."""
 
-from dataclasses import replace
-
 import pytest
 
 from policies.pdp.backtest import Compared, Comparison, Facts, Lacking, Past, Seen, seen_by
@@ -9,9 +7,18 @@ from policies.pdp.evaluate import EffectivePolicy, Layered
 from policies.pdp.exemption import Exemption
 from policies.pdp.language import parse_document
 from policies.pdp.request import DEFAULTS, DETECTORS, SCHEMA_VERSION, SLOTS
+from policies.pdp.signals import Signals
 
 AT_S = 1_800_000_000
-ALL = Seen(SCHEMA_VERSION, DETECTORS, DETECTORS, frozenset({"x-ticket"}), answers=True, links=True)
+ALL = Seen(
+    SCHEMA_VERSION,
+    DETECTORS,
+    DETECTORS,
+    frozenset({"x-ticket"}),
+    answers=True,
+    links=True,
+    signals=Signals(counters=True, hosts=True, faults=True, echo=True),
+)
 
 
 def effective(rules, name="draft", exemptions=()):
@@ -124,6 +131,17 @@ def test_nobody_knows_what_another_model_would_have_answered():
             ("answer.links",),
         ),
         (
+            ALL._replace(signals=Signals(hosts=True)),
+            deny("b", "budget.used_percent > 90"),
+            ("budget.used_percent",),
+        ),
+        (
+            ALL._replace(signals=Signals(counters=True)),
+            deny("t", "size(answer.tainted_hosts) > 0", ", phase: answer"),
+            ("answer.tainted_hosts",),
+        ),
+        (ALL._replace(schema=4), deny("f", "rate.age_ms > 9"), ("rate.age_ms",)),
+        (
             ALL._replace(answer_detectors=frozenset()),
             deny("p", "answer.pii.count > 0", ", phase: answer"),
             ("answer.pii.count",),
@@ -136,6 +154,31 @@ def test_what_nobody_looked_for_is_not_guessed(seen, rule, lacks):
     for pair in ((OPEN, after), (after, OPEN)):
         assert Comparison(*pair).compare(call) == Lacking(lacks)
     assert isinstance(Comparison(OPEN, after).compare(call._replace(seen=ALL)), Compared)
+
+
+PII_ALONE = 'findings.exists(f, f.category == "pii")'
+
+
+@pytest.mark.parametrize(
+    ("when", "more", "lacks"),
+    [
+        ("custom.count > 0", "", ("custom.count",)),
+        ("size(findings) > 3 && pii.count > 0", "", ("findings",)),
+        (PII_ALONE, "", ()),
+        ("answer.custom.count > 0", ", phase: answer", ("answer.custom.count",)),
+        ("custom.count > 0", ", phase: answer", ("custom.count",)),
+    ],
+)
+def test_what_a_guard_that_was_not_asked_would_have_found_is_not_guessed(when, more, lacks):
+    held = effective([deny("a", PII_ALONE), deny("b", f"answer.{PII_ALONE}", ", phase: answer")])
+    after, call = effective([deny("draft", when, more)]), past(seen_by([held], SCHEMA_VERSION), {})
+    assert isinstance(Comparison(held, after).compare(call), Compared)  # without guards
+    both = frozenset({"request", "answer"})
+    for pair in ((held, after), (after, held)):
+        found = Comparison(*pair, both).compare(call)
+        assert found == Lacking(lacks) if lacks else isinstance(found, Compared)
+    asked = call._replace(seen=call.seen._replace(relies=both))
+    assert isinstance(Comparison(held, after, both).compare(asked), Compared)
 
 
 def test_an_answer_that_came_and_was_not_judged_is_not_guessed():
@@ -171,15 +214,11 @@ def test_facts_of_the_target_are_approximate_where_a_route_differs():
 
 
 def test_case_25_facts_of_money_and_rates_are_flagged():
-    document = parse_document("\n".join(["policy: draft", "rules:", MAIL]))
-    (rule,) = document.rules
-    use = rule.when.operands[0]
-    money = replace(rule, when=replace(rule.when, operands=(
-        replace(use, name="budget.used_percent"), rule.when.operands[1],
-    )))  # fmt: skip
-    comparison = Comparison(OPEN, OPEN)
-    comparison._rules = {"request": (money,), "answer": ()}
-    assert comparison.path_dependent == ("budget.used_percent",)
+    spent = effective([deny("spent", "budget.used_percent > 90 && rate.used_percent < 50")])
+    assert Comparison(OPEN, spent).path_dependent == ("budget.used_percent", "rate.used_percent")
+    call = past(budget__used_percent=91, budget__age_ms=7, rate__age_ms=7)
+    assert said(OPEN, spent, call) == ("newly_denied", "request")
+    assert said(OPEN, spent, past(budget__used_percent=90, budget__age_ms=7)) == ("same", "request")
 
 
 def test_what_is_looked_for_is_what_any_of_the_policies_needs():
@@ -190,3 +229,5 @@ def test_what_is_looked_for_is_what_any_of_the_policies_needs():
         2, frozenset({"pii"}), headers=frozenset({"x-ticket"}), answers=True, links=True
     )
     assert seen_by([], 3) == Seen(3)
+    custom = effective([deny("c", "answer.custom.count > 0", ", phase: answer, mode: shadow")])
+    assert seen_by([effective([MAIL]), custom], 5).relies == {"answer"}

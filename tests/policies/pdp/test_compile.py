@@ -16,6 +16,7 @@ from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.expression.parser import DEPTH_MAX, parse_condition
 from policies.pdp.request import DEFAULTS, RISK_MAX, SLOTS, FactValue, FindingFact
 from tests.policies.pdp.random_conditions import Conditions, random_slots
+from tests.thorough import times
 
 
 def _clauses(*texts: str | tuple[str, int]) -> list[Clause]:
@@ -282,7 +283,7 @@ def test_every_mutant_of_the_generated_code_is_caught():
     clauses = _clauses(*_BUNDLE, last, f"risk == {RISK_MAX}", f"risk == {RISK_MAX - 1}")
     generated = generate(clauses, adds_risk=True)
     rng = Random(22)
-    contexts = [_boundary_slots(rng) for _ in range(1500)]
+    contexts = [_boundary_slots(rng) for _ in range(times(1500))]
     contexts += [[*slots] for slots in contexts[:200]]
     for slots in contexts[-200:]:
         slots[SLOTS["call.audio"]] = rng.choice([0, 1])

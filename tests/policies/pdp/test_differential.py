@@ -11,6 +11,7 @@ from policies.pdp.expression.interpreter import evaluate
 from policies.pdp.expression.parser import parse_condition
 from policies.pdp.request import DEFAULTS, FACTS
 from tests.policies.pdp.random_conditions import Conditions, random_slots
+from tests.thorough import times
 
 _CEL_TYPES = {
     "bool": cel.Type.BOOL,
@@ -40,7 +41,7 @@ def _for_google(slots):
     return data
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(times(8)))
 def test_compiled_and_interpreted_conditions_agree_with_google_cel(google, seed):
     rng = Random(seed)
     contexts = [list(DEFAULTS), *(random_slots(rng) for _ in range(9))]
@@ -60,7 +61,7 @@ def test_compiled_and_interpreted_conditions_agree_with_google_cel(google, seed)
     assert 0.2 < sum(outcomes) / len(outcomes) < 0.8
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(times(4)))
 def test_canonical_text_means_the_same_to_google_cel(google, seed):
     rng = Random(1000 + seed)
     contexts = [random_slots(rng) for _ in range(5)]

@@ -40,7 +40,7 @@ def test_a_rule_names_what_it_reads_once_in_order():
 
 def test_a_redaction_depends_on_the_detector_of_personal_data():
     rule = parse_document(_TEXT.replace("deny: {message: x}", "redact: {}")).rules[0]
-    assert rule.detectors == {"pii"}
+    assert rule.detectors == {"pii", "ner"}
 
 
 def test_the_canonical_form_names_every_effect():

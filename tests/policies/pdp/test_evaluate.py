@@ -28,8 +28,8 @@ from tests.policies.pdp.naive import facets, naive_decide
 from tests.policies.pdp.random_conditions import random_slots
 from tests.policies.pdp.random_documents import random_document, random_layers
 
-PII, INJECTION = frozenset({"pii"}), frozenset({"injection"})
-ALL = PII | INJECTION | {"secrets"}
+PII, INJECTION, CUSTOM = map(frozenset, (["pii"], ["injection"], ["custom"]))
+ALL = PII | INJECTION | {"secrets", "custom"}
 
 
 def _slots(**facts: FactValue) -> list[FactValue]:
@@ -55,7 +55,7 @@ def _document(*rules: str, default: str = "permit", name: str = "p") -> Document
 
 
 def _failures() -> st.SearchStrategy[frozenset[str]]:
-    return st.sampled_from([frozenset(), PII, INJECTION, ALL, frozenset({"unheard-of"})])
+    return st.sampled_from([frozenset(), PII, INJECTION, CUSTOM, ALL, frozenset({"unheard-of"})])
 
 
 # Decisions
@@ -411,7 +411,7 @@ def test_p3_an_error_never_turns_a_deny_into_a_permit_unless_a_rule_says_skip(se
     policy = EffectivePolicy(layered)
     for _ in range(4):
         slots = random_slots(rng)
-        for failed in (PII, INJECTION, ALL):
+        for failed in (PII, INJECTION, CUSTOM, ALL):
             before = policy.decide(phase, slots)
             after = policy.decide(phase, slots, failed)
             assert before.permitted or not after.permitted
@@ -519,6 +519,49 @@ def test_needs_add_up_over_policies():
     )
     assert policy.needs == PII | INJECTION
     assert EffectivePolicy([]).needs == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("rule", "needs", "answer_needs"),
+    [
+        ("id: a, when: pii.count > 1, risk: 1", True, False),
+        ("id: a, when: 'size(findings) > 1', risk: 1", True, False),
+        ("id: a, when: true, redact: {kinds: all}", True, False),
+        ("id: a, when: true, redact: {kinds: [PERSON, EMAIL_ADDRESS]}", True, False),
+        ("id: a, when: true, redact: {kinds: [LOCATION]}", False, False),
+        ("id: a, when: true, redact: {secrets: all}", False, False),
+        ("id: a, when: secret.count > 1, risk: 1", False, False),
+        ("id: a, mode: disabled, when: pii.count > 1, risk: 1", False, False),
+        ("id: a, phase: answer, when: answer.pii.count > 1, tag: {x: y}", False, True),
+        ("id: a, phase: answer, when: pii.count > 1, tag: {x: y}", True, False),
+    ],
+)
+def test_names_are_looked_for_where_a_tenant_asks_and_a_rule_depends_on_them(
+    rule, needs, answer_needs
+):
+    layered = [_layered(rule)]
+    asking = EffectivePolicy(layered, entities=["PERSON"])
+    assert ("ner" in asking.needs, "ner" in asking.answer_needs) == (needs, answer_needs)
+    silent = EffectivePolicy(layered)
+    assert "ner" not in silent.needs | silent.answer_needs
+    assert asking.hash == silent.hash
+
+
+def test_rules_that_depend_on_names_fail_with_them_and_others_do_not():
+    policy = EffectivePolicy(
+        [
+            _layered(
+                "id: a, when: pii.count > 5, deny: {message: No}",
+                "id: b, when: true, redact: {kinds: [EMAIL_ADDRESS]}",
+                "id: c, when: pii.count > 5, on_error: skip, deny: {message: No}",
+            )
+        ]
+    )
+    trace = policy.explain("request", DEFAULTS, frozenset({"ner"}))
+    assert [rule.outcome for rule in trace.rules] == ["failed", "matched", "skipped"]
+    assert trace.decision == policy.decide("request", DEFAULTS, frozenset({"ner"}))
+    assert trace.decision.code == "detector_failed"
+    assert "(ner)" in trace.decision.message
 
 
 # What belongs together

@@ -41,6 +41,10 @@ def gathers(when, effect, mode="enforce"):
         "size(answer.secret.kinds) > 0",
         'answer.links.exists(h, !(h in ["example.com"]))',
         '"rm" in answer.tool_calls',
+        "size(answer.tool_faults) > 0",
+        '"unoffered" in answer.tool_faults || size(answer.tainted_hosts) > 0',
+        'answer.tainted_hosts.exists(h, h.endsWith(".example"))',
+        "budget.used_percent > 90 && size(answer.tool_faults) > 0",
         'answer.findings.exists(f, f.category == "pii" && f.score >= 0.5)',
         'answer.findings.exists(f, f.kind in ["IBAN_CODE"] && 0.5 <= f.score && f.place == "x")',
         'call.stream && answer.pii.count > 0 || app.name == "x" && answer.secret.count > 0',
@@ -65,6 +69,9 @@ def test_what_the_first_finding_decides_may_deny_in_mid_stream(when):
         'answer.findings.exists(f, f.kind in ["prompt_leak"])',
         "size(answer.findings) > 0",
         "answer.bytes > 0",
+        "answer.echo_percent > 0",
+        "size(answer.tool_faults) > 1",
+        "size(answer.tainted_hosts) == 0",
         'answer.finish == "length"',
         "risk >= 10",
         "call.tools.exists(t, t in answer.tool_calls)",
@@ -112,6 +119,8 @@ def test_a_redaction_that_each_of_its_findings_brings_about_streams(when, effect
         ('"CREDIT_CARD" in answer.pii.kinds', "redact: {kinds: [CREDIT_CARD, IBAN_CODE]}"),
         ('answer.findings.exists(f, f.category == "pii" && f.place == "x")', MASK),
         ("size(answer.links) > 0", LINKS),
+        ("size(answer.tainted_hosts) > 0", LINKS),
+        ("size(answer.tool_faults) > 0", MASK),
         ("answer.pii.count > 0", "allow_tools: [search]"),
         ("true", "sanitise: [zero_width]"),
     ],
@@ -136,3 +145,34 @@ def test_redactions_that_a_later_finding_would_change_wait_for_the_end():
     assert reason.startswith("p/a and p/b: ")
     assert policy(mails % "mask", later).gathers == ()
     assert policy(mails % "drop", cards % "true").gathers == ()
+
+
+def with_names(rule, entities=("PERSON",)):
+    document = parse_document(f"policy: p\ndefault: permit\nrules:\n  - {{{rule}}}\n")
+    return EffectivePolicy([Layered("tenant", "p", 1, document)], entities=entities)
+
+
+@pytest.mark.parametrize(
+    ("rule", "waits"),
+    [
+        (f"phase: answer, when: answer.pii.count > 0, {DENY}", True),
+        (f"phase: answer, when: 'answer.findings.exists(f, f.kind == \"X\")', {DENY}", True),
+        (f"phase: answer, when: true, {MASK}", True),
+        ("phase: answer, when: true, redact: {kinds: [PERSON], method: mask}", True),
+        ("phase: answer, when: true, redact: {kinds: [LOCATION], method: mask}", False),
+        ("phase: answer, when: true, redact: {kinds: [EMAIL_ADDRESS], method: mask}", False),
+        (f"phase: answer, when: true, {SECRETS}", False),
+        (f"phase: answer, when: pii.count > 0, {DENY}", False),
+        (f"phase: answer, when: answer.secret.count > 0, {DENY}", False),
+        (f"phase: answer, mode: shadow, when: answer.pii.count > 0, {DENY}", False),
+        (f"when: pii.count > 0, {DENY}", False),
+    ],
+)
+def test_case_17_what_depends_on_names_waits_for_the_whole_answer(rule, waits):
+    rule = f"id: a, {rule}"
+    without = with_names(rule, ()).gathers
+    found = with_names(rule).gathers
+    if waits:
+        assert found == ("p/a: names are found in whole texts, by a model",)
+    else:
+        assert found == without

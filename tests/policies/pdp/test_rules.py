@@ -6,6 +6,7 @@ from policies.pdp.effects import EFFECTS, LATER, read_kinds
 from policies.pdp.expression.formatter import format_condition
 from policies.pdp.obligations import Cap, Redact, RouteTo
 from policies.pdp.problem import PolicyError
+from policies.pdp.request import DETECTORS, NER
 from policies.pdp.rules import PlacedRule, read_rule
 from policies.pdp.yaml_text import read_yaml
 
@@ -69,11 +70,11 @@ def test_a_rule_depends_on_the_detectors_of_its_facts_and_of_its_redaction():
         return _rule(f"{{id: a, {rest}}}").rule.detectors
 
     assert detectors("when: true, risk: 1") == frozenset()
-    assert detectors("when: pii.count > 1, risk: 1") == {"pii"}
+    assert detectors("when: pii.count > 1, risk: 1") == {"pii", "ner"}
     assert detectors("when: secret.count > 1, risk: 1") == {"secrets"}
     assert detectors("when: injection.score > 0.5, risk: 1") == {"injection"}
-    assert detectors("when: size(findings) > 1, risk: 1") == {"pii", "secrets", "injection"}
-    assert detectors("when: true, redact: {}") == {"pii"}
+    assert detectors("when: size(findings) > 1, risk: 1") == DETECTORS | {NER}
+    assert detectors("when: true, redact: {}") == {"pii", "ner"}
     assert detectors("when: true, deny: {message: '{pii.kinds}'}") == frozenset()
 
 

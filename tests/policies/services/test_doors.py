@@ -11,12 +11,12 @@ from audit.actor import Actor
 from policies.models import Review, Rollout
 from policies.services.activations import (
     policy_activate,
-    policy_emergency_publish,
     policy_rollback,
     policy_version_freeze,
 )
 from policies.services.attachments import policy_attach, policy_detach
 from policies.services.drafts import DraftChangedError, draft_create, draft_update
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
 from policies.services.imports import policy_import
 from policies.services.policies import policy_publish
@@ -61,7 +61,7 @@ def released(house, source):
     """Bring a text into force in an emergency, and the first one back."""
     admin = house.person(Role.ADMIN)
     version = policy_emergency_publish(
-        actor=admin, policy=house.policy, source=source, reason="it burns"
+        actor=admin, policy=house.policy, source=source, hours=1, reason="it burns"
     )
     policy_rollback(actor=admin, version=house.first)
     return version
@@ -88,7 +88,7 @@ def test_nobody_approves_their_own_emergency_or_application():
     house = House(reviewed=True)
     admin = house.person(Role.ADMIN)
     policy_emergency_publish(
-        actor=admin, policy=house.policy, source=house.text(LOOSE), reason="it burns"
+        actor=admin, policy=house.policy, source=house.text(LOOSE), hours=1, reason="it burns"
     )
     review = Review.objects.get(policy=house.policy)
     bot = Actor("application", "1b", "bot", memberships=admin.memberships, maker=admin.id)
@@ -122,7 +122,10 @@ def test_a_tenant_loosens_nothing_of_the_platform():
         for service, terms in (
             (policy_detach, {"attachment": held}),
             (policy_publish, {"policy": above.policy, "source": source}),
-            (policy_emergency_publish, {"policy": above.policy, "source": source, "reason": "x"}),
+            (
+                policy_emergency_publish,
+                {"policy": above.policy, "source": source, "reason": "x", "hours": 1},
+            ),
             (policy_import, {"source": source}),
             (draft_create, {"policy": above.policy, "source": source}),
             (policy_version_freeze, {"policy": above.policy, "source": source}),

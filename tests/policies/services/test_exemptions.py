@@ -1,15 +1,19 @@
 """Exemptions: for whom, from what, until when, and by whose right."""
 
 import datetime
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from audit.actor import Actor
 from policies.models import Exemption
 from policies.selectors import attached, exemptions_for
 from policies.services.attachments import policy_attach, policy_detach
-from policies.services.exemptions import exemption_grant, exemption_revoke
+from policies.services.exemptions import exemption_approve, exemption_grant, exemption_revoke
+from policies.services.reviews import review_rule_set
 from tenants.models import Role, VirtualKey
 from tests.policies.lifecycle import OPERATOR, House, unique
 
@@ -86,6 +90,42 @@ def test_it_ends_at_its_instant_or_when_it_is_revoked(house):
     assert exemption_revoke(actor=house.approver(), exemption=exemption)
     assert not exemption_revoke(actor=house.approver(), exemption=exemption)
     assert holding(house) == []
+
+
+def test_where_texts_take_a_second_person_so_does_an_exemption(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    ann = house.approver()
+    exemption = granted(house, ann)
+    assert (exemption.holds_since, holding(house)) == (None, [])
+    bot = Actor("application", "1b", "bot", memberships=ann.memberships, maker=ann.id)
+    for actor in (ann, replace(ann, name="ann through bot"), bot, house.author()):
+        with pytest.raises(PermissionDenied):
+            exemption_approve(actor=actor, exemption=exemption)
+    bob = house.approver()
+    approved = exemption_approve(actor=bob, exemption=exemption)
+    assert (approved.approver, len(holding(house))) == (bob.name, 1)
+    with pytest.raises(ValidationError, match="it holds already"):
+        exemption_approve(actor=bob, exemption=exemption)
+    assert granted(house, OPERATOR).holds_since
+
+
+def test_what_was_turned_down_or_is_over_is_not_approved(house):
+    review_rule_set(actor=OPERATOR, tenant=house.tenant)
+    turned_down, over, moved = granted(house), granted(house), granted(house)
+    exemption_revoke(actor=house.approver(), exemption=turned_down)
+    Exemption.objects.filter(pk=over.pk).update(expires_at=timezone.now())
+    Exemption.objects.filter(pk=moved.pk).update(rules=[f"{house.policy.name}/gone"])
+    for exemption, why in ((turned_down, "over"), (over, "over"), (moved, "no rule")):
+        with pytest.raises(ValidationError, match=why):
+            exemption_approve(actor=house.approver(), exemption=exemption)
+    assert holding(house) == []
+
+
+def test_the_database_refuses_whoever_asked(house):
+    exemption = granted(house)
+    exemption.approver_identity = exemption.authors[0]
+    with pytest.raises(IntegrityError, match="exemption_by_another"), transaction.atomic():
+        exemption.save()
 
 
 def test_it_takes_the_right_in_that_tenant(house):

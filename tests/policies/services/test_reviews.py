@@ -11,12 +11,12 @@ from policies.models import Review, ReviewRule
 from policies.pdp.problem import PolicyError
 from policies.services.activations import (
     policy_activate,
-    policy_emergency_publish,
     policy_rollback,
     policy_version_freeze,
 )
 from policies.services.attachments import policy_attach, policy_detach
 from policies.services.drafts import draft_create, draft_discard, draft_update
+from policies.services.emergencies import policy_emergency_publish
 from policies.services.policies import policy_create, policy_publish
 from policies.services.reviews import (
     review_approve,
@@ -243,7 +243,7 @@ def test_what_was_in_force_elsewhere_is_not_cleared_here(house):
 
 def test_an_emergency_skips_the_review_and_leaves_it_open(house, caplog):
     admin, approver = house.person(Role.ADMIN), house.approver()
-    terms = {"policy": house.policy, "source": house.text(STRICT)}
+    terms = {"policy": house.policy, "source": house.text(STRICT), "hours": 1}
     with pytest.raises(PermissionDenied):
         policy_emergency_publish(actor=approver, reason="fire", **terms)
     with pytest.raises(ValidationError, match="takes a reason"):

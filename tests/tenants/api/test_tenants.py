@@ -61,3 +61,25 @@ def test_the_models_where_a_call_names_none_are_set_by_tier(unique):
     assert root.patch(address, {"tier_models": many}).status_code == 400
     changed = root.patch(address, {"default_model": "", "tier_models": {}}).json()
     assert (changed["default_model"], changed["tier_models"]) == ("", {})
+
+
+def test_detectors_of_its_own_are_stored_in_one_form_and_wrong_ones_told_by_their_path(unique):
+    world = World(unique)
+    alice = Api(world.person("owner"))
+    address = f"tenants/{world.tenant.id}/"
+    own = [{"words": ["Bluebird"], "kind": "CODENAME", "score": 1}]
+    changed = alice.patch(address, {"detectors": own})
+    assert changed.status_code == 200
+    assert changed.json()["detectors"] == [{"kind": "CODENAME", "words": ["Bluebird"]}]
+    assert alice.get(address).json()["detectors"] == changed.json()["detectors"]
+    for wrong, said in (
+        ([{"kind": "A", "patterns": ["x(?=y)"]}], "detectors[0].patterns[0]: the pattern, cha"),
+        ([{"kind": "EMAIL_ADDRESS", "words": ["x"]}], "detectors[0].kind: EMAIL_ADDRESS is a ki"),
+        ([{"kind": "A", "words": ["x"], "weight": 1}], 'a detector has no key "weight"'),
+        ([1], ""),
+        ({}, ""),
+    ):
+        answer = alice.patch(address, {"detectors": wrong})
+        assert answer.status_code == 400, wrong
+        assert any(said in fault["message"] for fault in answer.json()["errors"]), answer.json()
+    assert alice.get(address).json()["detectors"] == changed.json()["detectors"]

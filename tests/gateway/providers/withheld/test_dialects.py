@@ -24,6 +24,7 @@ from tests.gateway.providers.withheld.judging import (
 )
 from tests.planting import MAIL, leaks
 from tests.policies.detectors.test_holding import text_of
+from tests.thorough import times
 
 ENDPOINTS = list(DIALECTS)
 USAGE = Usage(5, 7)
@@ -59,7 +60,7 @@ def random_reply(chance, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(times(6)))
 def test_case_17_a_stream_says_what_the_whole_answer_says(judge, endpoint, seed):
     chance = random.Random(seed)
     told = random_reply(chance, endpoint)
@@ -75,7 +76,7 @@ def test_p15_the_corpus_split_at_every_byte_leaks_nothing(judge, endpoint):
     chance = random.Random(7)
     raw = b"".join(written(endpoint, told, sizes(chance, 6)))
     wanted = whole(endpoint, told, judge)
-    for at in range(0, len(raw), 1 + len(raw) // 150):
+    for at in range(0, len(raw), 1 + len(raw) // times(150)):
         left = b"".join(streamed(endpoint, [raw[:at], raw[at:]], judge))
         assert not leaks(left.decode())
         assert gathered(endpoint, left) == wanted

@@ -121,7 +121,7 @@ _KNOWN_KINDS = "its fields are kind, category, score, place, count"
         # Facts
         ("call.byte > 5", 0, 'unknown fact "call.byte"', 'did you mean "call.bytes"?'),
         ("true && call.qqqqqq > 5", 8, "unknown fact", "known: call.endpoint, call.stream"),
-        ("zzz", 0, "unknown fact", "known: answer, app, call"),
+        ("zzz", 0, "unknown fact", "known: answer, app, budget, call"),
         ("rate.left > 0", 0, "rate.left is not available in this version", "available:"),
         ("budget.left > 0", 0, "is not available in this version", "available:"),
         ("source.address == 'a'", 0, "source.address is not available", "available:"),

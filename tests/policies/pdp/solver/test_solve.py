@@ -16,6 +16,7 @@ from policies.pdp.solver.goal import Goal
 from policies.pdp.solver.solve import ask, risk_of, solve
 from tests.policies.pdp.random_conditions import Conditions
 from tests.policies.pdp.random_facts import possible_slots
+from tests.thorough import times
 
 
 def _facts(answer) -> dict[str, object]:
@@ -176,7 +177,7 @@ def test_two_sides_have_a_risk_each():
     assert solve([Goal(high, side=0)], [before, after]).found == "no"
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(times(6)))
 def test_random_conditions_are_answered_rightly(seed):
     rng = Random(seed)
     contexts = [list(DEFAULTS), *(possible_slots(rng) for _ in range(80))]
@@ -194,7 +195,7 @@ def test_random_conditions_are_answered_rightly(seed):
     assert unknown < 12
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_proof_holds_for_whatever_facts(seed):
     rng = Random(seed)

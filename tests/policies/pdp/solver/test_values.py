@@ -10,6 +10,7 @@ from policies.pdp.solver import numbers, strings
 from policies.pdp.solver.domain import ANY, INT_MAX, INT_MIN
 from policies.pdp.solver.literal import Literal
 from policies.pdp.solver.samples import plain, samples
+from tests.thorough import times
 
 _TESTS = ["==", "<", "<=", ">", ">="]
 _TEXTS = ["", "a", "ab", "b", "ba", "abc", "aé", "x\n"]
@@ -30,7 +31,7 @@ def _meets(value, literal):
 def test_a_figure_is_found_exactly_where_there_is_one(whole):
     rng = Random(3)
     steps = [-1, 0, 1, 2, 3] if whole else [0.0, 0.25, 0.5, math.nextafter(0.5, 1), 1.0]
-    for _ in range(3000):
+    for _ in range(times(3000)):
         literals = [
             Literal(rng.choice(_TESTS), rng.choice(steps), "int", rng.random() < 0.6)
             for _ in range(rng.randint(0, 4))
@@ -75,7 +76,7 @@ def test_figures_are_ones_that_people_write():
 def test_a_text_is_denied_only_where_there_is_none():
     rng = Random(5)
     unknown = 0
-    for _ in range(4000):
+    for _ in range(times(4000)):
         literals = [_literal(rng) for _ in range(rng.randint(1, 3))]
         found = strings.pick(literals, ("",))
         if found.value is not None:
@@ -84,7 +85,7 @@ def test_a_text_is_denied_only_where_there_is_none():
             assert not any(all(_passes(t, each) for each in literals) for t in _pool())
         else:
             unknown += 1
-    assert unknown < 300
+    assert unknown < times(300)
 
 
 def _literal(rng):

@@ -181,7 +181,8 @@ async def inspect(
 ) -> Inspected:
     """Decide on an answer, and keep every obligation of the decision.
 
-    A rule of the answer may read facts of the request: what failed there is unknown here too.
+    A rule of the answer may read facts of the request: what failed there is unknown here too, where
+    one does.
     `values` are put back where their placeholders stand, after everything else.
     """
     judges = principal.app.judges
@@ -199,7 +200,7 @@ async def inspect(
     decision, verdict = principal.app.decide(
         "answer",
         bound,
-        scan.failed | case.scan.failed,
+        scan.failed | (case.scan.failed & judges.recalls),
         judgement.at_s,
         other_risk=judgement.verdict.other.risk if judgement.verdict else None,
     )

@@ -109,7 +109,8 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
 def _judged(decided: Decided, end: "Ending", decision: Decision) -> dict[str, Any]:
     """Return what the policy said of the answer, on which facts."""
     found: dict[str, Any] = {"decision": _decision(decision)}
-    failed = decided.case.scan.failed | (end.scan.failed if end.scan else frozenset())
+    failed = decided.case.scan.failed & decided.principal.app.judges.recalls
+    failed |= end.scan.failed if end.scan else frozenset()
     if failed:
         found["failed"] = sorted(failed)
     if end.facts is not None:

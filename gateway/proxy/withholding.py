@@ -57,7 +57,7 @@ class Judge:
             policy.reads_links or policy.redacts_links or bool(self._named.results)
         )
         self._check = ToolCheck(case.call) if policy.holds and policy.signals.faults else None
-        self._failed = case.scan.failed
+        self._failed = case.scan.failed & principal.app.judges.recalls
         self._size = 0
         self._found: dict[tuple[str, str, float], Finding] = {}
         self._hosts: set[str] = set()

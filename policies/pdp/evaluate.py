@@ -19,7 +19,7 @@ from policies.pdp.locality import gathering
 from policies.pdp.obligations import AddSystemPrompt, Require
 from policies.pdp.problem import PolicyError, Problem
 from policies.pdp.program import Layered, Program, bind
-from policies.pdp.reliance import relies_on_custom
+from policies.pdp.reliance import CUSTOM, relies_on_custom
 from policies.pdp.request import (
     DETECTORS,
     NER,
@@ -179,6 +179,16 @@ class EffectivePolicy:
         return frozenset(
             phase for phase in self._whole if any(relies_on_custom(rule, phase) for rule in rules)
         )
+
+    @cached_property
+    def recalls(self) -> frozenset[str]:
+        """The detectors whose failure on a request matters to a rule of the answer too."""
+        found = frozenset[str]()
+        for rule in self._active():
+            if rule.phase == "answer":
+                relies = relies_on_custom(rule, "request")
+                found |= detectors_of(rule.reads, "request") - (NO_FAILURE if relies else {CUSTOM})
+        return found | {NER} if "pii" in found else found
 
     @cached_property
     def holds_relying(self) -> bool:

@@ -93,6 +93,11 @@ class Rollout:
         return self.active.relies | self.candidate.relies
 
     @cached_property
+    def recalls(self) -> frozenset[str]:
+        """The detectors whose failure on a request matters to a rule of the answer of either."""
+        return self.active.recalls | self.candidate.recalls
+
+    @cached_property
     def headers(self) -> frozenset[str]:
         """The names of the headers that rules of either require or ask for."""
         return self.active.headers | self.candidate.headers

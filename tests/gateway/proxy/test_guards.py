@@ -40,6 +40,13 @@ rules:
     when: "'PROJECT_NAME' in answer.custom.kinds"
     deny: {message: "It names a project."}
 """
+SKIPPING_ANSWERS = """
+policy: {name}
+default: permit
+rules:
+  - {id: asked, when: custom.count > 0, on_error: skip, deny: {message: "It names a project."}}
+  - {id: told, phase: answer, when: answer.custom.count > 0, deny: {message: "It names one."}}
+"""
 OTHERS = """
 policy: {name}
 default: permit
@@ -257,3 +264,14 @@ def test_the_secret_is_in_no_log_record_event_or_answer(gateway, guard):
         assert SECRET not in told
         assert NEWER not in told
     assert 'gatehouse_guard_seconds_count{outcome="status",phase="request"}' in metrics
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_failed_on_a_request_denies_no_answer_that_is_judged_by_itself(gateway, guard, stream):
+    home, _ = guarded(guard, SKIPPING_ANSWERS)
+    guard.prepared = Prepared(status=503)
+    answer = gateway.chat(home.secret, home.model, "When does it start?", stream=stream)
+    assert answer.status_code == 200, answer.text
+    assert "detector_failed" not in answer.text
+    assert books.record(home, "admitted").body["failed"] == ["custom"]
+    assert "failed" not in books.record(home, "completed").body

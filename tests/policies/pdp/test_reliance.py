@@ -7,6 +7,7 @@ from policies.pdp.language import parse_document
 from policies.pdp.program import Layered
 from policies.pdp.reliance import depends_on, relies_on_custom
 from policies.pdp.request import DEFAULTS, DETECTORS, SLOTS, FindingFact
+from policies.pdp.rollout import Rollout
 
 REQUEST = [
     ("custom.count > 0", True),
@@ -88,3 +89,26 @@ rules:
     assert [each.outcome for each in trace.rules] == ["matched", "failed"]
     for other in DETECTORS - failed:
         assert policy.decide("request", DEFAULTS, frozenset({other})).code == "detector_failed"
+
+
+@pytest.mark.parametrize(
+    ("when", "recalled"),
+    [
+        ("answer.custom.count > 0 && answer.pii.count > 0", set()),
+        ("answer.custom.count > 0 && custom.count > 0", {"custom"}),
+        ("pii.count > 0", {"pii", "ner"}),
+        ("findings.exists(f, f.category == 'secret')", DETECTORS - {"custom"} | {"ner"}),
+        ("size(findings) > 3", DETECTORS | {"ner"}),
+    ],
+)
+def test_a_failure_on_a_request_counts_in_the_answer_where_a_rule_there_reads_of_it(when, recalled):
+    text = f"""
+policy: p
+rules:
+  - {{id: a, phase: answer, when: "{when}", {DENY}}}
+  - {{id: b, when: custom.count > 0 && secret.count > 0, {DENY}}}
+"""
+    policy = EffectivePolicy([Layered("tenant", "p", 1, parse_document(text))])
+    assert policy.recalls == recalled
+    nothing = EffectivePolicy([])
+    assert Rollout(nothing, policy, 0).recalls == Rollout(policy, nothing, 0).recalls == recalled

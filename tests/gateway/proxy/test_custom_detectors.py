@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from policies.detectors.custom import HELD_MAX
 from tenants.services.tenants import tenant_update
 from tests import books, estate
 from tests.gateway.proxy.test_answers import spoken
@@ -125,6 +126,33 @@ def test_an_answer_is_denied_alike_whole_and_in_a_stream(gateway, scripted, home
     cut = streamed(gateway, scripted, home, text).text
     assert "policy_denied" in cut
     assert "forbidden" not in cut
+
+
+def long_match(length):
+    return [
+        {
+            "kind": "BLOCKED",
+            "patterns": ["begin of it[\\s\\S]*end of it"],
+            "max_length": length,
+        }
+    ]
+
+
+@pytest.mark.parametrize(("longest", "status"), [(HELD_MAX, 200), (HELD_MAX + 1, 403)])
+def test_an_answer_is_gathered_whole_where_a_match_is_longer_than_is_held(
+    gateway, scripted, longest, status
+):
+    route = estate.route((estate.provider(scripted.base_url), "scripted"), price=books.PRICE)
+    home = estate.estate(route, policy=POLICY, detectors=long_match(longest))
+    pieces = ["So it goes. " * 60] * 24 + ["The begin of it ", "and the end of it."]
+    padding = "x" * 30_000  # so that it cannot arrive at once
+    body = stream(*((0, {"content": piece, "padding": padding}) for piece in pieces))
+    scripted.prepared = 200, {"content-type": "text/event-stream"}, body
+    told = gateway.chat(home.secret, home.model, stream=True)
+    assert told.status_code == status
+    assert ("So it goes." in told.text) == (status == 200)
+    assert "policy_denied" in told.text
+    assert "end of it" not in told.text
 
 
 def test_a_change_holds_for_the_next_calls(gateway, scripted, home):

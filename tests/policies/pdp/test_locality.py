@@ -9,6 +9,7 @@ from policies.pdp.program import Layered
 DENY = "deny: {message: No}"
 MASK = "redact: {kinds: all, min_score: 0.4, method: mask}"
 SECRETS = "redact: {secrets: all, min_score: 0.4, method: mask}"
+OWN = "redact: {custom: all, min_score: 0.4, method: mask}"
 BOTH = "redact: {kinds: all, secrets: all, min_score: 0.4, method: mask}"
 LINKS = "redact: {links: true}"
 
@@ -35,6 +36,10 @@ def gathers(when, effect, mode="enforce"):
         "answer.secret.count != 0",
         "answer.pii.max_score >= 0.8",
         "0.8 < answer.pii.max_score",
+        "answer.custom.count > 0",
+        "answer.custom.max_score >= 0.8",
+        '"PROJECT" in answer.custom.kinds',
+        'answer.findings.exists(f, f.category == "custom" && f.kind == "PROJECT")',
         '"CREDIT_CARD" in answer.pii.kinds',
         'answer.pii.kinds.exists(k, k == "CREDIT_CARD" || k in ["IBAN_CODE"])',
         'answer.pii.kinds.exists(k, k.startsWith("US_"))',
@@ -59,6 +64,8 @@ def test_what_the_first_finding_decides_may_deny_in_mid_stream(when):
     [
         "answer.pii.count > 2",
         "answer.pii.count == 0",
+        "answer.custom.count > 1",
+        "answer.custom.count > 0 && answer.pii.count > 0",
         "!(answer.pii.count > 0)",
         "answer.pii.count > 0 && answer.secret.count > 0",
         'answer.findings.all(f, f.category == "pii")',
@@ -100,6 +107,11 @@ def test_what_more_than_the_first_finding_decides_waits_for_the_end(when):
             'answer.findings.exists(f, f.kind in ["CREDIT_CARD", "IBAN_CODE"] && f.score >= 0.4)',
             "redact: {kinds: [CREDIT_CARD, IBAN_CODE], min_score: 0.5}",
         ),
+        ("true", OWN),
+        ("answer.custom.count > 0", OWN),
+        ("answer.custom.max_score >= 0.4", OWN),
+        ('"PROJECT" in answer.custom.kinds', "redact: {custom: [PROJECT]}"),
+        ('answer.findings.exists(f, f.kind == "PROJECT")', "redact: {custom: [PROJECT]}"),
         ("true", "allow_tools: [search]"),
         ("answer.bytes > 10", "tag: {long: yes_it_is}"),
     ],
@@ -113,6 +125,10 @@ def test_a_redaction_that_each_of_its_findings_brings_about_streams(when, effect
     [
         ("answer.secret.count > 0", MASK),
         ("answer.pii.count > 0", BOTH),
+        ("answer.pii.count > 0", OWN),
+        ("answer.custom.max_score >= 0.5", OWN),
+        ('"PROJECT" in answer.custom.kinds', OWN),
+        ('"PROJECT" in answer.custom.kinds', "redact: {custom: [PROJECT, OTHER]}"),
         ("call.stream && answer.pii.count > 0 || call.stream && answer.secret.count > 0", BOTH),
         ("answer.pii.max_score >= 0.5", MASK),
         ('"CREDIT_CARD" in answer.pii.kinds', MASK),

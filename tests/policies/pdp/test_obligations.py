@@ -36,6 +36,7 @@ _redacts = st.builds(
     st.sampled_from(REDACT_METHODS),
     _maybe,
     st.booleans(),
+    _maybe,
 )
 _caps = st.builds(Cap, _bound, _bound, st.none() | st.sampled_from([0.0, 0.5, 2.0]), _bound, _bound)
 _commuting = {
@@ -88,6 +89,7 @@ def test_a_merged_redaction_covers_what_each_covers_at_least_as_strictly(a, b, k
     for one in (a, b):
         assert merged.covers(kind, score) or not one.covers(kind, score)
         assert merged.covers_secret(kind, score) or not one.covers_secret(kind, score)
+        assert merged.covers_custom(kind, score) or not one.covers_custom(kind, score)
         assert merged.links or not one.links
         assert REDACT_METHODS.index(merged.method) <= REDACT_METHODS.index(one.method)
         assert merged.detectors >= one.detectors
@@ -136,6 +138,13 @@ def test_redactions_take_the_union_and_every_kind_takes_all():
     assert some.merge(secrets) == Redact(frozenset("A"), 0.4, "drop", frozenset({"a"}))
     assert secrets.covers("A", 1.0) is False
     assert some.covers_secret("a", 1.0) is False
+    own = Redact(None, 0.9, "hash", custom=frozenset({"PROJECT"}))
+    both = Redact(frozenset("A"), 0.7, "mask", custom=frozenset({"PROJECT"}))
+    assert some.merge(own) == both
+    assert own.merge(Redact(None, 0.9, "hash", custom=frozenset())).custom == frozenset()
+    assert (some.covers_custom("PROJECT", 1.0), own.covers("PROJECT", 1.0)) == (False, False)
+    assert (own.covers_custom("PROJECT", 0.9), own.covers_custom("PROJECT", 0.8)) == (True, False)
+    assert both.detectors == {"pii", "custom"}
 
 
 def test_prompts_come_once_in_order_and_the_first_default_holds():
@@ -159,6 +168,13 @@ def test_prompts_come_once_in_order_and_the_first_default_holds():
         (Redact(None, 0.4, "drop", frozenset()),
          {"secrets": "all", "min_score": 0.4, "method": "drop"},
          "Redact credentials of every kind from score 0.4 on, by drop"),
+        (Redact(None, 0.4, "mask", custom=frozenset({"PROJECT"})),
+         {"custom": ["PROJECT"], "min_score": 0.4, "method": "mask"},
+         "Redact PROJECT from score 0.4 on, by mask"),
+        (Redact(None, 0.4, "drop", frozenset(), custom=frozenset()),
+         {"secrets": "all", "custom": "all", "min_score": 0.4, "method": "drop"},
+         "Redact credentials of every kind and all that detectors of the tenant find"
+         " from score 0.4 on, by drop"),
         (Sanitise(frozenset({"bidi", "unicode_tags"})), ["unicode_tags", "bidi"],
          "Take out text in Unicode tags, controls of writing direction"),
         (Cap(max_output_tokens=2000, n=1), {"max_output_tokens": 2000, "n": 1},

@@ -21,7 +21,7 @@ run:
 
 test:
 	@.ci/install requirements/dev.txt
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PYTEST_ARGS)
 
 # What draws at random (policies, detectors, dialects) tries LONG_TIMES as much as in `make test`.
 # It fails where that takes longer than LONG_LIMIT.

@@ -23,7 +23,7 @@ from policies.pdp.problem import PolicyError
 from policies.substitution import Place
 from tests.estate import ACTOR
 from tests.gateway.history import Past
-from tests.gateway.jobs.workers import PATIENCE_S, Worker
+from tests.gateway.jobs.workers import PATIENCE_S, Worker, end_what_is_left
 from tests.stack import eventually
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -138,8 +138,7 @@ def test_an_attempt_that_lost_its_claim_stores_nothing(past):
 
 
 def test_a_back_test_whose_worker_is_killed_is_begun_again(past):
-    # What other tests left waiting would occupy the worker, blocked as this one is.
-    Job.objects.filter(state="queued").update(state="cancelled", finished_at=Now())
+    end_what_is_left()
     owner = settings.GATEHOUSE.database_owner_url
     with psycopg.connect(owner) as other:
         other.execute("LOCK TABLE audit_record IN ACCESS EXCLUSIVE MODE")

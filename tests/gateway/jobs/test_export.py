@@ -40,7 +40,7 @@ from tenants.services.apps import app_create
 from tenants.services.tenants import tenant_create
 from tests.booked import Calls, hours_of
 from tests.gateway.call_records import World
-from tests.gateway.jobs.workers import PATIENCE_S, Worker
+from tests.gateway.jobs.workers import PATIENCE_S, Worker, end_what_is_left
 from tests.stack import eventually
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -379,6 +379,7 @@ def held_at_the_first_report(job_id):
 
 
 def test_an_export_whose_worker_is_killed_in_the_middle_begins_cleanly(calls):
+    end_what_is_left()
     made = create(calls)
     with held_at_the_first_report(made.job_id) as holder:
         with Worker() as first:

@@ -17,7 +17,7 @@ from tenants.models import UsageRollup
 from tenants.services.apps import app_create
 from tenants.services.tenants import tenant_create
 from tests.booked import Calls, hours_of
-from tests.gateway.jobs.workers import PATIENCE_S, Worker
+from tests.gateway.jobs.workers import PATIENCE_S, Worker, end_what_is_left
 from tests.stack import eventually
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -48,6 +48,7 @@ def calls(unique):
 
 
 def test_a_job_whose_worker_is_killed_is_finished_by_another(calls):
+    end_what_is_left()
     with psycopg.connect(settings.GATEHOUSE.database_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended('gatehouse: usage', 0))")
         with Worker() as first:

@@ -136,4 +136,8 @@ def test_a_guard_is_tried_with_a_text(root, tenant):
         assert found["findings"][0]["start"] == 19
         assert server.told[-1].texts == ["<EMAIL_ADDRESS> on Bluebird"]
     assert "no answer" in root.post(address, {}).json()["detail"]
-    assert "Bluebird" not in root.get("events/?limit=200").content.decode()
+    told = [
+        one for one in root.get("events/?limit=200").json()["results"] if made["id"] in str(one)
+    ]
+    assert told
+    assert "Bluebird" not in str(told)

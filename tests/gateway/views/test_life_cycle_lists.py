@@ -81,7 +81,7 @@ def test_the_list_of_policies_says_what_is_pending_and_narrows_to_it():
     review_request(actor=admin, draft=draft)
     for kind in ("any", *kinds):
         told = pending_as(client, house, kind)
-        for part in ("emergency, to be", "under review", "in shadow", "version 3 at", "draft"):
+        for part in ("emergency, to review", "under review", "in shadow", "version 3 at", "draft"):
             assert part in told
     assert "cannot be read" in pending_as(client, house, "else")
 

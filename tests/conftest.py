@@ -80,6 +80,20 @@ def db():
     connections.close_all()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_holds_everywhere(db):
+    """Fail the module that leaves something to the whole platform: every later test would feel it."""
+    yield
+    from policies.models import Attachment, Exemption, ReviewRule  # noqa: PLC0415  (needs Django)
+
+    left = [
+        *Attachment.objects.filter(tenant=None).select_related("policy"),
+        *ReviewRule.objects.filter(tenant=None),
+        *Exemption.objects.filter(tenant=None, revoked_at=None),
+    ]
+    assert left == []
+
+
 @pytest.fixture(scope="session")
 def names_model(tmp_path_factory):
     """The folder of a tiny model of names, trained once for all workers. It is only read."""

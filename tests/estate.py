@@ -162,8 +162,11 @@ def estate(
     return made
 
 
-def attach(source, *, tenant=None, app=None):
-    """Publish a policy (its name in place of {name}) and attach it."""
+def attach(source, *, tenant, app=None):
+    """Publish a policy (its name in place of {name}) and attach it, never to the whole platform.
+
+    What holds there would judge the calls of every later test.
+    """
     policy = policy_create(actor=ACTOR, name=name("policy"))
     policy_publish(actor=ACTOR, policy=policy, source=source.replace("{name}", policy.name))
     policy_attach(actor=ACTOR, policy=policy, tenant=tenant, app=app)

@@ -18,19 +18,19 @@ rules:
 
 def test_a_misspelt_kind_is_refused_with_the_nearest(unique):
     kind = unique("RARE").upper().replace("-", "_")
-    rule = RULE.replace("KIND", kind)
+    rule, tenant = RULE.replace("KIND", kind), estate.estate().tenant
     with pytest.raises(PolicyError, match=kind):
-        estate.attach(rule)
+        estate.attach(rule, tenant=tenant)
     guard_create(
         actor=estate.ACTOR,
-        tenant=estate.estate().tenant,
+        tenant=tenant,
         name="names",
         secret=SECRET,
         url="https://guard.example/",
         kinds=[kind],
         phases=["request"],
     )
-    estate.attach(rule)
+    estate.attach(rule, tenant=tenant)
     with pytest.raises(PolicyError) as refused:
-        estate.attach(rule.replace(kind, f"{kind}X"))
+        estate.attach(rule.replace(kind, f"{kind}X"), tenant=tenant)
     assert kind in refused.value.problems[0].hint

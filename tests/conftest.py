@@ -82,7 +82,7 @@ def db():
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_holds_everywhere(db):
-    """Fail the module that leaves something to the whole platform: every later test would feel it."""
+    """Fail the module that leaves something to the whole platform: later tests would feel it."""
     yield
     from policies.models import Attachment, Exemption, ReviewRule  # noqa: PLC0415  (needs Django)
 

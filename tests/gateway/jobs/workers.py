@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 def end_what_is_left():
     """End what other tests left waiting: a worker would have to see to all of it first."""
     left = Job.objects.filter(finished_at=None)
-    left.update(state=Job.State.CANCELLED, finished_at=Now())
+    left.update(state=Job.State.CANCELLED, finished_at=Now(), lease_until=None, holder="")
 
 
 class Worker:

@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import time
+from contextlib import closing
 
 import pytest
 from django.db import connection
@@ -46,16 +47,15 @@ def codes(gateway, house, times=8):
 
 def ask(gateway, house):
     """Ask once on a connection of its own; return the error's code, or "ok"."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
     message = {"role": "user", "content": "Hello"}
-    connection.request(
-        "POST",
-        "/v1/chat/completions",
-        json.dumps({"model": house.model, "messages": [message], "max_tokens": 5}),
-        {"authorization": f"Bearer {house.secret}", "content-type": "application/json"},
-    )
-    answer = json.load(connection.getresponse())
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+        connection.request(
+            "POST",
+            "/v1/chat/completions",
+            json.dumps({"model": house.model, "messages": [message], "max_tokens": 5}),
+            {"authorization": f"Bearer {house.secret}", "content-type": "application/json"},
+        )
+        answer = json.load(connection.getresponse())
     return answer["error"]["code"] if "error" in answer else "ok"
 
 
@@ -64,6 +64,8 @@ def holds_within_the_bound(gateway, house, code):
     began = time.monotonic()
     eventually(lambda: codes(gateway, house) == {code}, BOUND_S + 1)
     assert time.monotonic() - began < BOUND_S + 1
+    # All of these may have been one worker's answers: the other's time is up with the bound.
+    eventually(lambda: time.monotonic() - began > BOUND_S and codes(gateway, house) == {code})
     assert codes(gateway, house) == {code}
 
 

@@ -49,7 +49,8 @@ def send(gateway, home, line, body=BODY, headers=b""):
             b"content-type: application/json\r\n" + headers
         )
         connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        answer = connection.makefile("rb").read()
+        with connection.makefile("rb") as file:
+            answer = file.read()
     return int(answer.split(b" ", 2)[1])
 
 

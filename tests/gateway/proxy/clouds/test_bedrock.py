@@ -1,6 +1,7 @@
 """Bedrock through the gateway, for OpenAI's client; and what the mock says, for AWS's own."""
 
 import json
+from contextlib import closing
 
 import botocore.config
 import botocore.exceptions
@@ -52,11 +53,17 @@ ASK = {
 }
 
 
+def streamed(aws, model):
+    """Return the events of a stream; its connection is closed, also when it ends in an error."""
+    with closing(aws.converse_stream(modelId=model, **ASK)["stream"]) as stream:
+        return list(stream)
+
+
 def test_the_mock_is_one_that_awss_own_client_understands(mock, aws):
     answer = aws.converse(modelId="mock-tokens-3", **ASK)
     assert answer["output"]["message"]["content"] == [{"text": TEXT}]
     assert (answer["stopReason"], answer["usage"]["outputTokens"]) == ("end_turn", 3)
-    events = list(aws.converse_stream(modelId="mock-tokens-3", **ASK)["stream"])
+    events = streamed(aws, "mock-tokens-3")
     deltas = [
         one["contentBlockDelta"]["delta"]["text"] for one in events if "contentBlockDelta" in one
     ]
@@ -64,7 +71,7 @@ def test_the_mock_is_one_that_awss_own_client_understands(mock, aws):
     assert events[-1]["metadata"]["usage"]["outputTokens"] == 3
     mock.behave("mock-throws", code="throttlingException", message="Slow down.")
     with pytest.raises(botocore.exceptions.EventStreamError, match="Slow down"):
-        list(aws.converse_stream(modelId="mock-throws", **ASK)["stream"])
+        streamed(aws, "mock-throws")
 
 
 def signature_of(mock, entry):

@@ -17,6 +17,8 @@ DONE = {
     "session.refuse": "failed to sign in",
     "policy_emergency.expire": "brought back what was before an emergency, whose hours were over,",
     "policy_emergency.publish": "published in an emergency, without a review,",
+    "policy_detach.request": "asked for its detachment",
+    "policy_detach.withdraw": "kept it attached",
     "schedule.perform": "brought into force as scheduled",
     "user.remove": "ended the access",
 }

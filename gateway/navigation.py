@@ -99,8 +99,8 @@ PLACES = (
         "Control",
         "policy.read",
         "policy",
-        "create publish diff version attach detach draft begin judge discard ask release emergency "
-        "activate schedule try unschedule rollout widen stop promote reviews review "
+        "create publish diff version attach detach keep draft begin judge discard ask release "
+        "emergency activate schedule try unschedule rollout widen stop promote reviews review "
         "review_rules review_rule_set review_rule_unset rebase "
         "backtest backtested backtest_cancel sample",
     ),

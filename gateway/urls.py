@@ -147,6 +147,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("exemptions/<uuid:exemption_id>/approve", exemptions.approve, name="exemption_approve"),
     path("exemptions/<uuid:exemption_id>/revoke", exemptions.revoke, name="exemption_revoke"),
     path("attachments/<int:attachment_id>/detach", attachments.detach, name="policy_detach"),
+    path("attachments/<int:attachment_id>/keep", attachments.keep, name="policy_keep"),
     path("budgets", budgets.page, name="budgets"),
     path("budgets/new", budgets.create, name="budget_create"),
     path("budgets/<uuid:budget_id>", budgets.show, name="budget"),

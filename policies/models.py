@@ -3,10 +3,12 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from policies.lifecycle import (
+    IDENTITY_MAX,
     Activation,
     Draft,
     Emergency,
@@ -77,13 +79,21 @@ class PolicyVersion(models.Model):
 
 
 class Attachment(models.Model):
-    """Where a policy holds: the platform (no tenant), a tenant, or one app of it."""
+    """Where a policy holds: the platform (no tenant), a tenant, or one app of it.
+
+    `detach_asked_by` is who asked for its end where that takes a second person, `detach_authors`
+    are the identities that may not confirm it; it holds until somebody else does.
+    """
 
     id = models.BigAutoField(primary_key=True)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="attachments")
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE)
     app = models.ForeignKey(App, null=True, blank=True, on_delete=models.CASCADE)
     created_at = models.DateTimeField(auto_now_add=True)
+    detach_asked_by = models.CharField(max_length=200, blank=True, default="")
+    detach_authors = ArrayField(models.CharField(max_length=IDENTITY_MAX), default=list, blank=True)
+    detach_asked_at = models.DateTimeField(null=True, blank=True)
+    detach_reason = models.CharField(max_length=1000, blank=True, default="")
 
     class Meta:
         constraints: ClassVar[list[Any]] = [

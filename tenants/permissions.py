@@ -98,6 +98,7 @@ _POLICY_RELEASES = frozenset(
         "policy.activate",
         "policy.attach",
         "policy.detach",
+        "policy_detach.withdraw",
         "policy.publish",
         "policy.rollback",
         "review.approve",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -13,11 +13,24 @@ from django.views.decorators.http import require_http_methods
 from audit.actor import Actor
 from gateway.access import check, requires
 from gateway.owners import Owner, owners
-from gateway.pages import Crumb, Done, FormPage, NeededReasonForm, form_page, given, or_404
+from gateway.pages import (
+    Crumb,
+    Done,
+    FormPage,
+    NeededReasonForm,
+    ReasonForm,
+    form_page,
+    given,
+    or_404,
+)
 from policies.models import Attachment, Policy
 from policies.pdp.problem import PolicyError
 from policies.selectors import attachments, policies_visible
-from policies.services.attachments import policy_attach, policy_detach
+from policies.services.attachments import (
+    policy_attach,
+    policy_detach,
+    policy_detach_withdraw,
+)
 from tenants.permissions import can
 
 PLATFORM = "platform"
@@ -84,15 +97,53 @@ def detach(request: HttpRequest, actor: Actor, attachment_id: int) -> HttpRespon
         effects=(
             f"Within seconds {policy.name} no longer judges calls of {place}.",
             "Where no policy is left that permits, calls are refused.",
+            _second_person(attachment),
         ),
         is_dangerous=True,
     )
 
     def act(asked: Mapping[str, Any]) -> Done:
-        policy_detach(actor=actor, attachment=attachment, reason=asked["reason"])
+        try:
+            gone = policy_detach(actor=actor, attachment=attachment, reason=asked["reason"])
+        except PermissionDenied as error:
+            raise ValidationError(str(error)) from error
+        if not gone:
+            said = f"{policy.name} holds for {place} until somebody else detaches it too."
+            return Done(said, _address(policy))
         return Done(f"{policy.name} no longer holds for {place}.", _address(policy))
 
     return form_page(request, page, NeededReasonForm(given(request)), act)
+
+
+@requires("policy_detach.withdraw")
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep(request: HttpRequest, actor: Actor, attachment_id: int) -> HttpResponse:
+    """Say what holds on, or turn down that its end was asked for."""
+    attachment = or_404(_attachment(actor, attachment_id))
+    check(actor, "policy_detach.withdraw", attachment if attachment.tenant_id else None)
+    policy, place = attachment.policy, _name(attachment)
+    page = FormPage(
+        title=f"Keep {policy.name} for {place}",
+        submit="Keep it",
+        back=_address(policy),
+        crumbs=_crumbs(policy),
+        effects=(
+            f"{policy.name} goes on to judge calls of {place}.",
+            "Nobody can confirm any more that it shall not: it has to be asked for anew.",
+        ),
+    )
+
+    def act(asked: Mapping[str, Any]) -> Done:
+        policy_detach_withdraw(actor=actor, attachment=attachment, reason=asked["reason"])
+        return Done(f"{policy.name} holds on for {place}.", _address(policy))
+
+    return form_page(request, page, ReasonForm(given(request)), act)
+
+
+def _second_person(attachment: Attachment) -> str:
+    if attachment.detach_asked_at is None:
+        return "Where reviews are wanted, it ends once somebody else has detached it too."
+    return f"{attachment.detach_asked_by} asked for it: {attachment.detach_reason}"
 
 
 def _attachment(actor: Actor, attachment_id: int) -> Attachment | None:

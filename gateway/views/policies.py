@@ -21,6 +21,7 @@ from gateway.pages import (
 )
 from gateway.views.publishing import crumbs, may_publish, number_in
 from policies.analysed import hits_of_active
+from policies.identity import identity
 from policies.models import Policy, PolicyVersion, Review, Rollout, Schedule
 from policies.pdp.analysis.analyse import analyse_document
 from policies.pdp.analysis.diff import compare_documents
@@ -51,6 +52,7 @@ def show(request: HttpRequest, actor: Actor, policy_id: uuid.UUID) -> HttpRespon
     content |= {
         "crumbs": crumbs(),
         "policy": policy,
+        "me": identity(actor),
         "versions": listed(request, versions_visible(actor, policy)),
         "attachments": listed(request, _attachments(actor, policy), "held"),
         "may_publish": may_publish(actor, policy),

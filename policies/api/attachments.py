@@ -4,7 +4,9 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,17 +18,33 @@ from audit.rest.resource import NUMBER_PATTERN
 from policies.api.faults import policy_faults
 from policies.models import Attachment
 from policies.selectors import attachments_visible, policies_visible
-from policies.services.attachments import policy_attach, policy_detach
+from policies.services.attachments import (
+    policy_attach,
+    policy_detach,
+    policy_detach_withdraw,
+)
 from tenants.api.belonging import OfTenant
 from tenants.changes import change_alone
 
 
 class AttachmentShown(serializers.ModelSerializer[Attachment]):
-    """Where a policy holds: the platform (no tenant), a tenant, or one app of it."""
+    """Where a policy holds: the platform (no tenant), a tenant, or one app of it.
+
+    Where somebody has asked for its end (`detach_asked_by`), it holds until another one confirms.
+    """
 
     class Meta:
         model = Attachment
-        fields = ("id", "policy", "tenant", "app", "created_at")
+        fields = (
+            "id",
+            "policy",
+            "tenant",
+            "app",
+            "created_at",
+            "detach_asked_by",
+            "detach_asked_at",
+            "detach_reason",
+        )
         read_only_fields = fields
 
 
@@ -53,12 +71,13 @@ class Attachments(OfTenant):
     serializer_class = AttachmentShown
     filterset_class = AttachmentFilters
     lookup_value_regex = NUMBER_PATTERN
-    bodies = {"create": AttachmentCreate}
+    bodies = {"create": AttachmentCreate, "keep": Change}
     access = {
         "list": Access("policy.read", "policies:read"),
         "retrieve": Access("policy.read", "policies:read"),
         "create": Access("policy.attach", "policies:write"),
         "destroy": Access("policy.detach", "policies:write"),
+        "keep": Access("policy_detach.withdraw", "policies:write"),
     }
 
     def visible(self) -> QuerySet[Attachment]:
@@ -88,8 +107,19 @@ class Attachments(OfTenant):
             )
         return self.made(made)
 
+    @extend_schema(responses={204: None, 202: AttachmentShown})
     def destroy(self, _request: Request, **_: str) -> Response:
-        """End a policy's hold; where none is left, calls fail."""
+        """End a policy's hold; where none is left, calls fail.
+
+        Where reviews are wanted it is only asked for (202) until somebody else does the same.
+        """
         with self.matching(required=False) as attachment:
-            policy_detach(actor=self.actor, attachment=attachment, reason=self.why())
-        return self.gone()
+            if policy_detach(actor=self.actor, attachment=attachment, reason=self.why()):
+                return self.gone()
+        return self.show(self.get_object(), HTTPStatus.ACCEPTED)
+
+    @action(detail=True, methods=["post"])
+    def keep(self, _request: Request, **_: str) -> Response:
+        """Let a policy hold on whose end somebody has asked for."""
+        policy_detach_withdraw(actor=self.actor, attachment=self.get_object(), **self.given())
+        return self.show(self.get_object())

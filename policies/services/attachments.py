@@ -1,12 +1,17 @@
 """Writes to where policies hold."""
 
-from django.core.exceptions import ValidationError
+from dataclasses import replace
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from audit.actor import Actor
-from audit.services import Change, delete, insert
-from policies.clearance import check_cleared
+from audit.services import Change, alter, delete, insert
+from policies.clearance import check_cleared, wanting_review
+from policies.identity import identity, joined
 from policies.models import Activation, Attachment, Policy, Rollout
 from policies.scopes import heard, written
 from tenants.changes import platform_change, tenant_change
@@ -47,11 +52,50 @@ def policy_attach(
 
 
 @transaction.atomic
-def policy_detach(*, actor: Actor, attachment: Attachment, reason: str = "") -> None:
-    """End a policy's hold on the platform, a tenant or an app; where none is left, calls fail."""
+def policy_detach(*, actor: Actor, attachment: Attachment, reason: str = "") -> bool:
+    """End a policy's hold on the platform, a tenant or an app; where none is left, calls fail.
+
+    Where a text takes a second person, so does this: False where it is only asked for, and still
+    holds until somebody else, a person, does the same.
+    """
     change = _change(actor, "policy.detach", attachment.tenant, reason)
+    attachment = _locked(attachment)
+    if not actor.is_operator and wanting_review([attachment.tenant]):
+        if attachment.detach_asked_at is None:
+            asked = {
+                "detach_asked_by": actor.name,
+                "detach_authors": joined([], actor),
+                "detach_asked_at": timezone.now(),
+                "detach_reason": reason,
+            }
+            alter(replace(change, action="policy_detach.request"), attachment, asked)
+            return False
+        if actor.kind == "application":
+            raise PermissionDenied("a detachment is confirmed by a person, not by an application")
+        if identity(actor) in attachment.detach_authors:
+            raise PermissionDenied("whoever asked for a detachment does not confirm it")
     delete(change, attachment)
     heard([attachment.tenant], fits_later=True)  # fewer policies never clash
+    return True
+
+
+@transaction.atomic
+def policy_detach_withdraw(*, actor: Actor, attachment: Attachment, reason: str = "") -> bool:
+    """Let a policy hold on whose end somebody has asked for; False where nobody has."""
+    change = _change(actor, "policy_detach.withdraw", attachment.tenant, reason)
+    nobody: dict[str, Any] = {
+        "detach_asked_by": "",
+        "detach_authors": [],
+        "detach_asked_at": None,
+        "detach_reason": "",
+    }
+    return alter(change, _locked(attachment), nobody)
+
+
+def _locked(attachment: Attachment) -> Attachment:
+    """Return the row as it is now, so that of two who detach at once one confirms the other."""
+    rows = Attachment.objects.select_for_update(of=("self",))
+    return rows.select_related("policy", "tenant", "app").get(pk=attachment.pk)
 
 
 def _deciding(policy: Policy) -> QuerySet[Rollout]:

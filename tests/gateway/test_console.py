@@ -208,7 +208,10 @@ def every_screen(world):
     }
     found = ["/limits", f"/limits/{limit.id}/edit", f"/limits/{limit.id}/remove", "/limits/new"]
     found += cycle
-    found += [f"/memberships/{member.id}/revoke", f"/attachments/{held.id}/detach"]
+    found += [
+        f"/memberships/{member.id}/revoke",
+        *(f"/attachments/{held.id}/{verb}" for verb in ("detach", "keep")),
+    ]
     deployment = served.deployments.get().id
     found += [
         f"/deployments/{deployment}/{verb}" for verb in ("edit", "remove", "price", "withdraw")

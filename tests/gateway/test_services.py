@@ -283,6 +283,13 @@ def overdue():
     return Emergency.objects.get(policy=made)
 
 
+def leaving():
+    made = attachment()
+    made.detach_asked_by, made.detach_asked_at = "somebody", timezone.now()
+    made.save()
+    return made
+
+
 def attachment():
     return policy_attach(actor=OPERATOR, policy=published(), tenant=tenant())
 
@@ -353,6 +360,7 @@ CASES = {
     "policy_attach": lambda: {"policy": published(), "tenant": tenant()},
     "policy_create": lambda: {"name": unique("policy")},
     "policy_detach": lambda: {"attachment": attachment()},
+    "policy_detach_withdraw": lambda: {"attachment": leaving()},
     "policy_emergency_expire": lambda: {"emergency": overdue()},
     "policy_emergency_publish": lambda: {**strict(published()), "hours": 1},
     "policy_import": lambda: {"source": f"policy: {unique('policy')}\n"},

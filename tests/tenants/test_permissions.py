@@ -51,6 +51,7 @@ MAY = {
         "policy.publish",
         "policy.attach",
         "policy.detach",
+        "policy_detach.withdraw",
         "policy.activate",
         "policy.rollback",
         "review.approve",

@@ -8,6 +8,7 @@ from audit.models import Event
 from policies.models import Attachment, Policy
 from policies.services.attachments import policy_attach
 from policies.services.policies import policy_create, policy_publish
+from policies.services.reviews import review_rule_set
 from tests.estate import ACTOR, OPEN
 from tests.gateway.call_records import World
 from tests.gateway.views.reading import body, links, signed_in, text
@@ -190,6 +191,25 @@ def test_a_policy_is_attached_and_detached(world, approver, policy):
     assert approver.post(away, {"reason": "the trial is over"}).status_code == 302
     assert not Attachment.objects.filter(policy=policy).exists()
     assert Event.objects.filter(action="policy.detach").latest("id").reason == "the trial is over"
+
+
+def test_where_reviews_are_wanted_two_people_detach(world, approver, policy):
+    held = held_by(policy, world.tenant)
+    review_rule_set(actor=ACTOR, tenant=world.tenant)
+    away, page = f"/attachments/{held.id}/detach", f"/policies/{policy.id}"
+    assert approver.post(away, {"reason": "too strict"}).status_code == 302
+    shown = text(approver.get(page))
+    assert "asked for its end" in shown
+    assert "You asked for it: somebody else confirms it." in shown
+    assert "does not confirm it" in text(approver.post(away, {"reason": "again"}))
+    second = signed_in(world.person("approver"))
+    assert "too strict" in text(second.get(away))
+    assert f'href="/attachments/{held.id}/keep"' in second.get(page).content.decode()
+    assert second.post(f"/attachments/{held.id}/keep", {"reason": ""}).status_code == 302
+    assert "asked for its end" not in text(second.get(page))
+    assert approver.post(away, {"reason": "too strict"}).status_code == 302
+    assert second.post(away, {"reason": "agreed"}).status_code == 302
+    assert not Attachment.objects.filter(policy=policy).exists()
 
 
 def test_s2_a_strangers_policy_is_not_there(unique, world, approver, policy):

@@ -50,6 +50,22 @@ def test_the_life_of_a_policy(world, alice, unique):
     assert alice.delete(f"attachments/{held.json()['id']}/").status_code == 204
 
 
+def test_where_reviews_are_wanted_two_people_detach(world, alice, unique):
+    policy = made(alice, unique)
+    publish(alice, policy, TEXT)
+    body = {"policy": policy["id"], "tenant": str(world.tenant.id)}
+    path = f"attachments/{alice.post('attachments/', body).json()['id']}/"
+    assert alice.post("review-rules/", {"tenant": str(world.tenant.id)}).status_code == 201
+    asked = alice.delete(f"{path}?reason=too+strict")
+    assert (asked.status_code, asked.json()["detach_reason"]) == (202, "too strict")
+    assert alice.delete(path).status_code == 403
+    bob = Api(world.person("approver"))
+    kept = bob.post(f"{path}keep/", {"reason": "we need it"})
+    assert (kept.status_code, kept.json()["detach_asked_at"]) == (200, None)
+    assert alice.delete(path).status_code == 202
+    assert bob.delete(path).status_code == 204
+
+
 WEAK = """\
 policy: {name}
 default: permit

@@ -33,7 +33,7 @@ def test_a_candidate_that_nobody_approved_is_not_attached_with_its_policy():
     house = House(reviewed=True)
     admin = house.person(Role.ADMIN)
     version = policy_version_freeze(actor=admin, policy=house.policy, source=house.text(LOOSE))
-    policy_detach(actor=admin, attachment=house.held)
+    policy_detach(actor=OPERATOR, attachment=house.held)
     rollout = rollout_start(actor=admin, policy=house.policy, version=version, percent=100)
     with pytest.raises(ValidationError, match="has to approve version 2"):
         policy_attach(actor=admin, policy=house.policy, tenant=house.tenant)

@@ -232,7 +232,7 @@ def test_a_version_that_was_in_force_here_comes_back_without_another_word(house)
 def test_what_was_in_force_elsewhere_is_not_cleared_here(house):
     """Active while attached nowhere does not count, nor does another tenant."""
     approver = house.approver()
-    policy_detach(actor=approver, attachment=house.held)
+    policy_detach(actor=OPERATOR, attachment=house.held)
     policy_publish(actor=house.author(), policy=house.policy, source=house.text(STRICT))
     policy_publish(actor=house.author(), policy=house.policy, source=house.text("default: permit"))
     policy_activate(actor=house.person(Role.ADMIN), version=house.first)

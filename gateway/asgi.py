@@ -13,7 +13,7 @@ from gateway.config import load
 from gateway.proxy.app import OPERATIONS, Proxy, serves
 from gateway.proxy.wire import Receive, Scope, Send
 
-GC_THRESHOLDS = (20_000, 20, 20)
+GC_THRESHOLDS = (50_000, 20, 20)
 
 config = load(os.environ, serving=True)
 logs.configure()

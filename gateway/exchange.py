@@ -90,8 +90,7 @@ class Head(NamedTuple):
     service: ServiceCall | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """The part of a leaf's text that stands at `path`: characters `start` to `end` of the leaf."""
 
     start: int
@@ -99,8 +98,7 @@ class Segment:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The inspection view: every string leaf, and where each of its characters stands in the body.
 
     Adjacent text parts of one message are one leaf with several segments, so that nothing hides in
@@ -154,8 +152,7 @@ class Call(NamedTuple):
     service: ServiceCall | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens as the provider counted them.
 
     Input that was read from a cache, or written to one, is part of the input; reasoning is part of
@@ -179,8 +176,7 @@ class UpstreamRequest:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer of a provider in the client's dialect, inspected or not.
 
     `usage` is None where it was not told. `view` and `text_bytes`, the bytes of text in all of it,
@@ -268,15 +264,17 @@ class Permitted:
 class LimitLine:
     """A rate limit as the counters take it; made once for each revision of a tenant.
 
-    What a script is told of it stands here packed, as (number of arguments, their bytes).
+    `most` is what it has room for at once, `unit` what one request or token adds to its level;
+    `reserving` and `settling` are what the scripts are told of it.
     """
 
     limit: Limit
     key: str
     tick_ms: int
-    packed_key: tuple[int, bytes]
-    reserving: tuple[int, bytes]
-    settling: tuple[int, bytes]
+    most: int
+    unit: int
+    reserving: tuple[bytes, ...]
+    settling: tuple[bytes, ...]
 
 
 class BudgetLine(NamedTuple):

@@ -61,7 +61,7 @@ class LocalShare:
             if line.limit.kind == "concurrency":
                 continue
             rate = line.limit.amount / line.limit.per_s / self._workers
-            room = max(1.0, (line.limit.burst or line.limit.amount) / self._workers)
+            room = max(1.0, line.most / self._workers)
             level, at_s = self._levels.get(line.key, (0.0, now_s))
             level = max(0.0, level - (now_s - at_s) * rate)
             cost = min(tokens, room) if line.limit.kind == "tokens" else 1

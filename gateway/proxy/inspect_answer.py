@@ -7,7 +7,6 @@ as the whole answer that it was.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
@@ -243,7 +242,7 @@ def _spoken(leaves: Sequence[Leaf]) -> list[str]:
 
 
 def _edited(answer: Answer, edits: list[Edit]) -> Answer:
-    return replace(answer, body=apply(answer.body, answer.view, edits)) if edits else answer
+    return answer._replace(body=apply(answer.body, answer.view, edits)) if edits else answer
 
 
 async def _detect(answer: Answer, principal: Principal) -> Scan:

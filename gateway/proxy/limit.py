@@ -157,8 +157,7 @@ def _heard(
         case Granted(levels=levels):
             sightings.granted(limits, budgets, levels, now_s)
         case Exceeded(index, headroom) if index < len(limits):
-            limit = limits[index].limit
-            sightings.limit(limits[index], (limit.burst or limit.amount) - headroom, now_s)
+            sightings.limit(limits[index], limits[index].most - headroom, now_s)
         case Exceeded(index, headroom):
             sightings.budget(budgets[index - len(limits)], headroom, now_s)
 
@@ -263,12 +262,11 @@ def _line(budget: Budget, group: str, now_s: float) -> BudgetLine:
 def _check_it_can_fit(line: LimitLine, tokens: int) -> None:
     """Refuse for good what a limit on tokens has no room for even when nothing else is used."""
     limit = line.limit
-    most = limit.burst or limit.amount
-    if limit.kind == "tokens" and tokens > most:
+    if limit.kind == "tokens" and tokens > line.most:
         raise BeyondLimit(
             CODES[limit.kind],
             f"The call may use {tokens} tokens; the limit {limit.name} never has room for more "
-            f"than {most} tokens at once.",
+            f"than {line.most} tokens at once.",
             "Ask for less: a lower max_tokens, a shorter prompt.",
             rule=limit.name,
         )
@@ -310,7 +308,7 @@ def headers(reservation: Reservation) -> list[tuple[bytes, bytes]]:
     for line, level in zip(reservation.limits, reservation.levels, strict=False):
         kind = line.limit.kind
         if kind != "concurrency":
-            room = (line.limit.burst or line.limit.amount) - level_tokens(line, level)
+            room = line.most - level_tokens(line, level)
             if kind not in tightest or room < tightest[kind][0]:
                 tightest[kind] = room, line, level
     found: list[tuple[bytes, bytes]] = []

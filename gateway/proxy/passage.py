@@ -25,8 +25,7 @@ from policies.pdp.decision import Decision
 from policies.pdp.rollout import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A decided call on its way through its attempts; `keeping` is what is kept of answers."""
 
     worker: Worker

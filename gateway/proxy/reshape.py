@@ -8,7 +8,6 @@ client had sent it.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gateway.exchange import Answer, Body, Endpoint, Head
 from gateway.providers.dialect import AnswerStream
@@ -56,7 +55,7 @@ class Reshaping:
         cuts = together(step.cuts for step in self._steps)
         if not cuts.whole or answer.raw or answer.content_type:
             return answer
-        return replace(answer, body=cuts.of_whole(answer.body))
+        return answer._replace(body=cuts.of_whole(answer.body))
 
     def cut_stream(self, stream: AnswerStream) -> AnswerStream:
         """Return a stream whose events come without what is taken out of them."""

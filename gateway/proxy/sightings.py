@@ -89,10 +89,7 @@ class Sightings:
         money = [
             self._share((budget.id, group), budget.limit_micros, now_s) for budget, group in budgets
         ]
-        rates = [
-            self._share((line.key, ""), line.limit.burst or line.limit.amount, now_s)
-            for line in limits
-        ]
+        rates = [self._share((line.key, ""), line.most, now_s) for line in limits]
         budget, rate = _fullest(money), _fullest(rates)
         return Counted(
             budget_percent=budget.percent if budget else 0,

@@ -6,7 +6,6 @@ that is recorded is made at the end, over the whole answer, as for one that was 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gateway.exchange import Answer, Body, Case, Judgement, Permitted, Segment, View
@@ -176,7 +175,7 @@ class Judge:
         """Decide on all that is known by now; raise Forbidden where that is enough to deny."""
         if not self._policy.holds:
             return
-        answer = replace(_NOTHING, tool_calls=tuple(self._tools))
+        answer = _NOTHING._replace(tool_calls=tuple(self._tools))
         self.facts = facts.of_answer(self._judgement, answer, 0, self.scan)
         if self._policy.reads_links:
             facts.add_hosts(self.facts, self._hosts)

@@ -20,8 +20,6 @@ from redis.asyncio.connection import parse_url
 log = logging.getLogger(__name__)
 
 Argument = bytes | str | int
-Packed = tuple[int, bytes]
-"""Arguments that were packed once: how many they are, and their bytes."""
 
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 1.0
 TURN_S = 0.005
@@ -177,8 +175,8 @@ class Connection:
     async def run(
         self,
         script: Script,
-        keys: Sequence[Argument | Packed],
-        arguments: Sequence[Argument | Packed],
+        keys: Sequence[Argument],
+        arguments: Sequence[Argument],
     ) -> list[Any]:
         """Run a script and return its reply, whose first item must be its first argument."""
         reply = await self._send(_called(b"EVALSHA", script.sha, keys, arguments))
@@ -194,8 +192,8 @@ class Connection:
     def run_soon(
         self,
         script: Script,
-        keys: Sequence[Argument | Packed],
-        arguments: Sequence[Argument | Packed],
+        keys: Sequence[Argument],
+        arguments: Sequence[Argument],
     ) -> None:
         """Run a script without anybody waiting for it; what goes wrong is logged."""
         try:
@@ -267,51 +265,17 @@ def _noted(future: asyncio.Future[Any]) -> None:
         log.warning("redis_command_lost", extra={"error": str(failure)})
 
 
-def pack(*arguments: Argument) -> Packed:
-    """Pack arguments that many commands will carry."""
-    return len(arguments), b"".join(map(_bulk, arguments))
-
-
-def _bulk(argument: Argument) -> bytes:
-    """Return an argument as the protocol (RESP) carries it: its length, then its bytes."""
-    if isinstance(argument, str):
-        argument = argument.encode()
-    elif isinstance(argument, int):
-        argument = b"%d" % argument
-    return b"$%d\r\n%b\r\n" % (len(argument), argument)
+def _called(
+    name: bytes, script: bytes, keys: Sequence[Argument], arguments: Sequence[Argument]
+) -> bytes:
+    """Return the bytes of the command that runs a script."""
+    return _command(name, script, len(keys), *keys, *arguments)
 
 
 def _command(*arguments: Argument) -> bytes:
-    return b"*%d\r\n%b" % pack(*arguments)
-
-
-def _called(
-    name: bytes,
-    script: bytes,
-    keys: Sequence[Argument | Packed],
-    arguments: Sequence[Argument | Packed],
-) -> bytes:
-    """Return the command that runs a script. Half of what a call says never changes, so that
-    packing each argument anew would cost twice as much as this.
-    """
-    parts = [b"", _bulk(name), _bulk(script), b""]
-    key_count = _append(parts, keys)
-    count = 3 + key_count + _append(parts, arguments)
-    parts[0], parts[3] = b"*%d\r\n" % count, _bulk(key_count)
-    return b"".join(parts)
-
-
-def _append(parts: list[bytes], items: Sequence[Argument | Packed]) -> int:
-    """Append the bytes of arguments; return how many they are."""
-    count = 0
-    for item in items:
-        if isinstance(item, tuple):
-            count += item[0]
-            parts.append(item[1])
-        else:
-            count += 1
-            parts.append(_bulk(item))
-    return count
+    # The stub of hiredis asks for one argument; it takes any number.
+    packed: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]
+    return packed
 
 
 def _checked(reply: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.bundle import Limit
 from gateway.exchange import BudgetLine, LimitLine
-from gateway.proxy.store.connection import Argument, Connection, Packed, Script, pack
+from gateway.proxy.store.connection import Argument, Connection, Script
 
 _HERE = Path(__file__).parent
 RESERVE = Script(_HERE / "reserve.lua")
@@ -115,17 +115,21 @@ def limit_line(tenant_id: str, limit: Limit) -> LimitLine:
         limit,
         key,
         tick,
-        packed_key=pack(key),
-        reserving=pack(KINDS[limit.kind], limit.amount, period_ms, capacity, tick),
-        settling=pack(limit.amount, period_ms, tick),
+        most=capacity,
+        unit=period_ms // tick,
+        reserving=_texts(KINDS[limit.kind], limit.amount, period_ms, capacity, tick),
+        settling=_texts(limit.amount, period_ms, tick),
     )
+
+
+def _texts(*arguments: str | int) -> tuple[bytes, ...]:
+    """Return arguments as they are sent: numbers are put into digits once, not for every call."""
+    return tuple(str(argument).encode() for argument in arguments)
 
 
 def level_tokens(line: LimitLine, level: int) -> int:
     """Return a limit's level, as the script tells it, in requests or tokens, rounded up."""
-    if line.limit.kind == "concurrency":
-        return level
-    return -(-level * line.tick_ms // (line.limit.per_s * 1000))
+    return level if line.limit.kind == "concurrency" else -(-level // line.unit)
 
 
 class Counters:
@@ -143,13 +147,13 @@ class Counters:
         """Reserve all that is demanded, or nothing at all."""
         limits, tokens, budgets, micros, revision, lease_ms = demand
         tag = f"gh:{{{tenant_id}}}:"
-        keys: list[Argument | Packed] = [f"{tag}m", f"{tag}o:{operation}", f"{tag}l"]
-        arguments: list[Argument | Packed] = [
+        keys = [f"{tag}m", f"{tag}o:{operation}", f"{tag}l"]
+        arguments: list[Argument] = [
             operation, self._redis.run_id, lease_ms, len(limits), len(budgets)
         ]  # fmt: skip
         for line in limits:
-            keys.append(line.packed_key)
-            arguments.append(line.reserving)
+            keys.append(line.key)
+            arguments += line.reserving
             arguments.append(tokens if line.limit.kind == "tokens" else 1)
         for held in budgets:
             name = counter_name(held)
@@ -295,17 +299,17 @@ def _settlement(
     tokens: int,
     budgets: Sequence[BudgetLine],
     micros: Sequence[int],
-) -> tuple[list[Argument | Packed], list[Argument | Packed]]:
+) -> tuple[list[Argument], list[Argument]]:
     """Return the keys and the arguments of the settling script."""
     tag = f"gh:{{{tenant_id}}}:"
     token_lines = [line for line in limits if line.limit.kind == "tokens"]
-    leases = [line.packed_key for line in limits if line.limit.kind == "concurrency"]
-    keys: list[Argument | Packed] = [f"{tag}o:{operation}", f"{tag}l"]
-    keys += [line.packed_key for line in token_lines]
+    leases = [line.key for line in limits if line.limit.kind == "concurrency"]
+    keys: list[Argument] = [f"{tag}o:{operation}", f"{tag}l"]
+    keys += [line.key for line in token_lines]
     keys += leases
-    arguments: list[Argument | Packed] = [operation, len(token_lines), len(leases), len(budgets)]
+    arguments: list[Argument] = [operation, len(token_lines), len(leases), len(budgets)]
     for line in token_lines:
-        arguments += (line.settling, tokens)
+        arguments += (*line.settling, tokens)
     for held, cost in zip(budgets, micros, strict=True):
         keys.append(f"{tag}b:{counter_name(held)}")
         arguments += (held.group, cost)

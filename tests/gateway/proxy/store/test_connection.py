@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 
-import hiredis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +14,6 @@ from gateway.proxy.store.connection import (
     StoreDown,
     StoreError,
     _called,
-    _command,
-    pack,
 )
 
 ARGUMENTS = st.lists(st.binary() | st.text(st.characters(codec="utf-8")) | st.integers())
@@ -225,14 +222,9 @@ def test_a_command_in_the_turn_of_the_loss_fails_at_once():
     asyncio.run(scenario())
 
 
-@given(ARGUMENTS.filter(bool))
-def test_a_command_is_packed_as_the_library_packs_it(arguments):
-    assert _command(*arguments) == hiredis.pack_command(tuple(arguments))
-
-
-@given(ARGUMENTS, ARGUMENTS, ARGUMENTS)
-def test_what_was_packed_before_is_counted_like_the_rest(keys, packed, arguments):
-    name, sha = b"EVALSHA", b"a" * 40
-    called = _called(name, sha, [*keys, pack(*packed)], [pack(*packed), *arguments])
-    plain = (len(keys) + len(packed), *keys, *packed, *packed, *arguments)
-    assert called == hiredis.pack_command((name, sha, *plain))
+@given(ARGUMENTS, ARGUMENTS)
+def test_a_script_is_told_how_many_of_its_arguments_are_keys(keys, arguments):
+    words = [b"EVALSHA", b"a" * 40, len(keys), *keys, *arguments]
+    texts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    bulks = [b"$%d\r\n%b\r\n" % (len(text), text) for text in texts]
+    assert _called(*words[:2], keys, arguments) == b"*%d\r\n%b" % (len(bulks), b"".join(bulks))

@@ -16,8 +16,9 @@ from gateway.calls.wording import duration, rounded
 from gateway.charts import spark
 from gateway.reach import Reach
 from gateway.standing import WARN_PERCENT, Meter, meters
-from policies.models import Activation
+from policies.models import Activation, Emergency
 from policies.selectors import policies_visible
+from policies.visible import emergencies_visible
 from tenants.models import VirtualKey
 from tenants.money import text_from_micros
 from tenants.permissions import tenants_where
@@ -99,6 +100,11 @@ def notices(of: Reach) -> list[Notice]:
     readable = [tenant for tenant in of.tenant_ids if ids is None or tenant in ids]
     found = Notice.objects.filter(tenant_id__in=readable, closed_at=None)
     return list(found.order_by("-opened_at", "-id")[:SHOWN])
+
+
+def emergencies(of: Reach) -> list[Emergency]:
+    """Return what is in force for some hours without anybody's approval, the first to end first."""
+    return list(emergencies_visible(of.actor)[:SHOWN])
 
 
 def last_change(of: Reach) -> Activation | None:

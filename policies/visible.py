@@ -1,5 +1,6 @@
 """Reads of the life cycle for an actor: who may read a policy may read what becomes of it."""
 
+import datetime
 from typing import TypeVar
 
 from django.db.models import Q, QuerySet
@@ -7,7 +8,9 @@ from django.db.models import Q, QuerySet
 from audit.actor import Actor
 from policies.models import (
     Activation,
+    Attachment,
     Draft,
+    Emergency,
     Exemption,
     Policy,
     Review,
@@ -15,7 +18,7 @@ from policies.models import (
     Rollout,
     Schedule,
 )
-from policies.selectors import policies_visible
+from policies.selectors import attachments_visible, policies_visible
 from tenants.permissions import tenants_where
 
 READ = "policy.read"
@@ -32,6 +35,26 @@ def reviews_visible(actor: Actor) -> QuerySet[Review]:
     """Return the reviews of texts of policies that the actor may read."""
     reviews = Review.objects.filter(policy__in=policies_visible(actor))
     return reviews.select_related("policy__active", "base", "version", "emergency__before")
+
+
+def emergencies_visible(actor: Actor) -> QuerySet[Emergency]:
+    """Return the emergencies that are running, the one that ends first before the others."""
+    running = Emergency.objects.filter(
+        policy__in=policies_visible(actor), state=Emergency.State.RUNNING
+    )
+    return running.select_related("policy", "version").order_by("expires_at", "id")
+
+
+def detachments_asked(actor: Actor) -> QuerySet[Attachment]:
+    """Return where policies hold whose end somebody has asked for, the oldest question first."""
+    asked = attachments_visible(actor).filter(detach_asked_at__isnull=False)
+    return asked.order_by("detach_asked_at", "id")
+
+
+def exemptions_asked(actor: Actor, now: datetime.datetime) -> QuerySet[Exemption]:
+    """Return the exemptions that wait for a second person, the oldest first."""
+    asked = exemptions_visible(actor).filter(holds_since=None, revoked_at=None, expires_at__gt=now)
+    return asked.order_by("created_at", "id")
 
 
 def schedules_visible(actor: Actor) -> QuerySet[Schedule]:

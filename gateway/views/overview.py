@@ -31,6 +31,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "risks": overview.risks(of, now),
         "keys": overview.expiring(of, now),
         "change": overview.last_change(of),
+        "emergencies": overview.emergencies(of),
     }
     return render(request, "gateway/overview.html", content)
 

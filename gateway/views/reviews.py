@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actor import Actor
@@ -19,7 +20,7 @@ from gateway.pages import Crumb, ReasonForm, given, listed, or_404, refuse
 from policies.identity import identity
 from policies.models import Review
 from policies.services.reviews import review_approve, review_reject
-from policies.visible import reviews_visible
+from policies.visible import detachments_asked, exemptions_asked, reviews_visible
 from tenants.permissions import tenants_where
 
 
@@ -35,12 +36,14 @@ class DecisionForm(ReasonForm):
 @requires("policy.read")
 @require_safe
 def page(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """List the texts that wait for somebody, then those that were decided."""
+    """List what waits for a second person, then the texts that were decided."""
     rows = reviews_visible(actor).exclude(state=Review.State.VOID).order_by("-created_at")
     waiting = rows.filter(state=Review.State.OPEN)
     content = {
         "crumbs": [Crumb("Policies", reverse("policies"))],
         "waiting": waiting,
+        "detachments": detachments_asked(actor),
+        "exemptions": exemptions_asked(actor, timezone.now()),
         "decided": listed(request, rows.exclude(state=Review.State.OPEN)),
     }
     return render(request, "policies/review_list.html", content)

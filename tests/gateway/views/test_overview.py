@@ -8,7 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit.causes import Cause, causes
-from policies.services.activations import policy_activate, policy_version_freeze
+from policies.services.activations import (
+    policy_activate,
+    policy_rollback,
+    policy_version_freeze,
+)
+from policies.services.emergencies import policy_emergency_publish
 from tenants.models import Budget, UsageTotal, VirtualKey
 from tests.gateway.call_records import World
 from tests.gateway.views.insight import used
@@ -175,7 +180,7 @@ def test_it_takes_few_queries(world, admin):
     )
     with CaptureQueriesContext(connection) as queries:
         admin.get(f"/overview?tenant={world.tenant.name}")
-    assert len(queries) <= 12, "\n".join(query["sql"][:150] for query in queries)
+    assert len(queries) <= 13, "\n".join(query["sql"][:150] for query in queries)
 
 
 def test_the_last_change_is_what_came_into_force_and_nothing_that_waits():
@@ -187,3 +192,16 @@ def test_the_last_change_is_what_came_into_force_and_nothing_that_waits():
     told = text(client.get(page))
     assert f"{house.policy.name} v2 came into force" in told
     assert "Activate, by tests" in told
+
+
+def test_an_emergency_is_told_until_it_is_over():
+    house = House()
+    client = signed_in(house.user("owner"))
+    assert "emergency until" not in text(client.get("/overview"))
+    policy_emergency_publish(
+        actor=OPERATOR, policy=house.policy, source=house.text(STRICT), hours=1, reason="a leak"
+    )
+    assert f"{house.policy.name} emergency until" in text(client.get("/overview"))
+    assert house.policy.name not in text(signed_in(House().user("owner")).get("/overview"))
+    policy_rollback(actor=OPERATOR, version=house.first)
+    assert "emergency until" not in text(client.get("/overview"))

@@ -193,7 +193,7 @@ def test_a_policy_is_attached_and_detached(world, approver, policy):
     assert Event.objects.filter(action="policy.detach").latest("id").reason == "the trial is over"
 
 
-def test_where_reviews_are_wanted_two_people_detach(world, approver, policy):
+def test_where_reviews_are_wanted_two_people_detach(unique, world, approver, policy):
     held = held_by(policy, world.tenant)
     review_rule_set(actor=ACTOR, tenant=world.tenant)
     away, page = f"/attachments/{held.id}/detach", f"/policies/{policy.id}"
@@ -202,6 +202,11 @@ def test_where_reviews_are_wanted_two_people_detach(world, approver, policy):
     assert "asked for its end" in shown
     assert "You asked for it: somebody else confirms it." in shown
     assert "does not confirm it" in text(approver.post(away, {"reason": "again"}))
+    told = text(approver.get("/reviews"))
+    assert f"{policy.name} {world.tenant.name}" in told
+    assert "too strict" in told
+    stranger = signed_in(World(unique).person("approver"))
+    assert policy.name not in text(stranger.get("/reviews"))
     second = signed_in(world.person("approver"))
     assert "too strict" in text(second.get(away))
     assert f'href="/attachments/{held.id}/keep"' in second.get(page).content.decode()

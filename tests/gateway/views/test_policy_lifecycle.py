@@ -296,6 +296,7 @@ def test_an_exemption_waits_for_somebody_else_where_reviews_are_wanted(house):
     assert "holds once somebody else approves it" in told
     assert "waits for a second person" in told
     assert "You asked for it" in told
+    assert terms["name"] in text(bob.get("/reviews"))
     address = f"/exemptions/{Exemption.objects.get(name=terms['name']).id}/approve"
     own = ann.post(address, {"reason": ""})
     assert (own.status_code, "does not approve it" in text(own)) == (422, True)
@@ -304,6 +305,7 @@ def test_an_exemption_waits_for_somebody_else_where_reviews_are_wanted(house):
     done = text(bob.post(address, {"reason": ""}, follow=True))
     assert "holds within a second" in done
     assert "approved by" in done
+    assert terms["name"] not in text(bob.get("/reviews"))
 
 
 def test_a_policy_begins_with_a_template(house):

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 from policies.models import ReviewRule
 from tests import estate
 from tests.management import as_itself
+from tests.thorough import times
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -39,7 +40,7 @@ SCHEMA = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=4,
+    max_examples=times(2),
     derandomize=True,
     deadline=None,
     database=None,

@@ -3,6 +3,7 @@
 import datetime
 import gzip
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from gateway.models import Route
 from gateway.services.backtests import BacktestWanted, backtest_create
 from gateway.services.exports import export_create
 from gateway.services.guards import guard_create, guard_secret_set
+from policies.models import Exemption
 from policies.services.activations import policy_version_freeze
-from policies.services.attachments import policy_attach
+from policies.services.attachments import policy_attach, policy_detach
 from policies.services.drafts import draft_create
 from policies.services.emergencies import policy_emergency_publish
 from policies.services.exemptions import exemption_grant
@@ -29,6 +31,7 @@ from policies.services.policies import policy_create, policy_publish
 from policies.services.reviews import review_request, review_rule_set
 from policies.services.rollouts import rollout_start
 from tenants.models import Budget, RateLimit, User, VirtualKey
+from tenants.selectors import actor_of
 from tests.estate import ACTOR, OPEN, route, simulated
 from tests.gateway.call_records import World
 from tests.gateway.proxy import offered
@@ -77,6 +80,8 @@ def life_cycle(world, policy):
     draft = draft_create(actor=ACTOR, policy=policy, source=second)
     review = review_request(actor=ACTOR, draft=draft)
     rule = review_rule_set(actor=ACTOR, tenant=world.tenant)
+    for held in policy.attachments.filter(tenant=world.tenant):
+        policy_detach(actor=actor_of(world.person("approver")), attachment=held, reason="tests")
     rollout = rollout_start(actor=ACTOR, policy=policy, version=version)
     exemption = exemption_grant(
         actor=ACTOR,
@@ -87,6 +92,9 @@ def life_cycle(world, policy):
         expires_at=timezone.now() + datetime.timedelta(days=1),
         reason="tests",
     )
+    asked = Exemption.objects.get(pk=exemption.pk)
+    asked.pk, asked.name, asked.holds_since = uuid.uuid4(), "asked-for", None
+    asked.save(force_insert=True)
     return [
         "/reviews",
         "/reviews/rules",

@@ -13,13 +13,14 @@ from django.db.models import Q
 
 from audit.actor import Actor
 from policies.identity import APPLICATION, PERSON
-from policies.models import Activation, Policy, PolicyVersion, Review, ReviewRule
+from policies.models import Activation, Attachment, Policy, PolicyVersion, Review, ReviewRule
 from policies.scopes import written
 from tenants.models import Tenant, User
 from tenants.permissions import can
 from tenants.selectors import actor_of
 
 APPROVE = "review.approve"
+DETACH = "policy.detach"
 OPERATORS = ("command:", "task:")
 """Whoever operates the machine."""
 
@@ -87,6 +88,21 @@ def stands(approval: Review, scopes: Iterable[Tenant | None]) -> bool:
         return True
     person = acting(approval.approver_identity)
     return person is not None and all(can(person, APPROVE, one) for one in scopes)
+
+
+def detachment_asked(attachment: Attachment) -> bool:
+    """Say whether the end of a hold is asked for, and the question still stands.
+
+    It does while what it let go of is what holds, and the people who asked may still ask.
+    """
+    asked_at, policy_id = attachment.detach_asked_at, attachment.policy_id
+    if asked_at is None:
+        return False
+    since = Activation.objects.filter(policy=policy_id, created_at__gt=asked_at)
+    if since.exclude(kind=Activation.Kind.ATTACH).exists():
+        return False
+    people = [acting(one) for one in attachment.detach_authors if one.startswith(PERSON)]
+    return all(one is not None and can(one, DETACH, attachment.tenant) for one in people)
 
 
 def _approvals(policy: Policy, version: PolicyVersion) -> Iterable[Review]:

@@ -3,7 +3,7 @@
 import datetime
 from typing import TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audit.actor import Actor
 from policies.models import (
@@ -19,6 +19,7 @@ from policies.models import (
     Schedule,
 )
 from policies.selectors import attachments_visible, policies_visible
+from tenants.models import Tenant
 from tenants.permissions import tenants_where
 
 READ = "policy.read"
@@ -45,15 +46,33 @@ def emergencies_visible(actor: Actor) -> QuerySet[Emergency]:
     return running.select_related("policy", "version").order_by("expires_at", "id")
 
 
+def with_question(attachments: QuerySet[Attachment]) -> QuerySet[Attachment]:
+    """Return attachments, each with `is_asked`: whether its end waits for a second person."""
+    return attachments.annotate(is_asked=_is_asked())
+
+
 def detachments_asked(actor: Actor) -> QuerySet[Attachment]:
-    """Return where policies hold whose end somebody has asked for, the oldest question first."""
-    asked = attachments_visible(actor).filter(detach_asked_at__isnull=False)
-    return asked.order_by("detach_asked_at", "id")
+    """Return where policies hold whose end waits for a second person, the oldest question first."""
+    return attachments_visible(actor).filter(_is_asked()).order_by("detach_asked_at", "id")
+
+
+def _is_asked() -> Q:
+    """Not where no second person is wanted any more, or another version came into force since."""
+    since = Activation.objects.filter(
+        policy=OuterRef("policy"), created_at__gt=OuterRef("detach_asked_at")
+    )
+    wanted = ReviewRule.objects.filter(Q(tenant=None) | Q(tenant=OuterRef("tenant")))
+    return (
+        Q(detach_asked_at__isnull=False)
+        & ~Exists(since.exclude(kind=Activation.Kind.ATTACH))
+        & Exists(wanted)
+    )
 
 
 def exemptions_asked(actor: Actor, now: datetime.datetime) -> QuerySet[Exemption]:
     """Return the exemptions that wait for a second person, the oldest first."""
     asked = exemptions_visible(actor).filter(holds_since=None, revoked_at=None, expires_at__gt=now)
+    asked = asked.exclude(tenant__state=Tenant.State.REMOVED)
     return asked.order_by("created_at", "id")
 
 

@@ -67,14 +67,18 @@ def oauth_application_create(  # noqa: PLR0913  (keyword-only: what an applicati
 def oauth_application_rotate(
     *, actor: Actor, application: OAuthApplication, reason: str = ""
 ) -> str:
-    """Give an application a new secret, which is returned once; the old one is good no more."""
+    """Give an application a new secret, which is returned once; the old one is good no more.
+
+    Whoever has the secret can act as the application: from then on that is who answers for it.
+    """
     change = _change(actor, "oauth_application.rotate", application.tenant, reason)
     application = OAuthApplication.objects.select_for_update(no_key=True).get(pk=application.pk)
     if application.client_type == OAuthApplication.CLIENT_PUBLIC:
         raise ValidationError({"application": "a public application has no secret"})
     secret = f"{SECRET_PREFIX}{generate_client_secret()}"
     application.client_secret = secret
-    application.save(update_fields=["client_secret", "updated"])
+    application.user = _person(actor) or application.user
+    application.save(update_fields=["client_secret", "user", "updated"])
     _tokens_end(application)
     note(change, application, before=None, after={"tokens": "ended"})
     return secret
@@ -96,7 +100,9 @@ def _change(actor: Actor, action: str, tenant: Tenant | None, reason: str) -> Ch
 
 
 def _person(actor: Actor) -> User | None:
-    return User.objects.filter(pk=actor.id).first() if actor.kind == "user" and actor.id else None
+    """Return the person who acts, or who answers for the application that does."""
+    found = actor.id if actor.kind == "user" else actor.maker
+    return User.objects.filter(pk=found).first() if found else None
 
 
 def _check(application: OAuthApplication) -> None:

@@ -23,6 +23,7 @@ from gateway.pages import (
     given,
     or_404,
 )
+from policies.clearance import detachment_asked
 from policies.models import Attachment, Policy
 from policies.pdp.problem import PolicyError
 from policies.selectors import attachments, policies_visible
@@ -141,9 +142,10 @@ def keep(request: HttpRequest, actor: Actor, attachment_id: int) -> HttpResponse
 
 
 def _second_person(attachment: Attachment) -> str:
-    if attachment.detach_asked_at is None:
+    if not detachment_asked(attachment):
         return "Where reviews are wanted, it ends once somebody else has detached it too."
-    return f"{attachment.detach_asked_by} asked for it: {attachment.detach_reason}"
+    why = f": {attachment.detach_reason}" if attachment.detach_reason else "."
+    return f"{attachment.detach_asked_by} asked for it{why}"
 
 
 def _attachment(actor: Actor, attachment_id: int) -> Attachment | None:

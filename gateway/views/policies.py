@@ -35,7 +35,12 @@ from policies.selectors import (
     policies_visible,
     versions_visible,
 )
-from policies.visible import reviews_visible, rollouts_visible, schedules_visible
+from policies.visible import (
+    reviews_visible,
+    rollouts_visible,
+    schedules_visible,
+    with_question,
+)
 from tenants.permissions import tenants_where
 from tenants.selectors import tenants_visible
 
@@ -135,7 +140,7 @@ def _attachments(actor: Actor, policy: Policy) -> QuerySet[Any]:
     found = attachments().filter(policy=policy).select_related("tenant", "app")
     ids = tenants_where(actor, "policy.read")
     seen = found if ids is None else found.filter(Q(tenant=None) | Q(tenant_id__in=ids))
-    return seen.order_by("tenant__name", "app__name", "id")
+    return with_question(seen).order_by("tenant__name", "app__name", "id")
 
 
 def _of_version(found: PolicyVersion) -> dict[str, Any]:

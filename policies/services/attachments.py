@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit.actor import Actor
-from audit.services import Change, alter, delete, insert
-from policies.clearance import check_cleared, wanting_review
+from audit.services import NAME_MAX, Change, alter, delete, insert
+from policies.clearance import check_cleared, detachment_asked, wanting_review
 from policies.identity import identity, joined
 from policies.models import Activation, Attachment, Policy, Rollout
 from policies.scopes import heard, written
@@ -56,14 +56,15 @@ def policy_detach(*, actor: Actor, attachment: Attachment, reason: str = "") -> 
     """End a policy's hold on the platform, a tenant or an app; where none is left, calls fail.
 
     Where a text takes a second person, so does this: False where it is only asked for, and still
-    holds until somebody else, a person, does the same.
+    holds until somebody else, a person, does the same. A question is over when another version
+    comes into force, or whoever asked may not any longer: the next one asks anew.
     """
     change = _change(actor, "policy.detach", attachment.tenant, reason)
     attachment = _locked(attachment)
     if not actor.is_operator and wanting_review([attachment.tenant]):
-        if attachment.detach_asked_at is None:
+        if not detachment_asked(attachment):
             asked = {
-                "detach_asked_by": actor.name,
+                "detach_asked_by": actor.name[:NAME_MAX],
                 "detach_authors": joined([], actor),
                 "detach_asked_at": timezone.now(),
                 "detach_reason": reason,
@@ -95,7 +96,10 @@ def policy_detach_withdraw(*, actor: Actor, attachment: Attachment, reason: str 
 def _locked(attachment: Attachment) -> Attachment:
     """Return the row as it is now, so that of two who detach at once one confirms the other."""
     rows = Attachment.objects.select_for_update(of=("self",))
-    return rows.select_related("policy", "tenant", "app").get(pk=attachment.pk)
+    found = rows.select_related("policy", "tenant", "app").filter(pk=attachment.pk).first()
+    if found is None:
+        raise ValidationError({"attachment": "it holds no more"})
+    return found
 
 
 def _deciding(policy: Policy) -> QuerySet[Rollout]:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from gateway.models import OAuthApplication
+from gateway.services.applications import oauth_application_rotate
+from tests.estate import ACTOR
 from tests.gateway.call_records import World
 from tests.management import Api, application, as_itself, owner_of_all
 
@@ -106,6 +109,19 @@ def test_one_of_the_platform_is_not_to_be_seen_from_a_tenant(world, unique):
     alice = Api(world.person("owner"))
     assert alice.get(f"oauth-applications/{made.id}/").status_code == 404
     assert Api(owner_of_all(unique)).get(f"oauth-applications/{made.id}/").status_code == 200
+
+
+def test_whoever_holds_the_secret_answers_for_the_application(world):
+    alice, bob = world.person("owner"), world.person("admin")
+    made = Api(alice).post("oauth-applications/", wanted(world)).json()
+    stored = OAuthApplication.objects.get(pk=made["id"])
+    assert stored.user == alice
+    assert Api(bob).post(f"oauth-applications/{stored.pk}/rotate-secret/").status_code == 201
+    stored.refresh_from_db()
+    assert stored.user == bob
+    oauth_application_rotate(actor=ACTOR, application=stored)  # whoever operates the machine
+    stored.refresh_from_db()
+    assert stored.user == bob
 
 
 def test_a_public_application_has_no_secret_to_turn_over(world):

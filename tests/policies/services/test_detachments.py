@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 
 from audit.models import Event
 from policies.models import Attachment
@@ -12,10 +12,11 @@ from policies.services.attachments import (
     policy_detach,
     policy_detach_withdraw,
 )
+from policies.services.policies import policy_publish
 from policies.services.reviews import review_rule_set, review_rule_unset
 from tenants.models import Role
 from tenants.selectors import actor_of
-from tests.policies.lifecycle import OPERATOR, House
+from tests.policies.lifecycle import OPERATOR, STRICT, House
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -87,6 +88,31 @@ def test_a_question_from_before_the_rule_was_lifted_stops_nobody(house):
     policy_detach(actor=first, attachment=house.held)
     review_rule_unset(actor=house.person(Role.OWNER), rule=house.rule)
     assert policy_detach(actor=first, attachment=house.held)
+
+
+def test_a_question_is_over_when_another_version_comes_into_force(house):
+    first, second = house.approver(), house.approver()
+    policy_detach(actor=first, attachment=house.held)
+    policy_publish(actor=OPERATOR, policy=house.policy, source=house.text(STRICT))
+    assert policy_detach(actor=second, attachment=house.held, reason="v2 too") is False
+    assert Attachment.objects.get(pk=house.held.pk).detach_reason == "v2 too"
+    assert policy_detach(actor=first, attachment=house.held)
+
+
+def test_a_question_of_somebody_who_may_not_any_longer_is_over(house):
+    user = house.user(Role.APPROVER)
+    policy_detach(actor=actor_of(user), attachment=house.held)
+    user.memberships.all().delete()
+    assert policy_detach(actor=house.approver(), attachment=house.held) is False
+    assert holds(house)
+
+
+def test_of_two_who_confirm_the_second_is_told(house):
+    policy_detach(actor=house.approver(), attachment=house.held)
+    assert policy_detach(actor=house.approver(), attachment=house.held)
+    for service in (policy_detach, policy_detach_withdraw):
+        with pytest.raises(ValidationError, match="holds no more"):
+            service(actor=house.approver(), attachment=house.held)
 
 
 def test_the_hold_on_one_app_takes_two_as_well(house):

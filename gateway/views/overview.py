@@ -31,7 +31,6 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
         "risks": overview.risks(of, now),
         "keys": overview.expiring(of, now),
         "change": overview.last_change(of),
-        "emergencies": overview.emergencies(of),
     }
     return render(request, "gateway/overview.html", content)
 
@@ -39,6 +38,7 @@ def page(request: HttpRequest, actor: Actor) -> HttpResponse:
 @requires("usage.read")
 @require_safe
 def notices(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Show, as part of the overview, the rules that behave otherwise than they did."""
-    content = {"notices": overview.notices(reach(request, actor))}
+    """Show, as part of the overview, running emergencies and the rules that behave otherwise."""
+    of = reach(request, actor)
+    content = {"notices": overview.notices(of), "emergencies": overview.emergencies(of)}
     return render(request, "gateway/_notices_card.html", content)

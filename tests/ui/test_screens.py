@@ -11,6 +11,9 @@ RUN = """async (tags) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
   return found.violations.map((each) => `${each.id}: ${each.nodes[0].html.slice(0, 160)}`);
 }"""
+SETTLED = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => done()));
+})"""
 WIDTH = """() => new Promise((done) => {
   const measure = () => done(document.documentElement.scrollWidth);
   requestAnimationFrame(() => requestAnimationFrame(measure));
@@ -30,6 +33,7 @@ def violations(page, axe):
     found = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        page.evaluate(SETTLED)  # colours change over a frame, however short that is
         found += [f"{page.url} {scheme} {each}" for each in page.evaluate(RUN, RULES)]
     return found
 

@@ -33,7 +33,7 @@ def violations(page, axe):
     found = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.evaluate(SETTLED)  # colours change over a frame, however short that is
+        page.evaluate(SETTLED)
         found += [f"{page.url} {scheme} {each}" for each in page.evaluate(RUN, RULES)]
     return found
 

@@ -5,7 +5,7 @@ that is recorded is made at the end, over the whole answer, as for one that was 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.exchange import Answer, Body, Case, Judgement, Permitted, Segment, View
@@ -92,6 +92,12 @@ class Judge:
         """Take in that a tool is called."""
         self._tools.append(name)
         self._judge()
+
+    def may_find(self, text: str, begin: int) -> bool:
+        """Return False only where nothing is found in a text that ends behind `begin`."""
+        if self._links or self._values:
+            return True
+        return bool(self._needs) and self._scanner.may_find(text, begin, self._needs)
 
     def find(self, text: str) -> list[Finding]:
         """Return what is found in a text of which more may come."""
@@ -227,22 +233,33 @@ class Withholder:
 
         Nothing leaves before the first word: until then a refusal can be one with its own status.
         """
-        self._early += await self._run(self._stream.feed, data)
+        self._begin()
+        if self._is_little(data):
+            left = self._stream.feed(data)
+        else:
+            left = await asyncio.to_thread(self._stream.feed, data)
+        if self._early:
+            left, self._early = self._early + left, b""
         if not self._stream.spoke:
+            self._early = left
             return b""
-        early, self._early = self._early, b""
-        return early if self._cutter is None else self._cutter.feed(early)
+        return left if self._cutter is None else self._cutter.feed(left)
 
     async def close(self, data: bytes) -> bytes:
         """Take in the last bytes; return all that is left."""
-        last = self._early + await self._run(self._stream.close, data)
+        self._begin()
+        if self._is_little(data):
+            left = self._stream.close(data)
+        else:
+            left = await asyncio.to_thread(self._stream.close, data)
+        last = self._early + left
         return last if self._cutter is None else self._cutter.feed(last) + self._cutter.close()
 
-    async def _run(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
-        """Do it at once, or off the loop that others use where it is much."""
+    def _begin(self) -> None:
         if not self._begun:
             self._begun = True
             self._judge.begin()
-        if len(data) + self._stream.held <= INLINE_LIMIT:
-            return work(data)
-        return await asyncio.to_thread(work, data)
+
+    def _is_little(self, data: bytes) -> bool:
+        """Tell whether so much is looked through at once, and not off the loop that others use."""
+        return len(data) + self._stream.held <= INLINE_LIMIT

@@ -45,6 +45,10 @@ Change = tuple[int, int, str]
 class Watch(Protocol):
     """Looks at a text: what is there, and what becomes of it."""
 
+    def may_find(self, text: str, begin: int) -> bool:
+        """Return False only where `find` finds nothing that ends behind `begin`, given that
+        nothing begins before it that does."""
+
     def find(self, text: str) -> Sequence[Finding]:
         """Return all that is found in a text."""
 
@@ -79,11 +83,12 @@ _NOTHING: Final = Passed()
 class Hold:
     """One text in the making."""
 
-    __slots__ = ("_before", "_due", "_held", "_manner", "_pieces", "_watch", "held")
+    __slots__ = ("_before", "_by_token", "_due", "_held", "_manner", "_pieces", "_watch", "held")
 
     def __init__(self, watch: Watch, manner: Manner) -> None:
         self._watch = watch
         self._manner = manner
+        self._by_token = manner.entities or manner.links
         self._before = ""
         self._held = ""
         self._pieces: list[str] = []
@@ -99,29 +104,28 @@ class Hold:
         text = self._held = self._held + "".join(self._pieces)
         self._pieces.clear()
         end = len(text) if final else self._end(text)
+        if self._by_token and not final:
+            end = _at_seam(text, end, len(more))
         return self._pass(text, end, final=final) if end > 0 else _NOTHING
 
     def _must_wait(self, more: str) -> bool:
         """Tell at little cost that nothing can go: no blank came, or a long finding is open."""
         return self.held < self._due or (self._by_token and _CUT.search(more) is None)
 
-    @property
-    def _by_token(self) -> bool:
-        return self._manner.entities or self._manner.links
-
     def _pass(self, text: str, end: int, *, final: bool) -> Passed:
         before = len(self._before)
         whole = self._before + text
-        found = self._watch.find(whole)
         limit = before + end
-        if found:
+        changes: Sequence[Change] = ()
+        if self._watch.may_find(whole, before):
+            found = self._watch.find(whole)
             limit = _outside(found, before, limit, final=final)
             limit = limit if final else _closed(whole, found, before, limit)
-        if limit <= before:
-            self._due = self.held + self.held // 8 if self.held > _OFTEN else 0
-            return _NOTHING
-        certain = [one for one in found if before < one.end <= limit]
-        changes = self._watch.changes(whole, certain) if certain else ()
+            if limit <= before:
+                self._due = self.held + self.held // 8 if self.held > _OFTEN else 0
+                return _NOTHING
+            certain = [one for one in found if before < one.end <= limit]
+            changes = self._watch.changes(whole, certain) if certain else ()
         self._before = self._context(whole[:limit])
         self._held = whole[limit:]
         self.held = len(self._held)
@@ -157,6 +161,15 @@ class Hold:
         return passed[begin:]
 
 
+def _at_seam(text: str, end: int, newest: int) -> int:
+    """Return where what may go ends, or begins the newest piece, if of it only blanks may go.
+
+    Most models write a blank with the word that follows: a piece then leaves as it came.
+    """
+    seam = len(text) - newest
+    return seam if seam < end < len(text) and not text[seam:end].strip(_CUTS) else end
+
+
 def _outside(found: Sequence[Finding], before: int, limit: int, *, final: bool) -> int:
     """Return the limit, moved to where it cuts no finding; one that may go on is cut at its end."""
     for one in sorted(found, key=lambda each: each.start, reverse=True):
@@ -177,7 +190,12 @@ def _closed(text: str, found: Sequence[Finding], before: int, limit: int) -> int
 
 def _token_start(text: str, position: int) -> int:
     """Return where the token that a position lies in begins."""
-    return max(text.rfind(char, 0, position) for char in _CUTS) + 1
+    if position and text[position - 1] in _CUTS:
+        return position
+    at = -1
+    for char in _CUTS:
+        at = max(at, text.rfind(char, at + 1, position))
+    return at + 1
 
 
 def _cold(text: str, end: int) -> int:
@@ -185,11 +203,8 @@ def _cold(text: str, end: int) -> int:
     hot = _hot(text, end)
     end = end if hot is None else min(end, _token_start(text, hot))
     following = text[end : end + 1]
-    if end and (not following or not following.isascii() or following.isdigit()):
-        begin = _token_start(text, end - 1)
-        if _is_pair(text[begin : end - 1]):
-            return begin
-    return end
+    maybe_paired = not following or not following.isascii() or following.isdigit()
+    return _token_start(text, end - 1) if end and maybe_paired and _is_pair(text, end) else end
 
 
 def _hot(text: str, end: int) -> int | None:
@@ -220,13 +235,17 @@ def _reaching(text: str, reach: int) -> int:
     return min(first, view.starts[len(view.text) - reach])
 
 
-def _is_pair(text: str) -> bool:
-    """Tell whether a text ends in two letters that stand alone, as read without its disguise."""
+def _is_pair(text: str, end: int) -> bool:
+    """Tell whether the token before a blank that ends there ends in two letters that stand alone,
+    as read without its disguise."""
+    if text.isascii():
+        return _PAIR.search(text, max(0, end - 4), end - 1) is not None
+    token = text[_token_start(text, end - 1) : end - 1]
     try:
-        view = None if text.isascii() else normalise.plain(text)
+        view = None if token.isascii() else normalise.plain(token)
     except normalise.ViewTooLargeError:
         return True
-    return _PAIR.search(text if view is None else view.text) is not None
+    return _PAIR.search(token if view is None else view.text) is not None
 
 
 def _is_thin(text: str) -> bool:

@@ -99,6 +99,16 @@ def asks_only_for_words(pattern: str) -> bool:
     return all(_is_blind(name, argument) for name, argument in _leaves(tree))
 
 
+def may_consist_of(pattern: str, characters: frozenset[str]) -> bool:
+    """Return False only where no match of a `regex` pattern, in any case of its letters, is made
+    of these ASCII characters alone. They hold each letter in both cases."""
+    try:
+        tree = _parsed(_prepared(pattern, 0)[0])
+    except UntranslatableError:
+        return True
+    return _consists(tree, characters)
+
+
 def shortest(pattern: str) -> int:
     """Return the length of the shortest text that a pattern of Python's `re` can match."""
     return int(_parser.parse(pattern).getwidth()[0])
@@ -152,6 +162,32 @@ def _is_blind(name: str, argument: Any) -> bool:
             return bool(argument.name == "AT_BOUNDARY")
         case _:
             return False
+
+
+def _consists(tree: Any, characters: frozenset[str]) -> bool:
+    return all(_may_be(code.name, argument, characters) for code, argument in tree)
+
+
+def _may_be(name: str, argument: Any, characters: frozenset[str]) -> bool:
+    """Tell whether a part of a pattern may match some of the characters, or nothing at all."""
+    found = True
+    match name:
+        case "LITERAL":
+            found = argument >= _ASCII_END or chr(argument) in characters
+        case "IN":
+            found = any(_may_be(item.name, value, characters) for item, value in argument)
+        case "RANGE":
+            low, high = argument
+            found = high >= _ASCII_END or any(low <= ord(each) <= high for each in characters)
+        case "CATEGORY":
+            found = argument.name != "CATEGORY_DIGIT" or any(map(str.isdigit, characters))
+        case "BRANCH":
+            found = any(_consists(branch, characters) for branch in argument[1])
+        case "SUBPATTERN":
+            found = _consists(argument[3], characters)
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            found = argument[0] == 0 or _consists(argument[2], characters)
+    return found
 
 
 def _point(code: int) -> str:

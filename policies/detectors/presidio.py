@@ -5,6 +5,8 @@ else on `regex` with a time limit; then come Presidio's own check digits, its co
 rule for what covers what. The result is what its engine returns for the same recognizers.
 """
 
+import re
+import string
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -20,6 +22,7 @@ from policies.detectors.patterns import (
     any_word,
     asks_only_for_words,
     exact,
+    may_consist_of,
     widened,
 )
 from policies.detectors.recognizers import Recognizer, recognizers
@@ -31,6 +34,9 @@ MIN_SCORE: Final = 0.4
 # skipped.
 _TIME_LIMIT: Final = 0.05
 _PER: Final = 8192
+
+_LETTERS: Final = string.ascii_letters + " \t\r\n,;!?'\"`*()"
+_ONLY_LETTERS: Final = re.compile(f"[{re.escape(_LETTERS)}]*")
 
 _WORD_BEYOND_ASCII: Final = regex.compile(r"[\w--\p{ASCII}]", regex.V1)
 _BEYOND_ASCII: Final = regex.compile(r"[^\x00-\x7f]")
@@ -108,6 +114,11 @@ class Presidio:
         contexts = [*(ready.recognizer.context for ready in self._ready), phones.CONTEXT]
         self.gate = Gate(gated)
         self._words = Gate([any_word(context) for context in contexts], len(contexts))
+        self._letters_are_none = not any(
+            may_consist_of(pattern, frozenset(_LETTERS))
+            for ready in self._ready
+            for pattern, _ in ready.recognizer.patterns
+        )
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -117,6 +128,8 @@ class Presidio:
 
     def may_find(self, text: str) -> bool:
         """Return False only where `find` finds nothing, in the text and in any line of it."""
+        if self._letters_are_none and _ONLY_LETTERS.fullmatch(text):  # nor is there a number
+            return False
         return bool(self.gate.hits(text))
 
     def parts(self) -> Iterator[str]:

@@ -105,6 +105,20 @@ class Scanner:
                 failed.add(name)
         return Scan(tuple(findings), frozenset(failed))
 
+    def may_find(self, text: str, begin: int, needs: frozenset[str]) -> bool:
+        """Return False only where `scan` finds nothing that ends behind `begin`, for these needs.
+
+        A text that is still being written is asked this at every word. Before `begin` nothing may
+        have begun that ends behind it; what stands there may be read as a credential's name.
+        """
+        if len(text) > INLINE_LIMIT or not needs <= _GATED or normalise.plain(text) is not None:
+            return True
+        return (
+            (PII in needs and self._presidio.may_find(text[max(0, begin - 1) :]))
+            or (SECRETS in needs and self._secrets.may_find(text))
+            or (CUSTOM in needs and self._custom.may_find(text))
+        )
+
     def _found(self, name: str, readings: Sequence[Reading]) -> tuple[list[Finding], bool]:
         """Return what a detector finds, and whether that is all: it may fail, or find too much."""
         findings: list[Finding] = []
@@ -171,7 +185,8 @@ class Scanner:
         return digest.hexdigest()
 
 
-_ALL: Final = frozenset({PII, SECRETS, INJECTION, CUSTOM})
+_GATED: Final = frozenset({PII, SECRETS, CUSTOM})
+_ALL: Final = _GATED | {INJECTION}
 
 Spans = Iterable[tuple[str, float, int, int]]
 

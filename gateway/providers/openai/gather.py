@@ -65,13 +65,19 @@ class Gathered:
 
 def well_formed(choices: object) -> bool:
     """Tell whether these are the choices of a chunk, as far as anything here relies on it."""
-    return _all_objects(choices) and all(
-        isinstance(choice.get("index", 0), int)
-        and 0 <= choice.get("index", 0) < CHOICES_MAX
+    return isinstance(choices, list) and all(map(_well_formed, choices))
+
+
+def _well_formed(choice: object) -> bool:
+    if not isinstance(choice, dict):
+        return False
+    index, delta = choice.get("index", 0), choice.get("delta")
+    return (
+        isinstance(index, int)
+        and 0 <= index < CHOICES_MAX
         and isinstance(choice.get("finish_reason"), str | None)
-        and isinstance(choice.get("delta"), dict | None)
-        and _well_formed_calls((choice.get("delta") or {}).get("tool_calls") or [])
-        for choice in choices
+        and isinstance(delta, dict | None)
+        and (not delta or _well_formed_calls(delta.get("tool_calls") or []))
     )
 
 

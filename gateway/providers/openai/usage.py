@@ -14,7 +14,9 @@ _MOST = 1 << 53
 
 def merge_usage(seen: dict[str, Any], told: object) -> None:
     """Add what one answer or event tells to what was told before: the last number of each field."""
-    for name, value in told.items() if isinstance(told, dict) else ():
+    if not isinstance(told, dict):
+        return
+    for name, value in told.items():
         there = seen.get(name)
         if isinstance(value, dict) and isinstance(there, dict):
             seen[name] = {**there, **{key: number for key, number in value.items() if number}}

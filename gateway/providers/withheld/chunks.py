@@ -16,13 +16,12 @@ from gateway.providers.openai import vocabulary
 from gateway.providers.openai.gather import Gathered
 from gateway.providers.openai.leaves import answer_view
 from gateway.providers.withheld.inspector import Inspector
-from gateway.providers.withheld.lane import Lane, Make
+from gateway.providers.withheld.lane import Lane, Make, filling
 
 _DONE = b"[DONE]"
 _TEXTS = ("reasoning_content", "reasoning", "refusal", "content")
 _FINISHES = vocabulary.VALUES["finish_reason"]
 _OWN = frozenset({"index", "delta", "text", "finish_reason", "logprobs"})
-_HEADLESS = frozenset({"choices", "usage", "obfuscation"})
 
 
 class ChatWithheld:
@@ -34,12 +33,16 @@ class ChatWithheld:
         self._lanes: dict[int, Lane] = {}
         self._gathered: dict[int, Gathered] = {}
         self._heads: tuple[Body, Body] = ({}, {})
+        self._makes: dict[tuple[int, str], Make] = {}
         self._last: list[bytes] = []
 
     @property
     def held(self) -> int:
         """How many characters of text wait."""
-        return sum(lane.held for lane in self._lanes.values())
+        total = 0
+        for lane in self._lanes.values():
+            total += lane.held
+        return total
 
     @property
     def spoke(self) -> bool:
@@ -60,22 +63,24 @@ class ChatWithheld:
         if event.data == _DONE:
             self._last.append(event.raw)
             return self._end()
-        chunk: Body = document.load_last(event.data)
-        head = self._head(chunk)
-        for choice in chunk.get("choices") or ():
-            self._take(head, choice)
+        head: Body = document.load_last(event.data)
+        choices, usage = head.pop("choices", None), head.pop("usage", None)
+        head.pop("obfuscation", None)
+        seen = self._head(head)
+        for choice in choices or ():
+            self._take(seen, choice)
         out = [lane.leave() for lane in self._lanes.values()]
-        if not chunk.get("choices"):
-            told = self._inspector.seen({**chunk, "choices": []}, answer_view)
-            (self._last if chunk.get("usage") else out).append(sse.encode(orjson.dumps(told)))
+        if not choices:
+            told = self._inspector.seen({**head, "choices": [], "usage": usage}, answer_view)
+            (self._last if usage else out).append(sse.encode(orjson.dumps(told)))
         return b"".join(out)
 
-    def _head(self, chunk: Body) -> Body:
+    def _head(self, head: Body) -> Body:
         """Return what may be seen of what a chunk says beside its choices."""
-        head = {name: value for name, value in chunk.items() if name not in _HEADLESS}
         if head != self._heads[0]:
             seen = self._inspector.seen({**head, "choices": []}, answer_view)
             self._heads = head, {name: seen[name] for name in seen if name != "choices"}
+            self._makes.clear()
         return self._heads[1]
 
     def _take(self, head: Body, choice: Body) -> None:
@@ -89,10 +94,10 @@ class ChatWithheld:
 
     def _more(self, index: int, choice: Body) -> tuple[Body, str | None]:
         """Return what may be seen of what a choice says beside its message, and why it ended."""
-        more = {name: value for name, value in choice.items() if name not in _OWN}
         finish = choice.get("finish_reason")
-        if not more and (finish is None or finish in _FINISHES):
+        if choice.keys() <= _OWN and (finish is None or finish in _FINISHES):
             return {}, finish
+        more = {name: value for name, value in choice.items() if name not in _OWN}
         held = {"index": index, "finish_reason": finish, "message": {}, **more}
         (seen,) = self._inspector.seen({"choices": [held]}, answer_view)["choices"]
         own = ("index", "message", "finish_reason")
@@ -100,17 +105,36 @@ class ChatWithheld:
 
     def _texts(self, lane: Lane, head: Body, told: Body, choice: Body) -> None:
         """Say what a delta adds to the texts of its choice, and gather the rest of it."""
-        delta = dict(choice.get("delta") or {})
-        texts = {name: delta.pop(name) for name in _TEXTS if _is_text(delta.get(name))}
-        first = {name: value for name, value in delta.items() if _is_plain(name, value)}
-        rest = {name: value for name, value in delta.items() if name not in first}
+        delta = choice.get("delta") or {}
+        texts = [name for name in _TEXTS if name in delta and _is_text(delta[name])]
+        if len(texts) < len(delta) or len(told) > 1:
+            others = {name: value for name, value in delta.items() if name not in texts}
+            self._others(lane, head, told, others, spoken=bool(texts))
+        for name in texts:
+            self._say(lane, name, delta[name], self._field(head, told, name))
+
+    def _others(self, lane: Lane, head: Body, told: Body, others: Body, *, spoken: bool) -> None:
+        """Take in what a delta says beside its texts."""
+        first = {name: value for name, value in others.items() if _is_plain(name, value)}
+        rest = {name: value for name, value in others.items() if name not in first}
         if rest:
             gathered = self._gathered.setdefault(told["index"], Gathered())
             gathered.add({"choices": [{"index": 0, "delta": rest}]})
-        if first or (told.keys() - {"index"} and not texts):
+        if first or (len(told) > 1 and not spoken):
             lane.put(_make(head, {**told, "delta": first, "finish_reason": None}))
-        for name, text in texts.items():
-            self._say(lane, name, text, _field(head, told, name))
+
+    def _field(self, head: Body, told: Body, name: str) -> Make:
+        """Return what makes the events of a text; most are alike but for it."""
+        key = told["index"], name
+        make = self._makes.get(key)
+        if make is None or len(told) > 1:
+            make = filling(_event(head, self._empty_text(told, name)))
+            if len(told) == 1:
+                self._makes[key] = make
+        return make
+
+    def _empty_text(self, told: Body, name: str) -> Body:
+        return {**told, "delta": {name: ""}, "finish_reason": None}
 
     def _say(self, lane: Lane, name: str, text: str, make: Make) -> None:
         self._inspector.weigh(len(text))
@@ -161,7 +185,10 @@ class CompletionWithheld(ChatWithheld):
     def _texts(self, lane: Lane, head: Body, told: Body, choice: Body) -> None:
         text = choice.get("text")
         if isinstance(text, str) and text:
-            self._say(lane, "text", text, _completed(head, told))
+            self._say(lane, "text", text, self._field(head, told, "text"))
+
+    def _empty_text(self, told: Body, name: str) -> Body:
+        return {**told, name: "", "logprobs": None, "finish_reason": None}
 
     def _empty(self, index: int) -> Body:
         return {"index": index, "text": "", "logprobs": None}
@@ -176,24 +203,12 @@ def _is_plain(name: str, value: Any) -> bool:
     return value in (None, "", []) or (name == "role" and value == "assistant")
 
 
+def _event(head: Body, choice: Body) -> bytes:
+    return sse.encode(orjson.dumps({**head, "choices": [choice]}))
+
+
 def _make(head: Body, choice: Body) -> Make:
-    return lambda _: sse.encode(orjson.dumps({**head, "choices": [choice]}))
-
-
-def _field(head: Body, told: Body, name: str) -> Make:
-    def make(text: str) -> bytes:
-        choice = {**told, "delta": {name: text}, "finish_reason": None}
-        return sse.encode(orjson.dumps({**head, "choices": [choice]}))
-
-    return make
-
-
-def _completed(head: Body, told: Body) -> Make:
-    def make(text: str) -> bytes:
-        choice = {**told, "text": text, "logprobs": None, "finish_reason": None}
-        return sse.encode(orjson.dumps({**head, "choices": [choice]}))
-
-    return make
+    return lambda _: _event(head, choice)
 
 
 def _deltas(message: Body) -> list[Body]:

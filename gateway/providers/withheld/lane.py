@@ -8,23 +8,32 @@ said where that began, and what it covers of later events is not said, as in a w
 from collections import deque
 from collections.abc import Callable, Iterator
 
+import orjson
+
 from policies.detectors.holding import Change, Hold, Manner, Passed, Watch
 
 Make = Callable[[str], bytes]
 """Returns the bytes of an event with this text in it."""
 
 
+def filling(event: bytes) -> Make:
+    """Return what makes an event of its bytes with an empty text: the last `""` of its JSON is
+    where a text goes. All else is written once and not with every word."""
+    before, after = event.rsplit(b'""', 1)
+    return lambda text: b"".join((before, orjson.dumps(text), after))
+
+
 class Waiting:
     """One event; `open` while a part of its text is not certain."""
 
-    __slots__ = ("_left", "_make", "_parts", "_sink", "_texted", "tells")
+    __slots__ = ("_left", "_make", "_said", "_sink", "_texted", "tells")
 
     def __init__(
         self, make: Make, text: str = "", sink: list[str] | None = None, *, tells: bool = True
     ) -> None:
         self.tells = tells
         self._make = make
-        self._parts: list[str] = []
+        self._said = ""
         self._sink = sink
         self._left = len(text)
         self._texted = bool(text)
@@ -34,15 +43,14 @@ class Waiting:
         """Whether more of its text is to be made certain."""
         return self._left > 0
 
-    def take(self, size: int, parts: list[str]) -> None:
-        """Make certain so many characters, which became these parts."""
+    def take(self, size: int, said: str) -> None:
+        """Make certain so many characters, which became these."""
         self._left -= size
-        self._parts += parts
+        self._said += said
 
     def leave(self) -> bytes:
         """Return what may leave now: nothing, where all of a text went with what was found."""
-        text = "".join(self._parts)
-        self._parts.clear()
+        text, self._said = self._said, ""
         if text and self._sink is not None:
             self._sink.append(text)
         return self._make(text) if text or not self._texted else b""
@@ -50,6 +58,8 @@ class Waiting:
 
 class _Voice:
     """One text in the making, and the events that it comes in."""
+
+    __slots__ = ("hold", "waiting")
 
     def __init__(self, watch: Watch, manner: Manner) -> None:
         self.hold = Hold(watch, manner)
@@ -60,11 +70,11 @@ class _Voice:
         done, changes = 0, deque(passed.changes)
         while done < passed.size:
             event, text = self.waiting.popleft()
-            size = min(len(text), passed.size - done)
-            event.take(size, list(_spelled(text[:size], done, changes)))
-            if size < len(text):
-                self.waiting.appendleft((event, text[size:]))
-            done += size
+            part = text[: passed.size - done]
+            event.take(len(part), "".join(_spelled(part, done, changes)) if changes else part)
+            if len(part) < len(text):
+                self.waiting.appendleft((event, text[len(part) :]))
+            done += len(part)
 
 
 def _spelled(text: str, begin: int, changes: deque[Change]) -> Iterator[str]:
@@ -92,13 +102,17 @@ class Lane:
         self._watch = watch
         self._manner = manner
         self._events: deque[Waiting] = deque()
+        self._ready: list[bytes] = []
         self._voices: dict[object, _Voice] = {}
         self.spoke = False
 
     @property
     def held(self) -> int:
         """How many characters wait."""
-        return sum(voice.hold.held for voice in self._voices.values())
+        total = 0
+        for voice in self._voices.values():
+            total += voice.hold.held
+        return total
 
     def put(self, make: Make, *, tells: bool = False) -> None:
         """Add an event without a text that could go on; `tells` says that it holds a whole part."""
@@ -111,10 +125,21 @@ class Lane:
         voice = self._voices.get(name)
         if voice is None:
             voice = self._voices[name] = _Voice(self._watch, self._manner)
+        passed = voice.hold.feed(text)
+        if passed.size == len(text) and not (passed.changes or voice.waiting or self._events):
+            self._leave_at_once(make, text, sink)
+            return
         event = Waiting(make, text, sink)
         self._events.append(event)
         voice.waiting.append((event, text))
-        voice.pass_on(voice.hold.feed(text))
+        voice.pass_on(passed)
+
+    def _leave_at_once(self, make: Make, text: str, sink: list[str] | None) -> None:
+        """Say a text that is certain and for which nothing before it waits, as most are."""
+        self._ready.append(make(text))
+        self.spoke = True
+        if sink is not None:
+            sink.append(text)
 
     def close(self, name: object) -> None:
         """Say that nothing follows of a text."""
@@ -129,7 +154,7 @@ class Lane:
 
     def leave(self) -> bytes:
         """Return the bytes of what may leave now."""
-        out: list[bytes] = []
+        out, self._ready = self._ready, []
         while self._events:
             event = self._events[0]
             said = event.leave()

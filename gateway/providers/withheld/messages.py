@@ -15,7 +15,7 @@ from gateway.providers import document, sse
 from gateway.providers.anthropic.leaves import answer_view
 from gateway.providers.fault import BadAnswer
 from gateway.providers.withheld.inspector import Inspector
-from gateway.providers.withheld.lane import Lane
+from gateway.providers.withheld.lane import Lane, Make, filling
 
 _TEXT = "text"
 _SPOKEN = {"text": "text", "thinking": "thinking"}
@@ -31,6 +31,7 @@ class MessageWithheld:
         self._lane = Lane(inspector, inspector.manner)
         self._whole: dict[int, tuple[Body, list[str]]] = {}
         self._thinking: set[int] = set()
+        self._makes: dict[tuple[int, str], Make] = {}
 
     @property
     def held(self) -> int:
@@ -112,12 +113,12 @@ class MessageWithheld:
         """Say more of a block; a thought is a text of its own, texts go on from block to block."""
         field = _DELTAS[kind]
         name: object = _TEXT if field == _TEXT else (field, index)
+        make = self._makes.get((index, kind))
+        if make is None:
+            delta = {"type": kind, field: ""}
+            make = filling(_event("content_block_delta", index=index, delta=delta))
+            self._makes[index, kind] = make
         self._inspector.weigh(len(text))
-
-        def make(said: str) -> bytes:
-            delta = {"type": kind, field: said}
-            return _event("content_block_delta", index=index, delta=delta)
-
         self._lane.say(name, text, make)
 
     def _stop(self, index: int) -> None:

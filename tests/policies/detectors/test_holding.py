@@ -52,6 +52,9 @@ class Look:
     def __init__(self, scanner, *, with_links):
         self.scanner, self.with_links = scanner, with_links
 
+    def may_find(self, text, begin):
+        return self.with_links or self.scanner.may_find(text, begin, NEEDS)
+
     def find(self, text):
         found = list(self.scanner.scan([Leaf(text, "assistant", "")], NEEDS).findings)
         return found + links.findings([text]) if self.with_links else found
@@ -174,6 +177,40 @@ def test_prose_goes_word_by_word(scanner):
     assert gone == ["", "Hello ", "there, I ", "was ", "", "here."]
 
 
+def test_a_piece_that_begins_with_its_blank_leaves_as_it_came(scanner):
+    look = Look(scanner, with_links=False)
+    pieces = ["Hello", " there", ",", " I", " was", "\n\n", "here", "."]
+    gone = streamed(look, pieces, Manner())
+    assert gone == ["", "Hello", "", " there,", " I", " was\n\n", "", "", "here."]
+
+
+@pytest.mark.parametrize("seed", range(times(40)))
+def test_what_may_hold_nothing_is_not_searched_and_holds_nothing(scanner, seed):
+    """Asked at every blank, as it is while a text is written; most words of prose hold nothing."""
+    chance = random.Random(seed)
+    text = text_of(chance)
+    found = scanner.scan([Leaf(text, "assistant", "")], NEEDS).findings
+    for begin in (match.end() for match in holding._CUT.finditer(text)):
+        if not scanner.may_find(text, begin, NEEDS):
+            assert [one for one in found if one.start >= begin] == []
+
+
+def test_prose_is_not_searched_word_by_word(scanner):
+    class Counting(Look):
+        looks = 0
+
+        def find(self, text):
+            self.looks += 1
+            return super().find(text)
+
+    look = Counting(scanner, with_links=False)
+    text = "So we met the others, and they told us what (as it seems) nobody had known! " * 20
+    assert "".join(streamed(look, text.split(" "), Manner())) == text.replace(" ", "")
+    words = [f"{word} " for word in text.split()]
+    assert "".join(streamed(look, words, Manner())) == "".join(words)
+    assert look.looks == 0
+
+
 def test_a_token_without_an_end_is_held_and_not_cut(scanner):
     look = Look(scanner, with_links=False)
     text = "x" * 6000 + "@example.com and"
@@ -199,6 +236,9 @@ def test_a_long_open_finding_is_not_looked_at_with_every_piece(scanner):
 
 def test_only_placeholders_hold_no_words():
     class Nothing:
+        def may_find(self, text, begin):
+            return False
+
         def find(self, text):
             return ()
 

@@ -35,6 +35,9 @@ class Look:
     def __init__(self):
         self.scanner = Scanner(DetectorConfig(custom=OWN))
 
+    def may_find(self, text, begin):
+        return self.scanner.may_find(text, begin, NEEDS)
+
     def find(self, text):
         return self.scanner.scan([Leaf(text, "assistant", "")], NEEDS).findings
 

@@ -15,6 +15,7 @@ from policies.detectors.patterns import (
     asks_only_for_words,
     compiled,
     exact,
+    may_consist_of,
     shortest,
     unicode_class,
     widened,
@@ -205,3 +206,45 @@ def test_the_parser_of_python_still_names_its_nodes_as_we_do():
         "LITERAL", "ANY", "IN", "BRANCH", "SUBPATTERN", "MAX_REPEAT", "MIN_REPEAT", "ASSERT",
         "ASSERT_NOT", "AT", "GROUPREF",
     }  # fmt: skip
+
+
+LETTERS = frozenset(string.ascii_letters + " ,")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "may"),
+    [
+        ("[a-z]+@[a-z]+", False),
+        ("[a-z]+@?[a-z]+", True),
+        (r"\d{3}", False),
+        (r"\d{0,3}[A-Z]", True),
+        (r"(?:\d|[a-z])x", True),
+        (r"(?:\d|:)x", False),
+        (r"(?i)([A-Z]{2}[0-9])", False),
+        (r"[^a-z]", True),
+        (r"\w+", True),
+        (r"a.c", True),
+        (r"(?<![a-z])4(?!5)", False),
+        ("\u00e9", True),
+        ("[\u0430-\u044f]", True),
+        (r"(?>\d)", True),
+        ("(", True),
+    ],
+)
+def test_a_pattern_that_asks_for_what_is_not_there_matches_none_of_it(pattern, may):
+    assert may_consist_of(pattern, LETTERS) is may
+
+
+PARTS = st.sampled_from(
+    ["a", "Z", "7", "@", r"\d", r"\w", r"\s", "[a-f]", "[0-9x]", "[0-9]", "[^a]", ".", r"\b", "::"]
+)
+REPEATED = st.builds(lambda part, many: part + many, PARTS, st.sampled_from(["", "?", "{2}", "*"]))
+JOINED = st.lists(REPEATED, min_size=1, max_size=5).map("".join)
+BRANCHED = st.lists(JOINED, min_size=1, max_size=3).map(lambda parts: f"(?:{'|'.join(parts)})")
+
+
+@given(st.lists(BRANCHED, min_size=1, max_size=2).map("".join), st.text(" ,aAbfZzx", max_size=12))
+def test_what_cannot_consist_of_letters_matches_no_text_of_them(pattern, text):
+    program = regex.compile(pattern.replace(r"\b?", "").replace(r"\b*", ""), FLAGS)
+    if not may_consist_of(program.pattern, LETTERS):
+        assert program.search(text) is None

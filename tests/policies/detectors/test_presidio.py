@@ -68,6 +68,25 @@ def test_prose_calls_no_recognizer_at_all():
     assert scanner.gate.hits(text) == frozenset()
 
 
+@pytest.mark.parametrize("countries", [(), ("US",), ("DE", "GB", "IN"), ("IT",), EVERY])
+def test_letters_alone_hold_nothing_where_the_gate_is_not_asked(countries):
+    scanner = Presidio(countries, ("DE", "US"))
+    maker = adversary(5, stock(countries, ())[0])
+    keep = frozenset(presidio._LETTERS)
+    asked = 0
+    for _ in range(times(200)):
+        text = "".join(character for character in maker.text() if character in keep)
+        asked += scanner.may_find(text)
+        assert scanner.may_find(text) or scanner.find(text) == []
+    assert asked == 0 or "IT" in countries
+
+
+def test_an_identifier_of_letters_alone_is_let_through_to_its_pattern():
+    """Italy writes letters for the digits of a tax code where two people would have the same."""
+    assert Presidio(("IT",), ()).may_find("RSSMRALRTMLARSNH")
+    assert not Presidio(("DE",), ()).may_find("RSSMRALRTMLARSNH")
+
+
 def test_a_shadow_has_words_where_the_text_has_them():
     everything = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
     made = shadow(everything)

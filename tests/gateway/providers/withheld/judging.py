@@ -40,6 +40,9 @@ class Judge:
         if name == self._denied:
             raise PermissionError(name)
 
+    def may_find(self, text, begin):
+        return self._scanner.may_find(text, begin, NEEDS)
+
     def find(self, text):
         return self._scanner.scan([Leaf(text, "assistant", "")], NEEDS).findings
 

@@ -127,7 +127,8 @@ class Reply:
         self._send = send
         self._scope = scope
         self.cors: Headers = []
-        self._at_once: AtOnce | None = scope.get(AT_ONCE)
+        # Taken out: it holds what holds the scope, and nobody but the collector would free them.
+        self._at_once: AtOnce | None = scope.pop(AT_ONCE, None)
         self.begun = False
         self.ended = False
         self.status = 0

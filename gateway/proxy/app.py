@@ -3,6 +3,7 @@
 import hmac
 import logging
 import sys
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,14 +49,13 @@ class Proxy:
             await self.worker.stop()
         calls.flush()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one HTTP request."""
         assert self.worker is not None  # noqa: S101  (the server starts us before it listens)
         reply = Reply(scope, send)
         if scope["path"] in OPERATIONS:
-            await self._operate(scope, reply, self.worker)
-            return
-        await self._call(scope, receive, reply, self.worker)
+            return self._operate(scope, reply, self.worker)
+        return self._call(scope, receive, reply, self.worker)
 
     async def _call(self, scope: Scope, receive: Receive, reply: Reply, worker: Worker) -> None:
         if scope["method"] == "OPTIONS":

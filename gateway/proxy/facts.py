@@ -197,7 +197,7 @@ def recorded(slots: Facts) -> dict[str, Any]:
     return {
         name: value
         for name, value, default in zip(_NAMES, slots, DEFAULTS, strict=True)
-        if value != default
+        if value is not default and value != default
     }
 
 

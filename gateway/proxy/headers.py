@@ -9,21 +9,23 @@ from gateway.proxy.wire import Headers
 
 def of_answer(passage: Passage, permitted: Permitted, reservation: Reservation) -> Headers:
     """Return the headers of an answer, whole or streamed."""
-    left_out = ", ".join(map(plain_name, permitted.outgoing.left_out))
-    overhead_s = max(0.0, passage.trail.elapsed_s - passage.trail.upstream_s)
-    return [
+    trail = passage.trail
+    overhead_s = max(0.0, trail.elapsed_s - trail.upstream_s)
+    found = [
         (b"cache-control", b"no-store"),
         (b"x-gatehouse-policy", passage.principal.app.labels),
         (b"x-gatehouse-model", permitted.route.name.encode()),
-        *_of_recalled(passage.trail.recalled),
+        *_of_recalled(trail.recalled),
         (b"x-gatehouse-overhead-us", b"%d" % int(overhead_s * 1e6)),
-        *of_call(
-            passage.trail.request_id, passage.trail.decision_id, passage.head.client_request_id
-        ),
+        *of_call(trail.request_id, trail.decision_id, passage.head.client_request_id),
         *limit.headers(reservation),
-        *([(b"x-gatehouse-left-out", left_out.encode())] if left_out else ()),
-        *(passage.trail.reshaping.answer_headers() if passage.trail.reshaping else ()),
     ]
+    left_out = permitted.outgoing.left_out
+    if left_out:
+        found.append((b"x-gatehouse-left-out", ", ".join(map(plain_name, left_out)).encode()))
+    if trail.reshaping is not None:
+        found += trail.reshaping.answer_headers()
+    return found
 
 
 def _of_recalled(recalled: Recalled | None) -> Headers:

@@ -28,6 +28,11 @@ class Keeping:
         self.judged: tuple[Judgement, Permitted] | None = None
 
     @property
+    def any(self) -> bool:
+        """Whether an answer may be kept for this call."""
+        return self.once is not None or self.caching is not None
+
+    @property
     def stale(self) -> Found | None:
         """An answer that is too old unless nobody can be asked."""
         return self.caching.stale if self.caching is not None else None

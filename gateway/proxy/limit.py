@@ -182,19 +182,28 @@ def _payable(permitted: Permitted, principal: Principal, price: Price | None) ->
     budgets = principal.lines.budgets
     if not budgets:
         return ()
-    name = permitted.route.name
+    if price is None or price.currency != principal.lines.currency:
+        budgets = _in_currency(budgets, permitted, price)
+    if principal.lines.hard is not None:
+        bounds.check(permitted, price, principal.lines.hard)
+    return budgets
+
+
+def _in_currency(
+    budgets: tuple[Budget, ...], permitted: Permitted, price: Price | None
+) -> tuple[Budget, ...]:
+    """Return the budgets that are kept in the currency of a price."""
     foreign = [b for b in budgets if price is None or b.currency != price.currency]
     hard = next((budget for budget in foreign if budget.hard), None)
     if hard is not None:
         raise BadRequest(
             "model_unpriced",
-            f"{name} has no price in {hard.currency}, in which a hard budget is kept.",
+            f"{permitted.route.name} has no price in {hard.currency}, in which a hard budget is "
+            "kept.",
             "Ask for a price to be set for this model.",
             rule=hard.name,
             param="model",
         )
-    if principal.lines.hard:
-        bounds.check(permitted, price, next(budget for budget in budgets if budget.hard))
     return tuple(budget for budget in budgets if budget not in foreign)
 
 

@@ -1,6 +1,11 @@
 """What an operator watches. Labels are bounded: never a tenant, a key, or a client's own words."""
 
+import asyncio
 import os
+from bisect import bisect_left
+from collections import Counter as Amounts
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 
 from prometheus_client import (
@@ -15,15 +20,30 @@ from prometheus_client import (
 from gateway.exchange import Charge, Recalled, Reservation
 from policies.pdp.rollout import Verdict
 
+FLUSH_S = 1.0
+"""How old what a worker has counted may be where another one tells it."""
+
+
+class Timings(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def observe_all(self, seconds: Sequence[float]) -> None:
+        """Do what `observe` does for each of them."""
+        self._sum.inc(sum(seconds))
+        bounds = self._upper_bounds
+        for bucket, count in Amounts(bisect_left(bounds, each) for each in seconds).items():
+            self._buckets[bucket].inc(count)
+
+
 CALLS = Counter("gatehouse_calls", "Calls by endpoint and outcome.", ["endpoint", "outcome"])
 REFUSALS = Counter("gatehouse_refusals", "Calls refused, by error code.", ["code"])
-LATENCY = Histogram(
+LATENCY = Timings(
     "gatehouse_call_seconds",
     "Time from head to end of the answer.",
     ["endpoint"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-OVERHEAD = Histogram(
+OVERHEAD = Timings(
     "gatehouse_overhead_seconds",
     "Time that the gateway itself added before the first byte of the answer.",
     ["endpoint"],
@@ -108,15 +128,58 @@ _cache = lru_cache(1024)(CACHE.labels)
 _input_tokens, _output_tokens = TOKENS.labels("input"), TOKENS.labels("output")
 
 
+class _Counted:
+    """What calls have added and nobody was told yet.
+
+    The library's figures have locks, and are files where there are several workers: a call only
+    notes what it adds.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.times: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.tokens = [0, 0]
+        self.micros: dict[tuple[str, str], int] = defaultdict(int)
+
+    def tell(self) -> None:
+        """Add it to the figures."""
+        for labels, count in Amounts(self.calls).items():
+            _calls(*labels).inc(count)
+        for endpoint, times in self.times.items():
+            elapsed, overhead = zip(*times, strict=True)
+            _latency(endpoint).observe_all(elapsed)
+            _overhead(endpoint).observe_all(overhead)
+        for direction, tokens in zip((_input_tokens, _output_tokens), self.tokens, strict=True):
+            direction.inc(tokens)
+        for paid, micros in self.micros.items():
+            _micros(*paid).inc(micros)
+
+
+_counted = _Counted()
+
+
+def flush() -> None:
+    """Add what calls have noted to the figures."""
+    global _counted
+    counted, _counted = _counted, _Counted()
+    counted.tell()
+
+
+async def keep() -> None:
+    """Flush every second; runs until cancelled."""
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        flush()
+
+
 def call(endpoint: str, outcome: str) -> None:
     """Count one call, however it ended."""
-    _calls(endpoint, outcome).inc()
+    _counted.calls.append((endpoint, outcome))
 
 
 def served(endpoint: str, elapsed_s: float, overhead_s: float) -> None:
     """Observe how long an admitted call took, and how much of it was us."""
-    _latency(endpoint).observe(elapsed_s)
-    _overhead(endpoint).observe(overhead_s)
+    _counted.times[endpoint].append((elapsed_s, overhead_s))
 
 
 def compared(phase: str, verdict: Verdict | None) -> None:
@@ -133,10 +196,10 @@ def guard(phase: str, outcome: str, took_s: float) -> None:
 def attempt(reservation: Reservation, spent: Charge, code: str) -> None:
     """Count what one attempt used and cost."""
     if spent.usage is not None:
-        _input_tokens.inc(spent.usage.input_tokens)
-        _output_tokens.inc(spent.usage.output_tokens)
+        _counted.tokens[0] += spent.usage.input_tokens
+        _counted.tokens[1] += spent.usage.output_tokens
     if reservation.price is not None:
-        _micros(reservation.price.currency, spent.basis).inc(spent.micros)
+        _counted.micros[reservation.price.currency, spent.basis] += spent.micros
     if code:
         FAILED_ATTEMPTS.labels(code).inc()
 
@@ -155,6 +218,7 @@ def recalled(model: str, what: Recalled) -> None:
 
 def render() -> bytes:
     """Return all metrics in the text format, of every worker where there are several."""
+    flush()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -26,28 +26,19 @@ from policies.pdp.rollout import Verdict
 
 
 class Passage(NamedTuple):
-    """A decided call on its way through its attempts; `keeping` is what is kept of answers."""
+    """A decided call on its way through its attempts; `keeping` is what is kept of answers.
+
+    `trail`, `principal` and `case` are those of `decided`.
+    """
 
     worker: Worker
     reply: Reply
     head: Head
-    decided: Decided
     keeping: Keeping
-
-    @property
-    def trail(self) -> Trail:
-        """The call's identity and timings."""
-        return self.decided.trail
-
-    @property
-    def principal(self) -> Principal:
-        """Who calls."""
-        return self.decided.principal
-
-    @property
-    def case(self) -> Case:
-        """What was detected and decided."""
-        return self.decided.case
+    decided: Decided
+    trail: Trail
+    principal: Principal
+    case: Case
 
 
 class Trial(NamedTuple):

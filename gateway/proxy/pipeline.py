@@ -97,9 +97,8 @@ async def _decided(
     announce(case.first.decision, trail.decision_id, principal.tenant.bundle.tenant)
     trail.mark("decide")
     decided = Decided(trail, principal, case)
-    return Passage(
-        worker, reply, head, decided, Keeping(worker.keeper, decided, config.idempotency_s)
-    )
+    keeping = Keeping(worker.keeper, decided, config.idempotency_s)
+    return Passage(worker, reply, head, keeping, decided, *decided)
 
 
 async def _governed(passage: Passage) -> None:
@@ -122,7 +121,8 @@ async def _governed(passage: Passage) -> None:
 
 async def _recall(passage: Passage, open_call: OpenCall) -> None:
     """Answer a call with what is kept for it; else send it, and keep what may be kept."""
-    found = await giving.find(AROUND, passage, open_call)
+    keeping = passage.keeping
+    found = await giving.find(AROUND, passage, open_call) if keeping.any else None
     if found is None or not await giving.give(AROUND, passage, found, open_call):
         await _serve(passage, open_call)
 

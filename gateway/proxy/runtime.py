@@ -123,6 +123,7 @@ class Worker:
             spawn(self.open_calls.end_expired(POLL_S), name="open calls"),
             spawn(Sharing(self.stations, self.redis).keep(), name="circuits"),
             spawn(feed.listen(self.config.redis_url, self.directory.heard), name="feed"),
+            spawn(metrics.keep(), name="metrics"),
             spawn(roster.attend(self.config.redis_url, self._seat(), time.time), name="roster"),
         ]
         for task in self._tasks:
@@ -139,6 +140,7 @@ class Worker:
             task.remove_done_callback(_died)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        metrics.flush()
         await self.pools.close()
         await self.guards.close()
         await self.loader.close()

@@ -35,12 +35,16 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The limits and budgets that apply to one key: the tenant's, its app's and its own."""
+    """The limits and budgets that apply to one key: the tenant's, its app's and its own.
+
+    `hard` is the first budget that is, `currency` the one of all budgets, "" where there are more.
+    """
 
     limits: tuple[LimitLine, ...]
     requests: tuple[LimitLine, ...]
     budgets: tuple[Budget, ...]
-    hard: bool
+    hard: Budget | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ class LoadedTenant:
             limits,
             tuple(line for line in limits if line.limit.kind == "requests"),
             budgets,
-            any(budget.hard for budget in budgets),
+            next((budget for budget in budgets if budget.hard), None),
+            budgets[0].currency if len({budget.currency for budget in budgets}) == 1 else "",
         )
 
 

@@ -67,4 +67,6 @@ class Decision:
 
     def demand(self, kind: type[K]) -> K | None:
         """Return the obligation of this kind."""
+        if not self.obligations:  # as of most calls
+            return None
         return demand(self.obligations, kind)

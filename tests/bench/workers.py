@@ -3,7 +3,8 @@
 Workers share nothing but the counters, the database and the listening socket. Where there are cores
 for all (two workers, the servers, provider and load: four), the rates are compared. Else what one
 call costs in CPU is: two workers can serve twice as much where a call costs no more with two. Each
-worker has as many connections either way.
+worker has as many connections either way, and as many calls to get warm with before that is looked
+at.
 """
 
 import json
@@ -18,12 +19,14 @@ from tests.bench.meters import cpu_s
 from tests.stack import Gateway
 
 ROUNDS = 3
+WARM = 1_500
 CORES = 4
 
 
 def loaded(gateway, order):
     """Put load on a gateway; return calls a second, CPU per call in us, each worker's share."""
     pids = [worker.pid for worker in gateway.workers]
+    measured(gateway.port, pids[0], order, CONNECTIONS * len(pids), WARM * len(pids))
     before = [cpu_s(pid) for pid in pids]
     found = measured(gateway.port, pids[0], order, CONNECTIONS * len(pids), CALLS)
     spent = [cpu_s(pid) - was for pid, was in zip(pids, before, strict=True)]

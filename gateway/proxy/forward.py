@@ -8,9 +8,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 from gateway.bundle import Deployment
 from gateway.exchange import Permitted, UpstreamRequest
@@ -101,7 +102,7 @@ class _Exchange:
         self._pools = pools
         self._timeouts = pools.timeouts.unless(deployment.timeouts)
         self._request = request
-        self._response: Response | None = None
+        self._response: Response  # there once it was entered
         self._unfolding: Unfolding | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
@@ -124,21 +125,20 @@ class _Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._response is not None:
-            if kind is None:
-                self._response.release()
-            else:
-                self._response.close()
+        if kind is None:
+            self._response.release()
+        else:
+            self._response.close()
 
     @property
     def status(self) -> int:
         """The status of the answer."""
-        return cast("Response", self._response).status  # entered before it is read
+        return self._response.status
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer."""
-        return cast("Response", self._response).headers  # entered before it is read
+        return self._response.headers
 
     @property
     def content_type(self) -> str:
@@ -147,7 +147,7 @@ class _Exchange:
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        response = cast("Response", self._response)  # entered before it is read
+        response = self._response
         whole = response.whole() if self._unfolding is None else None
         if whole is not None:
             return whole
@@ -161,7 +161,7 @@ class _Exchange:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, unfolded."""
-        response = cast("Response", self._response)  # entered before it is read
+        response = self._response
         folded = self._unfolding
         try:
             async for chunk in response.chunks():
@@ -178,13 +178,14 @@ class _Exchange:
             raise unreadable(f"could not be unfolded: {error}") from error
 
     async def _send(self) -> Response:
+        post = partial(self._pools.post, self._request, self._timeouts, private=self._private)
         try:
             try:
-                return await self._post()
+                return await post()
             except (ConnectTimeout, Unsendable):
                 raise
             except NotConnected:  # nothing was sent: the same attempt, once more
-                return await self._post()
+                return await post()
         except NotConnected as error:
             refusal: Refusal = UpstreamFailed("upstream_error", _not_reached(error))
             if isinstance(error, ConnectTimeout):
@@ -201,9 +202,6 @@ class _Exchange:
             ) from error
         except Broken as error:
             raise _broken(error) from error
-
-    async def _post(self) -> Response:
-        return await self._pools.post(self._request, self._timeouts, private=self._private)
 
     async def _bad_status(self, response: Response) -> AttemptFailed:
         try:

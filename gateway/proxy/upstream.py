@@ -14,7 +14,6 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from http import HTTPStatus
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -29,6 +28,7 @@ from gateway import bundle
 from gateway.exchange import UpstreamRequest
 from gateway.origins import is_public
 
+CONTINUE, SWITCHING_PROTOCOLS, OK = 100, 101, 200
 KEEP_ALIVE_S = 15.0
 MOST_TARGETS = 1024
 CONTROLS = frozenset("\r\n\0")
@@ -225,9 +225,7 @@ async def _exchange(connection: Connection, data: bytes, timeouts: Timeouts) -> 
     protocol.transport.write(data)
     protocol.start_timeout()
     message, payload = await protocol.read()
-    while HTTPStatus.CONTINUE <= message.code < HTTPStatus.OK:
-        if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
-            break
+    while CONTINUE <= message.code < OK and message.code != SWITCHING_PROTOCOLS:
         message, payload = await protocol.read()
     return Response(connection, payload, message.code, message.headers)
 

@@ -37,8 +37,12 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
         given = max(given or 0, total - taken)
     if not taken or given is None or (wrote and not given):
         return None
-    cached, written, thought = _cached(seen), _written(seen), _reasoning(seen)
+    read = _details(seen, "prompt_tokens_details", "input_tokens_details")
+    said = _details(seen, "completion_tokens_details", "output_tokens_details")
+    cached = _count(read, "cached_tokens") or _count(seen, "prompt_cache_hit_tokens") or 0
     cached = cached if cached <= taken else 0
+    written = _count(read, "cache_write_tokens") or 0
+    thought = _count(said, "reasoning_tokens") or 0
     return Usage(
         taken,
         given,
@@ -48,28 +52,19 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
     )
 
 
-def _cached(seen: Mapping[str, Any]) -> int:
-    told = _input_detail(seen, "cached_tokens")
-    return told or _count(seen, "prompt_cache_hit_tokens") or 0
-
-
-def _written(seen: Mapping[str, Any]) -> int:
-    return _input_detail(seen, "cache_write_tokens")
-
-
-def _input_detail(seen: Mapping[str, Any], name: str) -> int:
-    details = seen.get("prompt_tokens_details") or seen.get("input_tokens_details")
-    return (_count(details, name) if isinstance(details, dict) else None) or 0
-
-
-def _reasoning(seen: Mapping[str, Any]) -> int:
-    details = seen.get("completion_tokens_details") or seen.get("output_tokens_details")
-    return (_count(details, "reasoning_tokens") if isinstance(details, dict) else None) or 0
+def _details(seen: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        found = seen.get(name)
+        if found:
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _count(seen: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = seen.get(name)
+        if value is None:
+            continue
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:

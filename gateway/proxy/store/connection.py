@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import hiredis
 from redis.asyncio.connection import parse_url
@@ -41,11 +41,44 @@ class Script:
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
 
+class Heard(Protocol):
+    """Takes in a reply, or why there is none: as a future does."""
+
+    def done(self) -> bool:
+        """Whether it has taken in anything, or nobody wants to know any more."""
+
+    def set_result(self, reply: Any, /) -> None:
+        """Take in a reply, which may be Redis's refusal."""
+
+    def set_exception(self, failure: Exception, /) -> None:
+        """Take in that there will be none."""
+
+
 class Waiting(NamedTuple):
     """A command whose reply is due."""
 
-    future: asyncio.Future[Any]
+    heard: Heard
     deadline: float
+
+
+class _Unheard:
+    """Takes in the replies that nobody waits for: what goes wrong is logged."""
+
+    def done(self) -> bool:
+        """Return False: it hears all."""
+        return False
+
+    def set_result(self, reply: Any) -> None:
+        """Log a refusal."""
+        if isinstance(reply, Exception):
+            self.set_exception(reply)
+
+    def set_exception(self, failure: Exception) -> None:
+        """Log a failure."""
+        log.warning("redis_command_lost", extra={"error": str(failure)})
+
+
+UNHEARD = _Unheard()
 
 
 class _Wire(asyncio.Protocol):
@@ -74,9 +107,9 @@ class _Wire(asyncio.Protocol):
                 if not self._waiting:
                     self.close()
                     return
-                future = self._waiting.popleft().future
-                if not future.done():
-                    future.set_result(reply)
+                heard = self._waiting.popleft().heard
+                if not heard.done():
+                    heard.set_result(reply)
         except hiredis.ProtocolError:
             log.warning("redis_not_understood")
             self.close()
@@ -86,24 +119,28 @@ class _Wire(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
         while self._waiting:
-            future = self._waiting.popleft().future
-            if not future.done():
-                future.set_exception(StoreDown("the connection to Redis was lost"))
+            heard = self._waiting.popleft().heard
+            if not heard.done():
+                heard.set_exception(StoreDown("the connection to Redis was lost"))
         if not self.closed.done():
             self.closed.set_result(None)
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
+        """Queue one packed command; return what its reply will be."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self.post(packed, reply)
+        return reply
+
+    def post(self, packed: bytes, heard: Heard) -> None:
         """Queue one packed command; its bytes leave at the end of this turn of the loop."""
         if self.closed.done():
             raise StoreDown("the connection to Redis was lost")
-        future: asyncio.Future[Any] = self._loop.create_future()
         if not self._outbox:
             self._loop.call_soon(self._flush)
         self._outbox.append(packed)
-        self._waiting.append(Waiting(future, self._loop.time() + self._timeout_s))
+        self._waiting.append(Waiting(heard, self._loop.time() + self._timeout_s))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout_s, self._overdue)
-        return future
 
     def close(self) -> None:
         """Drop the connection: nothing sent on it can be trusted any more."""
@@ -197,16 +234,17 @@ class Connection:
     ) -> None:
         """Run a script without anybody waiting for it; what goes wrong is logged."""
         try:
-            future = self._send(_called(b"EVALSHA", script.sha, keys, arguments))
+            self._up().post(_called(b"EVALSHA", script.sha, keys, arguments), UNHEARD)
         except StoreDown as error:
-            log.warning("redis_command_lost", extra={"error": str(error)})
-        else:
-            future.add_done_callback(_noted)
+            UNHEARD.set_exception(error)
 
     def _send(self, packed: bytes) -> asyncio.Future[Any]:
+        return self._up().send(packed)
+
+    def _up(self) -> _Wire:
         if self._wire is None:
             raise StoreDown("Redis is away")
-        return self._wire.send(packed)
+        return self._wire
 
     def _drop(self) -> None:
         if self._wire is not None:
@@ -254,15 +292,6 @@ class Connection:
         self.run_id = next(
             line.partition(":")[2] for line in server.splitlines() if line.startswith("run_id:")
         )
-
-
-def _noted(future: asyncio.Future[Any]) -> None:
-    """Log a command that failed though nobody waited for it."""
-    if future.cancelled():
-        return
-    failure = future.exception() or future.result()
-    if isinstance(failure, Exception):
-        log.warning("redis_command_lost", extra={"error": str(failure)})
 
 
 def _called(

@@ -111,7 +111,7 @@ class Scanner:
         A text that is still being written is asked this at every word. Before `begin` nothing may
         have begun that ends behind it; what stands there may be read as a credential's name.
         """
-        if len(text) > INLINE_LIMIT or not needs <= _GATED or normalise.plain(text) is not None:
+        if len(text) > INLINE_LIMIT or not needs <= _GATED or _has_disguise(text):
             return True
         return (
             (PII in needs and self._presidio.may_find(text[max(0, begin - 1) :]))
@@ -207,6 +207,14 @@ def _in_views(
         ]
         found += uncovered(found, again)
     return found
+
+
+def _has_disguise(text: str) -> bool:
+    """Tell whether there is another way to read a text, or more of it than is read at all."""
+    try:
+        return normalise.plain(text) is not None
+    except normalise.ViewTooLargeError:
+        return True
 
 
 @functools.lru_cache(maxsize=64)

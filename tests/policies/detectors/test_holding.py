@@ -195,6 +195,17 @@ def test_what_may_hold_nothing_is_not_searched_and_holds_nothing(scanner, seed):
             assert [one for one in found if one.start >= begin] == []
 
 
+@pytest.mark.parametrize("text", ["\ufdfa" * 400, "a\u200bb c", "\uff21 b"])
+def test_what_has_another_reading_is_searched(scanner, text):
+    assert scanner.may_find(text, len(text) - 1, NEEDS)
+
+
+def test_a_stream_whose_reading_is_too_large_ends_as_its_whole_text(scanner):
+    look = Look(scanner, with_links=False)
+    text = "well " + "\ufdfa" * 400
+    assert "".join(streamed(look, [text[at : at + 9] for at in range(0, len(text), 9)], Manner()))
+
+
 def test_prose_is_not_searched_word_by_word(scanner):
     class Counting(Look):
         looks = 0

@@ -29,6 +29,7 @@ LEFT: Final = 240
 _LEFT_MOST: Final = 2048
 _WORDS: Final = 8
 _OFTEN: Final = 256
+_FAR: Final = LEFT + _OFTEN  # as much of what was let go is read at most, where it is words
 
 _CUTS: Final = " \t\n\r\f"
 _CUT: Final = re.compile(f"[{_CUTS}]")
@@ -83,7 +84,9 @@ _NOTHING: Final = Passed()
 class Hold:
     """One text in the making."""
 
-    __slots__ = ("_before", "_by_token", "_due", "_held", "_manner", "_pieces", "_watch", "held")
+    __slots__ = (
+        "_before", "_by_token", "_due", "_held", "_manner", "_pieces", "_since", "_watch", "held"
+    )  # fmt: skip
 
     def __init__(self, watch: Watch, manner: Manner) -> None:
         self._watch = watch
@@ -93,6 +96,7 @@ class Hold:
         self._held = ""
         self._pieces: list[str] = []
         self._due = 0
+        self._since = _FAR
         self.held = 0
 
     def feed(self, more: str, *, final: bool = False) -> Passed:
@@ -104,28 +108,30 @@ class Hold:
         text = self._held = self._held + "".join(self._pieces)
         self._pieces.clear()
         end = len(text) if final else self._end(text)
-        if self._by_token and not final:
-            end = _at_seam(text, end, len(more))
-        return self._pass(text, end, final=final) if end > 0 else _NOTHING
+        return self._pass(text, end, len(more), final=final) if end > 0 else _NOTHING
 
     def _must_wait(self, more: str) -> bool:
         """Tell at little cost that nothing can go: no blank came, or a long finding is open."""
         return self.held < self._due or (self._by_token and _CUT.search(more) is None)
 
-    def _pass(self, text: str, end: int, *, final: bool) -> Passed:
+    def _pass(self, text: str, end: int, newest: int, *, final: bool) -> Passed:
         before = len(self._before)
         whole = self._before + text
         limit = before + end
-        changes: Sequence[Change] = ()
-        if self._watch.may_find(whole, before):
-            found = self._watch.find(whole)
+        found = self._found(whole, before)
+        if found:
             limit = _outside(found, before, limit, final=final)
             limit = limit if final else _closed(whole, found, before, limit)
-            if limit <= before:
-                self._due = self.held + self.held // 8 if self.held > _OFTEN else 0
-                return _NOTHING
-            certain = [one for one in found if before < one.end <= limit]
-            changes = self._watch.changes(whole, certain) if certain else ()
+        elif self._by_token and not final:
+            limit = before + _at_seam(text, end, newest)
+        if limit <= before:
+            self._due = self.held + self.held // 8 if self.held > _OFTEN else 0
+            return _NOTHING
+        certain = [one for one in found if one.end <= limit]
+        changes = self._watch.changes(whole, certain) if certain else ()
+        self._since += limit - before
+        if certain:
+            self._since = limit - max(one.end for one in certain)
         self._before = self._context(whole[:limit])
         self._held = whole[limit:]
         self.held = len(self._held)
@@ -134,6 +140,15 @@ class Hold:
             limit - before,
             tuple((max(start, before) - before, end - before, to) for start, end, to in changes),
         )
+
+    def _found(self, whole: str, before: int) -> list[Finding]:
+        """Return what is found that ends behind what was let go, if anything may be.
+
+        What was found lately may go on in what follows, however far away (a number's extension).
+        """
+        if self._since >= _FAR and not self._watch.may_find(whole, before):
+            return []
+        return [one for one in self._watch.find(whole) if one.end > before]
 
     def _end(self, text: str) -> int:
         """Return where what may go ends, as far as the text alone tells."""

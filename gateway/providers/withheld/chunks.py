@@ -64,15 +64,17 @@ class ChatWithheld:
             self._last.append(event.raw)
             return self._end()
         head: Body = document.load_last(event.data)
-        choices, usage = head.pop("choices", None), head.pop("usage", None)
+        choices = head.pop("choices", None)
+        aside = None if choices else {**head, "choices": []}
+        head.pop("usage", None)
         head.pop("obfuscation", None)
         seen = self._head(head)
         for choice in choices or ():
             self._take(seen, choice)
         out = [lane.leave() for lane in self._lanes.values()]
-        if not choices:
-            told = self._inspector.seen({**head, "choices": [], "usage": usage}, answer_view)
-            (self._last if usage else out).append(sse.encode(orjson.dumps(told)))
+        if aside is not None:
+            told = self._inspector.seen(aside, answer_view)
+            (self._last if aside.get("usage") else out).append(sse.encode(orjson.dumps(told)))
         return b"".join(out)
 
     def _head(self, head: Body) -> Body:

@@ -184,6 +184,24 @@ def test_a_piece_that_begins_with_its_blank_leaves_as_it_came(scanner):
     assert gone == ["", "Hello", "", " there,", " I", " was\n\n", "", "", "here."]
 
 
+def test_what_is_found_in_a_piece_with_its_blank_does_not_wait_for_the_next_word(scanner):
+    look = Look(scanner, with_links=False)
+    gone = streamed(look, [" mail", " a@b.com", " and", " so", " on"], Manner())
+    assert gone == ["", " mail ", "<EMAIL_ADDRESS> ", "and", " so", " on"]
+
+
+@pytest.mark.parametrize("gap", [5, 90, 120, 200])
+@pytest.mark.parametrize("number", ["(212) 555-0147", "+1 212 555 0147"])
+def test_the_extension_of_a_number_is_taken_out_however_far_away_it_stands(number, gap):
+    look = Look(Scanner(DetectorConfig((), ("US",))), with_links=False)
+    text = f"call {number}{' ' * gap}ext. 2244 now please"
+    for size in (1, 7, 40):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        gone = "".join(streamed(look, pieces, Manner()))
+        assert "2244" not in gone
+        assert gone.endswith(" now please")
+
+
 @pytest.mark.parametrize("seed", range(times(40)))
 def test_what_may_hold_nothing_is_not_searched_and_holds_nothing(scanner, seed):
     """Asked at every blank, as it is while a text is written; most words of prose hold nothing."""

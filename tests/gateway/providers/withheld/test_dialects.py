@@ -113,6 +113,20 @@ def test_a_tool_that_is_forbidden_is_never_called(judge, endpoint):
     assert b"note" not in b"".join(out)
 
 
+def test_a_chunk_without_a_choice_says_what_it_said(judge):
+    """Azure's verdicts on the prompt, and the usage at the end."""
+    chunks = [
+        {"id": "a", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+        {"id": "a", "choices": [{"index": 0, "delta": {"content": "So it is. "}}]},
+        {"id": "a", "choices": [], "usage": {"total_tokens": 3}, "obfuscation": "x"},
+    ]
+    raw = [sse.encode(orjson.dumps(chunk)) for chunk in chunks]
+    stream = WITHHELD[Endpoint.CHAT](judge, 1 << 20)
+    left = [stream.feed(event) for event in raw]
+    assert orjson.loads(left[0].removeprefix(b"data: ")) == chunks[0]
+    assert orjson.loads(stream.close(b"").removeprefix(b"data: ")) == chunks[2]
+
+
 def test_texts_that_follow_each_other_are_one_text(judge):
     """What begins in one block and ends in the next is said where it began, as in a message."""
     half = len(MAIL) // 2

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import time
+from http import HTTPStatus
 
+import httpx
 import pytest
 import redis
 
@@ -41,11 +43,15 @@ def limited(*limits, model="simulated", at=None):
 
 @contextlib.contextmanager
 def only(gateway, worker):
-    """Let one worker alone answer: the others stand still."""
+    """Let one worker alone answer: the others stand still. It may have stood still before, and
+    have to find Redis again."""
     others = [process for number, process in enumerate(gateway.workers) if number != worker]
     for process in others:
         process.send_signal(signal.SIGSTOP)
     try:
+        eventually(
+            lambda: httpx.get(f"{gateway.base_url}/readyz", timeout=10).status_code == HTTPStatus.OK
+        )
         yield
     finally:
         for process in others:

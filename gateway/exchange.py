@@ -320,6 +320,27 @@ class Reservation(NamedTuple):
     bounded: bool = True
     fixed_pico: int | None = None
 
+    def granted(
+        self, budgets: tuple[BudgetLine, ...], epoch: int, seq: int, levels: tuple[int, ...]
+    ) -> "Reservation":
+        """Return it as the counters have granted it."""
+        return Reservation(
+            self.operation,
+            self.attempt,
+            self.limits,
+            budgets,
+            self.tokens,
+            self.micros,
+            self.bound_pico,
+            self.price,
+            epoch if budgets else None,
+            seq if budgets else None,
+            levels,
+            counted=True,
+            bounded=self.bounded,
+            fixed_pico=self.fixed_pico,
+        )
+
 
 class Charge(NamedTuple):
     """What an attempt cost: by the provider's `usage`, or the whole `bound` where that is unknown,

@@ -58,6 +58,8 @@ async def whole(
         await passage.reply.end()
         return
     content_type, content = _content(visible, response.content_type)
+    if content_type is JSON_TYPE and visible.body is answer.body and visible.shape != "value":
+        outcome.written = content
     await passage.reply.whole(response.status, [content_type, *said], content)
 
 

@@ -25,13 +25,13 @@ async def detect(
     that it takes long. `digests` are the leaves' keyed digests, where they are known already.
     """
     own = needs - {NER}
-    if NER not in needs:
-        scan = await _run(patterns, own, apart=apart)
-    else:
+    if NER in needs:
         async with asyncio.TaskGroup() as group:
             names = group.create_task(_names(tenant, leaves, digests))
             scan = await _run(patterns, own, apart=apart)
         scan = _joined(scan, names.result())
+    else:
+        scan = await asyncio.to_thread(patterns, own) if apart else patterns(own)
     for detector in scan.failed:
         metrics.DETECTOR_FAILURES.labels(detector).inc()
     return scan

@@ -48,9 +48,13 @@ class Gate:
         self._inside[group] += 1
         return True
 
+    def enters_at_once(self, group: str = "") -> bool:
+        """Enter if there is room now and nobody waits for it."""
+        return not self._waiting and self.try_enter(group)
+
     async def enter(self, group: str = "") -> None:
         """Enter, when there is room; raise Unavailable where that would take too long."""
-        if not self._waiting and self.try_enter(group):
+        if self.enters_at_once(group):
             return
         if self.waiting >= self._queue and not self._gives_way_to(group):
             raise self._overloaded()

@@ -120,7 +120,7 @@ def parse(
     cannot be read cannot be inspected."""
     try:
         return _named(permitted, trail, told).answer(
-            raw, viewed=looked_at(permitted, principal), created_s=trail.answer.created_s
+            raw, viewed=looked_at(permitted, principal), created_s=trail.created_s
         )
     except BadAnswer as fault:
         raise unreadable(f"could not be read: {fault}") from None
@@ -136,7 +136,7 @@ def stream_of(
             collect=looked_at(permitted, principal),
             limit=MOST_ANSWER_BYTES,
             keep_usage=permitted.call.include_usage,
-            created_s=trail.answer.created_s,
+            created_s=trail.created_s,
             passes=passes,
         )
     )

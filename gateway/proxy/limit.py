@@ -110,7 +110,7 @@ async def _granted(
 ) -> Reservation:
     revision, now_s = principal.tenant.bundle.revision, attempt.now_s
     for _ in range(TRIES):
-        lines = tuple(_line(budget, group, now_s) for budget, group in groups)
+        lines = tuple([_line(budget, group, now_s) for budget, group in groups])
         verdict: Verdict = await counting.counters.reserve(
             wanted.operation,
             principal.row.tenant_id,
@@ -246,17 +246,14 @@ def _size(permitted: Permitted) -> int:
 
 
 def _reservation(wanted: Reservation, lines: Sequence[BudgetLine], granted: Granted) -> Reservation:
+    epoch, seq, groups, levels = granted
     budgets = tuple(
-        line if line.group == group else line._replace(group=group)
-        for line, group in zip(lines, granted.groups, strict=False)
+        [
+            line if line.group == group else line._replace(group=group)
+            for line, group in zip(lines, groups, strict=False)
+        ]
     )
-    return wanted._replace(
-        budgets=budgets,
-        epoch=granted.epoch if budgets else None,
-        seq=granted.seq if budgets else None,
-        levels=granted.levels,
-        counted=True,
-    )
+    return wanted.granted(budgets, epoch, seq, levels)
 
 
 def _line(budget: Budget, group: str, now_s: float) -> BudgetLine:

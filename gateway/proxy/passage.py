@@ -53,7 +53,8 @@ class Trial(NamedTuple):
 class Outcome:
     """How an attempt ended: without a `failure` the client has its answer.
 
-    `basis` says what is charged (settle.charge); `again`, whether another deployment may be tried;
+    `basis` says what is charged (settle.charge); `written` is the answer's body as JSON where it
+    was written out; `again`, whether another deployment may be tried;
     `denied`, that nothing was tried because it is forbidden there; `last`, that nobody else may be
     tried; `is_cut`, that we ended it, which says nothing of the provider.
     """
@@ -68,6 +69,7 @@ class Outcome:
     spent: Charge | None = None
     finish: str = ""
     answer: Answer | None = None
+    written: bytes = b""
     scan: Scan | None = None
     decision: Decision | None = None
     facts: list[Any] | None = None

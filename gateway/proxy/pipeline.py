@@ -68,7 +68,9 @@ async def carry(scope: Scope, receive: Receive, reply: Reply, worker: Worker, tr
         return
     head = trail.head = services.resolved(head, principal)
     trail.mark("authenticate")
-    await worker.gate.enter(principal.row.tenant_id)  # from here on a call costs memory and time
+    if not worker.gate.enters_at_once(principal.row.tenant_id):
+        await worker.gate.enter(principal.row.tenant_id)
+    # From here on a call costs memory and time.
     try:
         passage = await _decided(headers, receive, reply, worker, trail)
         await _governed(passage)
@@ -335,6 +337,7 @@ def _close(passage: Passage, trial: Trial, outcome: Outcome, code: str) -> None:
         attempt=reservation.attempt,
         hidden=outcome.hidden,
         verdict=outcome.verdict,
+        written=outcome.written,
     )
     worker.evidence.write(
         record.completed(passage.decided, spent, ending, worker.now()),  # 11

@@ -95,7 +95,8 @@ def completed(decided: Decided, spent: Charge, end: "Ending", at: datetime) -> R
     if end.finish:
         body["finish"] = facts.plain_name(end.finish)
     if answer is not None:
-        body["digest"] = decided.principal.tenant.digest(answer.raw or orjson.dumps(answer.body))
+        said = answer.raw or end.written or orjson.dumps(answer.body)
+        body["digest"] = decided.principal.tenant.digest(said)
         if end.scan is not None and end.scan.findings:
             body["findings"] = facts.finding_facts(end.scan.findings, answer.view.leaves)
     if end.scan is not None:
@@ -147,8 +148,8 @@ def _usage(usage: Usage) -> list[int]:
 
 
 class Ending(NamedTuple):
-    """How an attempt ended. `answer` is the provider's, before inspection; `attempt` its number,
-    0 for the last one."""
+    """How an attempt ended. `answer` is the provider's, before inspection, `written` its body as
+    JSON where that is at hand; `attempt` is its number, 0 for the last one."""
 
     status: int
     code: str
@@ -160,6 +161,7 @@ class Ending(NamedTuple):
     attempt: int = 0
     hidden: dict[str, int] | None = None
     verdict: Verdict | None = None
+    written: bytes = b""
 
 
 def _decided(decided: Decided, judgement: Judgement) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Succession:
                 or await self._retried()
             )
             if found is not None:
-                if await self._permitted(found):
+                if not found.station.circuit.trips or await self._permitted(found):
                     return found
                 continue
             if not self._fall_back():

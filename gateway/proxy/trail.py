@@ -48,8 +48,12 @@ class Trail:
     @property
     def answer(self) -> Origin:
         """How the answer is named where its provider gives none: as it was when it was kept."""
-        name = f"{self.request_id}-{self.attempt}"
-        return self.origin or Origin(name, int(self.at.timestamp()))
+        return self.origin or Origin(f"{self.request_id}-{self.attempt}", self.created_s)
+
+    @property
+    def created_s(self) -> int:
+        """When the answer was made, where its provider does not say."""
+        return self.origin.created_s if self.origin else int(self.at.timestamp())
 
     @property
     def elapsed_s(self) -> float:

@@ -89,7 +89,9 @@ async def _decoded(body: bytes, coding: str, most: int) -> bytes:
 async def _read_body(receive: Receive, declared: bytes | None, most: int) -> bytes:
     if declared is not None and declared.isdigit() and int(declared) > most:
         raise _too_large(most)
-    message = await _receive(receive)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         if len(body) > most:
@@ -97,19 +99,14 @@ async def _read_body(receive: Receive, declared: bytes | None, most: int) -> byt
         return body
     parts, size = [body], len(body)
     while message.get("more_body"):
-        message = await _receive(receive)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
             raise _too_large(most)
     return b"".join(parts)
-
-
-async def _receive(receive: Receive) -> MutableMapping[str, Any]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
 
 
 def _too_large(most: int) -> TooLarge:

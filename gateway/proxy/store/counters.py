@@ -5,6 +5,7 @@ All keys of a tenant carry its id as hash tag, so that they live in one slot of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,6 +107,17 @@ def counter_name(line: BudgetLine) -> str:
     return f"{line.budget.id}:{line.start_s}"
 
 
+@lru_cache(4096)
+def _window(
+    tenant_id: str, budget_id: str, start_s: int, end_s: int, limit_micros: int
+) -> tuple[str, bytes, tuple[bytes, ...]]:
+    """Return key and name of a budget's counter in one window, and what is told of it: made once
+    for a window, not for every call."""
+    name = f"{budget_id}:{start_s}"
+    told = _texts(start_s * 1000, end_s * 1000, limit_micros)
+    return f"gh:{{{tenant_id}}}:b:{name}", name.encode(), told
+
+
 def limit_line(tenant_id: str, limit: Limit) -> LimitLine:
     """Prepare a rate limit for the script; ticks grow where milliseconds would not stay exact."""
     period_ms = limit.per_s * 1000
@@ -155,13 +167,12 @@ class Counters:
             keys.append(line.key)
             arguments += line.reserving
             arguments.append(tokens if line.limit.kind == "tokens" else 1)
-        for held in budgets:
-            name = counter_name(held)
-            keys.append(f"{tag}b:{name}")
-            arguments += (
-                held.start_s * 1000, held.end_s * 1000, held.budget.limit_micros, revision,
-                micros, held.group, "1" if held.budget.hard else "0", name,
-            )  # fmt: skip
+        for budget, start_s, end_s, group in budgets:
+            window = tenant_id, budget.id, start_s, end_s, budget.limit_micros
+            key, name, told = _window(*window)
+            keys.append(key)
+            arguments += told
+            arguments += (revision, micros, group, b"1" if budget.hard else b"0", name)
         return _verdict(await self._redis.run(RESERVE, keys, arguments))
 
     async def settle(

@@ -57,7 +57,7 @@ async def whole(
         await passage.reply.begin(HTTPStatus.NO_CONTENT, said)
         await passage.reply.end()
         return
-    content_type, content = _content(visible, response.content_type)
+    content_type, content = _content(visible, response)
     if content_type is JSON_TYPE and visible.body is answer.body and visible.shape != "value":
         outcome.written = content
     await passage.reply.whole(response.status, [content_type, *said], content)
@@ -73,9 +73,10 @@ def _check_kind(permitted: Permitted, response: UpstreamResponse) -> None:
         raise unreadable(f"is not {kind}, which {asked.operation.name} answers with")
 
 
-def _content(answer: Answer, told: str) -> tuple[tuple[bytes, bytes], bytes]:
+def _content(answer: Answer, response: UpstreamResponse) -> tuple[tuple[bytes, bytes], bytes]:
     """Return what an answer is, and its bytes; of sound, the provider says which it is."""
     if answer.raw:
+        told = response.content_type
         kind = told if SOUND.match(told) else answer.content_type
         return (b"content-type", kind.encode()), answer.raw
     if answer.content_type:

@@ -7,6 +7,7 @@ calls.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.exchange import Endpoint
@@ -45,6 +46,7 @@ _UNGOVERNED = re.compile(rf"\A(?:{'|'.join(map(re.escape, UNGOVERNED))})(?:/[^/]
 _AZURE = "/openai/"
 _DEPLOYMENT = re.compile(r"\A/openai/deployments/([^/]+)(/.+)\Z")
 _ANTHROPIC = "/v1/messages"
+_SHORT = 128
 
 
 class Place(NamedTuple):
@@ -75,6 +77,10 @@ def plain(path: str) -> tuple[str, str]:
 
 def place(path: str, method: str) -> Place:
     """Return what a path asks for; raise for what is no endpoint of ours."""
+    return _known(path, method) if len(path) <= _SHORT else _placed(path, method)
+
+
+def _placed(path: str, method: str) -> Place:
     if path.startswith(SERVICES):
         return Place(Endpoint.SERVICE, path)
     found_path, model = plain(path)
@@ -88,6 +94,9 @@ def place(path: str, method: str) -> Place:
     if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
         raise MethodNotAllowed("method_not_allowed", f"{path} takes {found[0]}, not {method}.")
     return Place(found[1], found_path, model)
+
+
+_known = lru_cache(1024)(_placed)
 
 
 def is_anthropic(path: str) -> bool:

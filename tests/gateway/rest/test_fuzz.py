@@ -2,7 +2,9 @@
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -31,7 +33,13 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def bearer(db):
     estate.estate(limits=[{"kind": "concurrency", "amount": 3}], budgets=[{"limit_micros": 5}])
-    yield {"authorization": f"Bearer {as_itself(None).token}"}
+    headers = {"authorization": f"Bearer {as_itself(None).token}"}
+    # One connection to PostgreSQL for all requests, as with Django's own client.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield headers
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
     ReviewRule.objects.filter(tenant=None).delete()  # they would hold for every test that follows
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -34,9 +33,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-AtOnce = Callable[[int, Headers, bytes], bool]
 
-AT_ONCE = "gatehouse.at_once"
+DIRECT = "gatehouse.direct"
+"""Where a scope holds what writes past uvicorn's messages, if the server is ours."""
 
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -117,6 +116,49 @@ def _too_large(most: int) -> TooLarge:
     )
 
 
+class Direct:
+    """Writes an answer as uvicorn would in several messages, which cost more than the writing; what
+    returns False has written nothing, and a message must do it."""
+
+    __slots__ = ("cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self.cycle = cycle
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole answer.
+
+        The headers are made by us of checked parts; uvicorn searches each name and value anew.
+        """
+        cycle = self.cycle
+        if cycle.response_started or cycle.flow.write_paused or not cycle.keep_alive:
+            return False
+        if cycle.scope["method"] == "HEAD":
+            return False
+        if cycle.disconnected:
+            return True
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
+        cycle.transport.write(b"".join(parts))
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.expected_content_length = 0
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+    def more(self, data: bytes) -> bool:
+        """Write a piece of a stream that has begun."""
+        cycle = self.cycle
+        if not cycle.chunked_encoding or cycle.response_complete or cycle.flow.write_paused:
+            return False
+        if not cycle.disconnected:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+
 class Reply:
     """The answer to one request: begun at most once, ended once; nothing is said to who hung up."""
 
@@ -125,7 +167,7 @@ class Reply:
         self._scope = scope
         self.cors: Headers = []
         # Taken out: it holds what holds the scope, and nobody but the collector would free them.
-        self._at_once: AtOnce | None = scope.pop(AT_ONCE, None)
+        self._direct: Direct | None = scope.pop(DIRECT, None)
         self.begun = False
         self.ended = False
         self.status = 0
@@ -137,7 +179,7 @@ class Reply:
             headers, body = self._folded(headers, body)
         if self.cors:
             headers = [*headers, *self.cors]
-        if self._at_once is not None and self._at_once(status, headers, body):
+        if self._direct is not None and self._direct.whole(status, headers, body):
             self.begun = self.ended = True
             self.status = status
             return
@@ -166,7 +208,8 @@ class Reply:
         """Send a piece of a stream; returns when the client's connection can take more."""
         if data:
             self._last = data
-            await self._body(data, more=True)
+            if self._direct is None or not self._direct.more(data):
+                await self._body(data, more=True)
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last piece of a stream."""
@@ -252,7 +295,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._head_bytes = self._unread_bytes = self._since_body = 0
         super().on_headers_complete()
-        cast("Scope", self.scope)[AT_ONCE] = partial(self._at_once, self.cycle)
+        cast("Scope", self.scope)[DIRECT] = Direct(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Close a connection whose body goes on long after its answer."""
@@ -288,31 +331,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._answer(408, timeout, timeout.type)
         else:
             self.transport.close()
-
-    def _at_once(
-        self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes
-    ) -> bool:
-        """Write a whole answer as uvicorn would in two messages, or return False for it to do so.
-
-        The headers are made by us of checked parts; uvicorn searches each name and value anew.
-        """
-        if cycle.response_started or self.flow.write_paused or not cycle.keep_alive:
-            return False
-        if cycle.scope["method"] == "HEAD":
-            return False
-        if cycle.disconnected:
-            return True
-        parts = [STATUS_LINE[status]]
-        for name, value in (*cycle.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
-        self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.expected_content_length = 0
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
 
     def _body_overdue(self) -> None:
         self._timer = None

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 
 from gateway.proxy.errors import Refusal
-from gateway.proxy.wire import AT_ONCE, JSON_TYPE, STREAM_TYPE, Reply, bounded
+from gateway.proxy.wire import DIRECT, JSON_TYPE, STREAM_TYPE, Reply, bounded
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -32,7 +32,7 @@ async def made_of(answer, requests):
     served = []
 
     async def app(scope, receive, send):
-        served.append(weakref.ref(scope[AT_ONCE].args[0]))
+        served.append(weakref.ref(scope[DIRECT].cycle))
         await receive()
         await answer(Reply(scope, send))
 

@@ -21,7 +21,7 @@ from tests.thorough import HYPOTHESIS, times
 
 # A client of HTTP reads the world's certificates when it is made, each anew, for as long as ten
 # calls take; those of the tests speak with this machine, in the clear.
-ssl.create_default_context = functools.cache(ssl.create_default_context)
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("gatehouse", deadline=None, max_examples=times(HYPOTHESIS))

@@ -100,7 +100,7 @@ def test_what_the_file_does_not_name_any_more_stays_unless_pruned(site):
         ("https://guard.example/inspect/", "http://guard.example/", '"http://g', "clear-text http"),
         ("PROJECT_NAME", "project", "project", "a kind"),
         ("[request, answer]", "[later]", "later", "later"),
-        ("ms: 150", "ms: 9", "9\n", "10"),
+        ("ms: 150", "ms: 9", "ms: 9\n", "10"),
         ("name: plain", "name: names", "names, url", "names"),
         (
             "secret: {env: GUARD_KEY}\n      -",

@@ -168,8 +168,13 @@ def test_what_a_transformation_adds_is_counted(gateway, mock):
     home = home_of(mock, Endpoint.CHAT, OPEN)
     assert send(gateway, home, Endpoint.CHAT, asking(home, Endpoint.CHAT)).status_code == 200
     of_model(home, {"endpoints": ["chat.completions"], "system_prompt": "x" * 8000})
-    assert send(gateway, home, Endpoint.CHAT, asking(home, Endpoint.CHAT)).status_code == 200
-    plainly, longer = (each.body for each in books.records(home, "admitted"))
+
+    def is_added():
+        send(gateway, home, Endpoint.CHAT, asking(home, Endpoint.CHAT)).raise_for_status()
+        return received(mock)["messages"][0]["role"] == "system"
+
+    eventually(is_added)
+    plainly, *_, longer = (each.body for each in books.records(home, "admitted"))
     assert longer["facts"]["call.bytes"] > plainly["facts"]["call.bytes"] + 8000
     assert longer["bound_micros"] > plainly["bound_micros"]
 

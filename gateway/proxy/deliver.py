@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
@@ -139,7 +139,7 @@ async def _passed(
 ) -> bytes:
     """Pass on what may leave while it comes; return what may leave at the end."""
     reply, (events, withheld) = passage.reply, flow
-    async for chunk in _until_told(response, events):
+    while chunk := await _more(response, events):
         data = events.feed(chunk)
         if data and withheld is not None:
             data = await withheld.feed(data)
@@ -177,14 +177,15 @@ def _denied(passage: Passage, outcome: Outcome, flow: Flow) -> None:
         announce(withheld.decision, passage.trail.decision_id, tenant)
 
 
-async def _until_told(response: UpstreamResponse, events: AnswerStream) -> AsyncIterator[bytes]:
-    """Yield a stream as it comes; that the connection breaks once all has been said is no fault."""
+async def _more(response: UpstreamResponse, events: AnswerStream) -> bytes:
+    """Return what comes next of a stream; that the connection breaks once all has been said is no
+    fault."""
     try:
-        async for chunk in response.chunks():
-            yield chunk
+        return await response.more()
     except AttemptFailed:
         if not events.done:
             raise
+        return b""
 
 
 def _check_whole(events: AnswerStream) -> None:

@@ -5,7 +5,7 @@ The secret lives beside the one origin that it belongs to, and redirects are not
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -22,18 +22,10 @@ from gateway.providers.simulated import answer as simulated
 from gateway.proxy.attempt import MOST_ANSWER_BYTES, AttemptFailed, unreadable
 from gateway.proxy.coding import BadCoding, UnfoldsTooFar
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamLimited, UpstreamTimeout
+from gateway.proxy.http1 import Broken, ReadTimeout, Response, TooLong
 from gateway.proxy.keyring import credential_refused
 from gateway.proxy.unfolding import Unfolding, beginning, unfolding
-from gateway.proxy.upstream import (
-    Broken,
-    ConnectTimeout,
-    NotConnected,
-    Pools,
-    ReadTimeout,
-    Response,
-    Timeouts,
-    Unsendable,
-)
+from gateway.proxy.upstream import ConnectTimeout, NotConnected, Pools, Timeouts, Unsendable
 from gateway.routing.quota import retry_after_s
 
 MOST_ERROR_BYTES = 64 * 1024
@@ -81,8 +73,8 @@ class UpstreamResponse(Protocol):
     async def read(self) -> bytes:
         """Return the whole body, bounded."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Return the body as it comes."""
+    async def more(self) -> bytes:
+        """Return what is here of the body, at least a byte of it; b"" behind its end."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -125,10 +117,7 @@ class _Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self._response.release()
-        else:
-            self._response.close()
+        self._response.close()
 
     @property
     def status(self) -> int:
@@ -147,35 +136,32 @@ class _Exchange:
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        response = self._response
-        whole = response.whole() if self._unfolding is None else None
-        if whole is not None:
-            return whole
-        parts, size = [], 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > MOST_ANSWER_BYTES:
-                raise unreadable(f"is larger than {MOST_ANSWER_BYTES} bytes")
-        return b"".join(parts)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, unfolded."""
-        response = self._response
-        folded = self._unfolding
+        if self._unfolding is not None:
+            return await _all(self)
         try:
-            async for chunk in response.chunks():
-                if folded is None:
-                    yield chunk
-                else:
-                    for piece in folded.feed(chunk):
-                        yield piece
-            if folded is not None:
-                folded.close()
+            return await self._response.read(MOST_ANSWER_BYTES)
+        except TooLong:
+            raise unreadable(f"is larger than {MOST_ANSWER_BYTES} bytes") from None
+        except Broken as error:
+            raise _broken(error) from error
+
+    async def more(self) -> bytes:
+        """Return what is here of the body, unfolded; b"" behind its end."""
+        try:
+            data = await self._response.more()
+            folded = self._unfolding
+            if folded is None:
+                return data
+            while data:
+                if unfolded := b"".join(folded.feed(data)):
+                    return unfolded
+                data = await self._response.more()
+            folded.close()
         except Broken as error:
             raise _broken(error) from error
         except (BadCoding, UnfoldsTooFar) as error:
             raise unreadable(f"could not be unfolded: {error}") from error
+        return b""
 
     async def _send(self) -> Response:
         post = partial(self._pools.post, self._request, self._timeouts, private=self._private)
@@ -205,7 +191,7 @@ class _Exchange:
 
     async def _bad_status(self, response: Response) -> AttemptFailed:
         try:
-            raw = await response.read(MOST_ERROR_BYTES)
+            raw = (await response.more())[:MOST_ERROR_BYTES]
         except Broken:
             raw = b""
         raw = beginning(_coding(response), raw, MOST_ERROR_BYTES)
@@ -251,6 +237,7 @@ class _Simulated:
         sent = permitted.outgoing
         model = permitted.deployment.model
         self._plan = simulated.simulate(sent.operation, sent.body, model, sent.file)
+        self._chunks = iter(self._plan.chunks)
         self._timeouts = timeouts
         self.headers: Mapping[str, str] = {}
 
@@ -283,14 +270,23 @@ class _Simulated:
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        return await _all(self)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body at the pace of the plan."""
-        for delay_ms, chunk in self._plan.chunks:
+    async def more(self) -> bytes:
+        """Return the next chunk at the pace of the plan."""
+        for delay_ms, chunk in self._chunks:
             if delay_ms:
                 await asyncio.sleep(delay_ms / 1000)
-            yield chunk
+            if chunk:
+                return chunk
+        return b""
+
+
+async def _all(response: UpstreamResponse) -> bytes:
+    parts = []
+    while data := await response.more():
+        parts.append(data)
+    return b"".join(parts)
 
 
 REJECTED = frozenset(range(400, 500)) - {408}

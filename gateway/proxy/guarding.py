@@ -21,15 +21,8 @@ from gateway.proxy import metrics
 from gateway.proxy.errors import Unavailable
 from gateway.proxy.gate import Gate
 from gateway.proxy.guard_memory import GuardMemory
-from gateway.proxy.upstream import (
-    Broken,
-    ConnectTimeout,
-    NotConnected,
-    Pools,
-    ReadTimeout,
-    Response,
-    Timeouts,
-)
+from gateway.proxy.http1 import Broken, ReadTimeout, Response, TooLong
+from gateway.proxy.upstream import ConnectTimeout, NotConnected, Pools, Timeouts
 from gateway.routing import circuit
 from policies.detectors.finding import Finding, Heard, Leaf, Scan
 from policies.detectors.scanner import MAX_TEXT
@@ -218,16 +211,11 @@ class Guards:
         )
         try:
             _check_head(response)
-            raw = b""
-            async for chunk in response.chunks():
-                raw += chunk
-                if len(raw) > contract.MOST_BYTES:
-                    raise GuardFailed("invalid", f"it is over {contract.MOST_BYTES} bytes")
-        except BaseException:
+            return await response.read(contract.MOST_BYTES)
+        except TooLong:
+            raise GuardFailed("invalid", f"it is over {contract.MOST_BYTES} bytes") from None
+        finally:
             response.close()
-            raise
-        response.release()
-        return raw
 
     def _learn(self, guard: LoadedGuard, line: "_Line", outcome: str) -> None:
         before, now_s = line.circuit, self._clock()

@@ -1,6 +1,6 @@
 """A provider's answer on its way to be kept, and one that was kept on its way to be read again."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from gateway.proxy.forward import UpstreamResponse
 from gateway.proxy.kept import Kept
@@ -43,11 +43,11 @@ class Recording:
         self._remember(whole)
         return whole
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
-        async for chunk in self._response.chunks():
-            self._remember(chunk)
-            yield chunk
+    async def more(self) -> bytes:
+        """Return what is here of the body; b"" behind its end."""
+        data = await self._response.more()
+        self._remember(data)
+        return data
 
     def _remember(self, data: bytes) -> None:
         self._size += len(data)
@@ -62,6 +62,7 @@ class Replayed:
 
     def __init__(self, kept: Kept) -> None:
         self._raw = kept.raw
+        self._at = 0
         self.status = kept.status
         self.content_type = kept.content_type
         self.headers: Mapping[str, str] = kept.told
@@ -70,7 +71,8 @@ class Replayed:
         """Return the whole body."""
         return self._raw
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body in pieces."""
-        for at in range(0, len(self._raw), PIECE_BYTES):
-            yield self._raw[at : at + PIECE_BYTES]
+    async def more(self) -> bytes:
+        """Return the next piece; b"" behind the last."""
+        piece = self._raw[self._at : self._at + PIECE_BYTES]
+        self._at += len(piece)
+        return piece

@@ -17,7 +17,8 @@ from gateway.providers.azure.wire import BEARER
 from gateway.providers.fault import BadAnswer, BadSetting
 from gateway.proxy.attempt import AttemptFailed
 from gateway.proxy.errors import Refusal, UpstreamFailed, UpstreamTimeout
-from gateway.proxy.upstream import Broken, ConnectTimeout, NotConnected, Pools, ReadTimeout
+from gateway.proxy.http1 import Broken, ReadTimeout
+from gateway.proxy.upstream import ConnectTimeout, NotConnected, Pools
 
 MARGIN_S = 120.0
 """How long before its end a token is no longer used: longer than a call takes to begin."""
@@ -114,16 +115,9 @@ class Tokens:
     async def _answer(self, request: UpstreamRequest, *, private: bool) -> tuple[int, bytes]:
         response = await self._pools.post(request, self._pools.timeouts, private=private)
         try:
-            raw = b""
-            async for chunk in response.chunks():
-                raw += chunk
-                if len(raw) > MOST_BYTES:
-                    raise Broken("the answer is too large")
-        except BaseException:
+            return response.status, await response.read(MOST_BYTES)
+        finally:
             response.close()
-            raise
-        response.release()
-        return response.status, raw
 
 
 def _rejected(why: str) -> UpstreamFailed:

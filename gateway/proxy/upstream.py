@@ -3,32 +3,30 @@
 An address that a name resolves to is checked where the connection is made, so that no name can
 point a provider's secret inside.
 
-aiohttp's connector (pool, resolver, TLS) and its parser are used without its session: a session
-builds every request anew from URLs, headers, cookies and timeouts that never change here, and that
-costs more than the rest of the leg.
+aiohttp's connector opens connections (resolver, TLS); what goes over them is read by `http1`. An
+aiohttp session builds every request anew from URLs, headers, cookies and timeouts that never change
+here, and that costs more than the rest of the leg.
 """
 
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection as Opened
 from aiohttp.resolver import ThreadedResolver
-from aiohttp.streams import StreamReader
 from yarl import URL
 
 from gateway import bundle
 from gateway.exchange import UpstreamRequest
 from gateway.origins import is_public
+from gateway.proxy.http1 import Connection, Response
 
-CONTINUE, SWITCHING_PROTOCOLS, OK = 100, 101, 200
 KEEP_ALIVE_S = 15.0
 MOST_TARGETS = 1024
 CONTROLS = frozenset("\r\n\0")
@@ -45,14 +43,6 @@ class ConnectTimeout(NotConnected):
 
 class Unsendable(NotConnected):
     """The request cannot be written as HTTP, or must not go where its URL points."""
-
-
-class Broken(Exception):
-    """What came back is no HTTP, or the connection ended too soon; the request was sent."""
-
-
-class ReadTimeout(Broken):
-    """The provider stopped sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +85,13 @@ class Pools:
         self.timeouts = timeouts
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
+        self._free: dict[_Place, list[Connection]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def post(
         self, request: UpstreamRequest, timeouts: Timeouts, *, private: bool
-    ) -> "Response":
+    ) -> Response:
         """Send a request and return its answer once the head is here.
 
         `private` tells whether the address may be one that is not public. NotConnected: nothing was
@@ -109,31 +102,72 @@ class Pools:
         if target.is_private_literal and not private:  # a literal address skips the resolver
             raise Unsendable("the address is not public")
         data = _rendered(target.head, request)
-        connection = await self._connect(target, timeouts.connect_s, private=private)
-        try:
-            return await _exchange(connection, data, timeouts)
-        except (HttpProcessingError, aiohttp.ClientError, OSError) as error:
-            connection.close()
-            raise _broken(error) from error
-        except BaseException:
-            connection.close()
-            raise
+        place = private, target.connector_request.connection_key
+        connection = self._taken(place) or await self._connect(place, target, timeouts.connect_s)
+        return await connection.exchange(data, timeouts.first_byte_s)
 
     async def close(self) -> None:
         """Close every connection."""
+        self._is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for free in self._free.values():
+            for connection in free:
+                connection.close()
+        self._free.clear()
         for connector in self._connectors.values():
             await connector.close()
 
-    async def _connect(self, target: _Target, connect_s: float, *, private: bool) -> Connection:
+    def _taken(self, place: "_Place") -> Connection | None:
+        """Take the connection that was used last; the others may fall idle."""
+        free = self._free.get(place)
+        while free:
+            connection = free.pop()
+            if connection.loop.time() - connection.free_since_s > KEEP_ALIVE_S:
+                connection.close()
+            elif connection.is_open:
+                return connection
+        return None
+
+    def _keep(self, place: "_Place", connection: Connection) -> None:
+        """Keep a connection for the next exchange with the same place."""
+        if self._is_closed:
+            connection.close()
+            return
+        connection.free_since_s = connection.loop.time()
+        self._free.setdefault(place, []).append(connection)
+        if self._sweeper is None:
+            self._sweeper = connection.loop.call_later(KEEP_ALIVE_S / 2, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what nobody has used for long."""
+        loop = asyncio.get_running_loop()
+        oldest_s, left = loop.time() - KEEP_ALIVE_S, {}
+        for place, free in self._free.items():
+            for connection in free:
+                if connection.free_since_s < oldest_s:
+                    connection.close()
+            if young := [one for one in free if one.is_open]:
+                left[place] = young
+        self._free = left
+        self._sweeper = loop.call_later(KEEP_ALIVE_S / 2, self._sweep) if left else None
+
+    async def _connect(self, place: "_Place", target: _Target, connect_s: float) -> Connection:
+        private, _ = place
         connector = self._connectors.get(private) or self._open(private=private)
         try:
-            return await connector.connect(
+            opened = await connector.connect(
                 target.connector_request, [], _connect_timeout(connect_s)
             )
         except TimeoutError as error:
             raise ConnectTimeout("the connection took too long") from error
         except (aiohttp.ClientError, OSError) as error:
             raise NotConnected("nobody could be reached") from error
+        transport = opened.transport
+        if transport is None or transport.is_closing():
+            opened.close()
+            raise NotConnected("the connection was closed at once")
+        return Connection(transport, partial(self._keep, place), _loser(opened))
 
     def _open(self, *, private: bool) -> aiohttp.TCPConnector:
         resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
@@ -161,73 +195,20 @@ class Pools:
         return target
 
 
-class Response:
-    """An answer whose head is here; its connection goes back when its last byte is read."""
+_Place = tuple[bool, ConnectionKey]
+"""Where connections lead: whether the address may be private, and what aiohttp tells apart."""
 
-    __slots__ = ("_connection", "_payload", "headers", "status")
 
-    def __init__(
-        self,
-        connection: Connection,
-        payload: StreamReader,
-        status: int,
-        headers: Mapping[str, str],
-    ) -> None:
-        self._connection = connection
-        self._payload = payload
-        self.status = status
-        self.headers = headers
-        payload.on_eof(connection.release)
+def _loser(opened: Opened) -> Callable[[Exception | None], None]:
+    """Return who tells aiohttp that a connection is closed: its connector waits for that."""
+    protocol = opened.protocol
 
-    def allow_pauses(self, idle_s: float) -> None:
-        """From here on the time between two reads counts, no longer the one to the first byte."""
-        protocol = self._connection.protocol
+    def lost(error: Exception | None) -> None:
         if protocol is not None:
-            protocol.read_timeout = idle_s
-            protocol.start_timeout()
+            protocol.connection_lost(error)
+        opened.close()
 
-    async def read(self, most: int) -> bytes:
-        """Return what is here of the body, at least a byte of it, and at most `most`."""
-        try:
-            return await self._payload.read(most)
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            raise _broken(error) from error
-
-    def whole(self) -> bytes | None:
-        """Return the body if it is all here, as small ones are; the connection buffers no more than
-        a few hundred kilobytes."""
-        return self._payload.read_nowait() if self._payload.is_eof() else None
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
-        try:
-            async for chunk in self._payload.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            raise _broken(error) from error
-
-    def release(self) -> None:
-        """Give the connection back; one with an unread rest is closed."""
-        self._connection.release()
-
-    def close(self) -> None:
-        """Close the connection, whatever it still brings."""
-        self._connection.close()
-
-
-async def _exchange(connection: Connection, data: bytes, timeouts: Timeouts) -> Response:
-    protocol = connection.protocol
-    if not isinstance(protocol, ResponseHandler) or protocol.transport is None:
-        raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(
-        read_until_eof=True, auto_decompress=False, read_timeout=timeouts.first_byte_s
-    )
-    protocol.transport.write(data)
-    protocol.start_timeout()
-    message, payload = await protocol.read()
-    while CONTINUE <= message.code < OK and message.code != SWITCHING_PROTOCOLS:
-        message, payload = await protocol.read()
-    return Response(connection, payload, message.code, message.headers)
+    return lost
 
 
 def _rendered(head: str, request: UpstreamRequest) -> bytes:
@@ -240,12 +221,6 @@ def _rendered(head: str, request: UpstreamRequest) -> bytes:
         lines.append(f"{name}: {value}\r\n")
     lines.append(f"content-length: {len(request.body)}\r\n\r\n")
     return "".join(lines).encode() + request.body
-
-
-def _broken(error: BaseException) -> Broken:
-    if isinstance(error, TimeoutError):
-        return ReadTimeout("the provider stopped sending")
-    return Broken("the connection broke, or what it brought is no HTTP")
 
 
 @lru_cache(64)

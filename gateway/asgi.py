@@ -5,6 +5,7 @@ GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothi
 
 import gc
 import os
+from collections.abc import Awaitable
 from typing import Any
 
 from gateway import logs
@@ -31,14 +32,14 @@ data_plane = Proxy(config)
 control_plane = None if config.role == "proxy" else _control_plane()
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Route by path; start and stop the data plane with the server."""
+def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Route by path; start and stop the data plane with the server, which speaks HTTP alone."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
-    elif scope["type"] == "http" and (control_plane is None or _is_data(scope["path"])):
-        await data_plane(scope, receive, send)
-    elif scope["type"] == "http" and control_plane is not None:
-        await control_plane(scope, receive, send)
+        return _live(receive, send)
+    if control_plane is None or _is_data(scope["path"]):
+        return data_plane(scope, receive, send)
+    found: Awaitable[None] = control_plane(scope, receive, send)
+    return found
 
 
 def _is_data(path: str) -> bool:

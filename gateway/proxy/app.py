@@ -4,7 +4,7 @@ import hmac
 import logging
 import sys
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -81,7 +81,7 @@ class Proxy:
             else:
                 failed.decision_id = trail.decision_id
                 await reply.refuse(failed, _headers(trail))
-        _count(trail, reply, code)
+        _count(trail, reply, code, worker.now())
 
     async def _operate(self, scope: Scope, reply: Reply, worker: Worker) -> None:
         path = scope["path"]
@@ -111,7 +111,7 @@ def _headers(trail: Trail) -> list[tuple[bytes, bytes]]:
     return headers.of_call(trail.request_id, trail.decision_id, client_request_id)
 
 
-def _count(trail: Trail, reply: Reply, code: str) -> None:
+def _count(trail: Trail, reply: Reply, code: str, now: datetime) -> None:
     """Count the call and write its log line: ids and figures, never a secret or a prompt."""
     endpoint = trail.head.endpoint.value if trail.head else "none"
     elapsed_s = trail.elapsed_s
@@ -119,7 +119,7 @@ def _count(trail: Trail, reply: Reply, code: str) -> None:
     if trail.admitted:
         metrics.served(endpoint, elapsed_s, max(0.0, elapsed_s - trail.upstream_s))
     line: dict[str, Any] = {
-        "at": datetime.fromtimestamp(trail.at.timestamp() + elapsed_s, UTC),
+        "at": now,
         "level": "info",
         "logger": "gatehouse.calls",
         "event": "call",

@@ -25,10 +25,13 @@ class AttemptFailed(Exception):
         self.again = again
 
 
+_UNBOUNDED = nullcontext()
+
+
 def within(timeouts: Timeouts | None) -> AbstractAsyncContextManager[None]:
     """Bound an attempt where its deployment has a time of its own; the call's is bounded anyway."""
     if timeouts is None or not timeouts.total_s:
-        return nullcontext()
+        return _UNBOUNDED
     return _within(timeouts.total_s)
 
 

@@ -41,6 +41,7 @@ class OpenCalls:
     """The open calls of one worker, by tenant."""
 
     def __init__(self, directory: Directory, clock: Callable[[], float], total_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._directory = directory
         self._total_s = total_s
         self._clock = clock
@@ -51,7 +52,8 @@ class OpenCalls:
 
     def enter(self, principal: Principal) -> OpenCall:
         """Keep the running task among the open calls until it leaves."""
-        task = cast("asyncio.Task[None]", asyncio.current_task())  # only coroutines enter
+        # Only coroutines enter. The loop is told, for to find it takes a system call.
+        task = cast("asyncio.Task[None]", asyncio.current_task(self._loop))
         call = OpenCall(principal, task, self._clock() + self._total_s)
         self._calls.setdefault(principal.row.tenant_id, set()).add(call)
         return call
@@ -67,7 +69,7 @@ class OpenCalls:
     def changed(self, tenant_id: str) -> None:
         """Look at the keys of a tenant's open calls anew: its revision has changed."""
         if tenant_id in self._calls:
-            task = asyncio.get_running_loop().create_task(self._recheck(tenant_id))
+            task = self._loop.create_task(self._recheck(tenant_id))
             self._checks.add(task)
             task.add_done_callback(self._checks.discard)
 

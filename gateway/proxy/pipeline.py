@@ -84,7 +84,7 @@ async def _decided(
     """Read, parse and decide a call whose caller is known."""
     config = worker.config
     head, principal = cast("Head", trail.head), cast("Principal", trail.principal)  # known by now
-    trail.raw = await read_body(receive, headers, config.max_body_bytes)
+    trail.raw = await read_body(receive, reply, headers, config.max_body_bytes)
     trail.mark("body")
     trail.reshaping = reshape.begin(head, principal)
     call = parse.call(  # 4

@@ -54,12 +54,18 @@ class ClientGone(Exception):
     """The client hung up before its request was whole: nothing was decided, nothing is recorded."""
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes:
+async def read_body(
+    receive: Receive, reply: "Reply", headers: Mapping[bytes, bytes], most: int
+) -> bytes:
     """Read a body of at most `most` bytes, out of its content coding where it has one.
 
     The protocol ends one that takes too long.
     """
-    body = await _read_body(receive, headers.get(b"content-length"), most)
+    body = reply.body_at_hand()
+    if body is None:
+        body = await _read_body(receive, headers.get(b"content-length"), most)
+    elif len(body) > most:
+        raise _too_large(most)
     coding = headers.get(b"content-encoding")
     if coding is None or coding == b"identity":
         return body
@@ -149,6 +155,17 @@ class Direct:
         cycle.on_response()
         return True
 
+    def body(self) -> bytes | None:
+        """Return the body of the request if all of it is here and nothing of it was read."""
+        cycle = self.cycle
+        if cycle.more_body or cycle.disconnected or cycle.response_complete:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.clear()
+        cycle.flow.resume_reading()
+        return body
+
     def more(self, data: bytes) -> bool:
         """Write a piece of a stream that has begun."""
         cycle = self.cycle
@@ -172,6 +189,10 @@ class Reply:
         self.ended = False
         self.status = 0
         self._last = b""
+
+    def body_at_hand(self) -> bytes | None:
+        """Return the body of the request where the server is ours and has all of it."""
+        return self._direct.body() if self._direct is not None else None
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer: in one write where the server is ours and its pipe is free."""
@@ -246,6 +267,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         self._since_body = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._idle_since_s: float | None = None
 
     @property
     def _answering(self) -> bool:
@@ -261,6 +283,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_timer()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -316,6 +340,37 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         if not self.transport.is_closing():
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, or to count how long nobody sends one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since_s = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._wait_for_more(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Note that the connection is used: its timer will see that, and is not made anew."""
+        self._idle_since_s = None
+
+    def _wait_for_more(self, wait_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(wait_s, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that nobody has used for so long."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since_s is None or self.transport.is_closing():
+            return
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._wait_for_more(left_s)
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in JSON."""

@@ -120,6 +120,7 @@ class Evidence:
     """The writer of one worker. `lag` is how many rows wait."""
 
     def __init__(self, database_url: str) -> None:
+        self._loop = asyncio.get_running_loop()
         self._url = database_url
         self._waiting: list[_Row] = []
         self._news = asyncio.Event()
@@ -155,7 +156,7 @@ class Evidence:
         """
         values = record_values(record)
         add_claim(values, claim)
-        admitted = asyncio.get_running_loop().create_future()
+        admitted = self._loop.create_future()
         self._queue(values, admitted=admitted)
         if not await admitted:
             raise EpochChanged

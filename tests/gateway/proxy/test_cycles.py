@@ -5,12 +5,10 @@ import gc
 import weakref
 
 import pytest
-import uvicorn
 
 from gateway.proxy.errors import Refusal
-from gateway.proxy.wire import DIRECT, JSON_TYPE, STREAM_TYPE, Reply, bounded
-
-REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+from gateway.proxy.wire import DIRECT, JSON_TYPE, STREAM_TYPE, Reply
+from tests.gateway.proxy.listening import ask, listening
 
 
 async def whole(reply):
@@ -36,24 +34,14 @@ async def made_of(answer, requests):
         await receive()
         await answer(Reply(scope, send))
 
-    config = uvicorn.Config(app, http=bounded(5), ws="none", lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    config.load()
-    loop = asyncio.get_running_loop()
-    listening = await loop.create_server(
-        lambda: config.http_protocol_class(config, server.server_state, {}), "127.0.0.1", 0
-    )
-    async with listening:
-        port = listening.sockets[0].getsockname()[1]
+    async with listening(app) as (port, connections):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(requests):
-            writer.write(REQUEST)
-            await reader.readuntil(b"\r\n\r\n")
-            await reader.read(64)
+            await ask(reader, writer)
         writer.close()
         await writer.wait_closed()
         async with asyncio.timeout(5):
-            while server.server_state.connections:
+            while connections:
                 await asyncio.sleep(0)
     return served
 

@@ -62,7 +62,7 @@ class Found(NamedTuple):
 class Caching:
     """The cache for one call. `name` is the answer's once it was looked for."""
 
-    __slots__ = ("_decided", "_keeper", "_leads", "_looks", "_plan", "name", "stale")
+    __slots__ = ("_asked", "_decided", "_keeper", "_leads", "_looks", "_plan", "name", "stale")
 
     def __init__(self, keeper: Keeper, decided: Decided, *, looks: bool) -> None:
         self._keeper = keeper
@@ -70,6 +70,7 @@ class Caching:
         self._plan: Plan = decided.case.route.plan
         self._looks = looks
         self._leads = False
+        self._asked: Permitted | None = None
         self.name = ""
         self.stale: Found | None = None
 
@@ -83,7 +84,7 @@ class Caching:
 
         Of identical calls at the same time one looks and is sent, the others get what it got.
         """
-        self.name = self.named(permitted)
+        self.name, self._asked = self.named(permitted), permitted
         if not self._looks:
             return self._noted(None, "bypass")
         try:
@@ -98,7 +99,7 @@ class Caching:
 
     def fits(self, permitted: Permitted) -> bool:
         """Return whether what is kept answers this very request, where it was answered."""
-        return self.named(permitted) == self.name
+        return permitted is self._asked or self.named(permitted) == self.name
 
     def answered(self, permitted: Permitted, kept: Kept) -> None:
         """Keep an answer, unless a model that stood in gave it, and give it to who waits."""

@@ -63,11 +63,16 @@ def call_id(at_ms: int, randomness: bytes) -> UUID:
     return UUID(int=high << 64 | 0x2 << 62 | noise & 0x3FFFFFFFFFFFFFFF)
 
 
+def instant_ms(identity: UUID) -> int:
+    """Return when a call arrived, in milliseconds since the epoch."""
+    return identity.int >> 80
+
+
 def instant(identity: UUID) -> datetime:
     """Return when a call arrived, to the millisecond."""
-    return datetime.fromtimestamp((identity.int >> 80) / 1000, UTC)
+    return datetime.fromtimestamp(instant_ms(identity) / 1000, UTC)
 
 
 def day(identity: UUID) -> date:
     """Return the day that all records of a call are filed under."""
-    return date.fromordinal(EPOCH_ORDINAL + (identity.int >> 80) // DAY_MS)
+    return date.fromordinal(EPOCH_ORDINAL + instant_ms(identity) // DAY_MS)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import NamedTuple, Protocol
@@ -164,14 +163,14 @@ class _Exchange:
         return b""
 
     async def _send(self) -> Response:
-        post = partial(self._pools.post, self._request, self._timeouts, private=self._private)
+        pools, request, timeouts = self._pools, self._request, self._timeouts
         try:
             try:
-                return await post()
+                return await pools.post(request, timeouts, private=self._private)
             except (ConnectTimeout, Unsendable):
                 raise
             except NotConnected:  # nothing was sent: the same attempt, once more
-                return await post()
+                return await pools.post(request, timeouts, private=self._private)
         except NotConnected as error:
             refusal: Refusal = UpstreamFailed("upstream_error", _not_reached(error))
             if isinstance(error, ConnectTimeout):

@@ -186,7 +186,7 @@ async def inspect(
     """
     judges = principal.app.judges
     if not judges.answer_rules:
-        return Inspected(_edited(answer, restored(answer.view, [], values)))
+        return Inspected(_edited(answer, restored(answer.view, [], values)) if values else answer)
     scan = NOTHING
     if judges.answer_needs and answer.view.leaves:
         scan = await _detect(answer, principal)

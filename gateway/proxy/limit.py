@@ -313,10 +313,11 @@ def headers(reservation: Reservation) -> list[tuple[bytes, bytes]]:
     tightest: dict[str, tuple[int, LimitLine, int]] = {}
     for line, level in zip(reservation.limits, reservation.levels, strict=False):
         kind = line.limit.kind
-        if kind != "concurrency":
-            room = line.most - level_tokens(line, level)
-            if kind not in tightest or room < tightest[kind][0]:
-                tightest[kind] = room, line, level
+        if kind == "concurrency":
+            continue
+        room, known = line.most - level_tokens(line, level), tightest.get(kind)
+        if known is None or room < known[0]:
+            tightest[kind] = room, line, level
     found: list[tuple[bytes, bytes]] = []
     for kind, (room, line, level) in tightest.items():
         limit_name, remaining_name, reset_name = RATE_HEADERS[kind]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from audit.record import instant_ms
 from gateway.exchange import Case, Head, Origin, Recalled
 from gateway.proxy.directory import Principal
 from gateway.proxy.reshape import Reshaping
@@ -53,7 +54,7 @@ class Trail:
     @property
     def created_s(self) -> int:
         """When the answer was made, where its provider does not say."""
-        return self.origin.created_s if self.origin else int(self.at.timestamp())
+        return self.origin.created_s if self.origin else instant_ms(self.call_id) // 1000
 
     @property
     def elapsed_s(self) -> float:

@@ -214,13 +214,13 @@ def _loser(opened: Opened) -> Callable[[Exception | None], None]:
 def _rendered(head: str, request: UpstreamRequest) -> bytes:
     """Return the bytes of a request. Its headers are made by us of checked parts; still, none may
     begin another."""
-    lines = [head]
-    for name, value in request.headers.items():
-        if not CONTROLS.isdisjoint(value):
-            raise Unsendable(f"the header {name} holds a line break")
-        lines.append(f"{name}: {value}\r\n")
-    lines.append(f"content-length: {len(request.body)}\r\n\r\n")
-    return "".join(lines).encode() + request.body
+    headers = request.headers
+    if not CONTROLS.isdisjoint("".join(headers.values())):
+        name = next(name for name, value in headers.items() if not CONTROLS.isdisjoint(value))
+        raise Unsendable(f"the header {name} holds a line break")
+    told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    length = len(request.body)
+    return f"{head}{told}content-length: {length}\r\n\r\n".encode() + request.body
 
 
 @lru_cache(64)

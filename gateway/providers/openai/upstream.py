@@ -145,8 +145,9 @@ def parse_answer(endpoint: Endpoint, body: bytes, *, viewed: bool = True) -> Ans
             if "usage" in choice:
                 merge_usage(seen, choice["usage"])
     merge_usage(seen, parsed.get("usage"))
-    usage = read_usage(seen, wrote=_wrote(parsed))
-    return answer(parsed, usage, viewed=viewed)
+    choices = _choices(parsed)
+    usage = read_usage(seen, wrote=_wrote(choices))
+    return _answer(parsed, choices, usage, viewed=viewed)
 
 
 def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
@@ -154,9 +155,13 @@ def answer(body: Body, usage: Usage | None, *, viewed: bool = True) -> Answer:
 
     `finish` is that of the first choice that did not simply stop, else "stop", else "".
     """
+    return _answer(body, _choices(body), usage, viewed=viewed)
+
+
+def _answer(body: Body, choices: list[Body], usage: Usage | None, *, viewed: bool) -> Answer:
     finishes: list[str] = []
     names: list[str] = []
-    for choice in _choices(body):
+    for choice in choices:
         finish = choice.get("finish_reason")
         if isinstance(finish, str):
             finishes.append(finish)
@@ -249,9 +254,9 @@ def _choices(body: Body) -> list[Body]:
     ]
 
 
-def _wrote(body: Body) -> bool:
+def _wrote(choices: list[Body]) -> bool:
     """Tell whether any output stands in the choices of an answer."""
-    for choice in _choices(body):
+    for choice in choices:
         for name, value in choice["message"].items():
             if value and name != "role":
                 return True

@@ -39,10 +39,10 @@ def read_usage(seen: Mapping[str, Any], *, wrote: bool) -> Usage | None:
         return None
     read = _details(seen, "prompt_tokens_details", "input_tokens_details")
     said = _details(seen, "completion_tokens_details", "output_tokens_details")
-    cached = _count(read, "cached_tokens") or _count(seen, "prompt_cache_hit_tokens") or 0
-    cached = cached if cached <= taken else 0
-    written = _count(read, "cache_write_tokens") or 0
-    thought = _count(said, "reasoning_tokens") or 0
+    cached = (read and _count(read, "cached_tokens")) or _count(seen, "prompt_cache_hit_tokens")
+    cached = cached if cached and cached <= taken else 0
+    written = (read and _count(read, "cache_write_tokens")) or 0
+    thought = (said and _count(said, "reasoning_tokens")) or 0
     return Usage(
         taken,
         given,
@@ -63,10 +63,8 @@ def _details(seen: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _count(seen: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = seen.get(name)
-        if value is None:
-            continue
-        if isinstance(value, float) and value.is_integer():
+        if value.__class__ is float and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:
+        if value.__class__ is int and 0 <= value < _MOST:
             return value
     return None

@@ -275,7 +275,7 @@ def _batch_size(waiting: Sequence[_Row]) -> int:
     """
     claims = set()
     for place, row in enumerate(waiting[:MOST_ROWS]):
-        name = (row.values["call_id"], row.values["attempt"])
+        name = (row.values["call_id"].int, row.values["attempt"])
         if row.admitted is not None:
             claims.add(name)
         elif name in claims:

@@ -4,9 +4,11 @@ Nothing is rolled back between tests: each makes what it needs under names of it
 tenants of one installation do.
 """
 
+import functools
 import os
 import secrets
 import shutil
+import ssl
 import tempfile
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from hypothesis import settings
 from gateway.config import load
 from gateway.embedded import Servers
 from tests.thorough import HYPOTHESIS, times
+
+# A client of HTTP reads the world's certificates when it is made, each anew, for as long as ten
+# calls take; those of the tests speak with this machine, in the clear.
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("gatehouse", deadline=None, max_examples=times(HYPOTHESIS))

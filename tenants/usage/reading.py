@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import Aggregate, BigIntegerField, CharField, F, QuerySet, Sum
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from audit.actor import Actor
 from tenants.budgets import window_starts
@@ -144,7 +145,8 @@ def usage_series_of_all(
 ) -> Series:
     """Return the usage of all tenants that the actor may see, in windows of UTC.
 
-    Every tenant's windows follow its own clock: each counts in the one that holds its middle.
+    Every tenant's windows follow its own clock: each counts in the one that holds its middle, or in
+    the present one, where its middle is yet to come.
     """
     half = _HALVES[granularity]
     rows = _visible(actor, by_middle(wanted, granularity), granularity)
@@ -164,9 +166,15 @@ def usage_series_of_all(
 
 
 def by_middle(wanted: UsageWanted, granularity: Granularity) -> UsageWanted:
-    """Return what asks for the windows whose middle lies in the time wanted."""
+    """Return what asks for the windows whose middle lies in the time wanted.
+
+    A time that is not over yet has those too that have begun: east of us the day is a new one.
+    """
     half = _HALVES[granularity]
-    return replace(wanted, since=wanted.since - half, until=wanted.until - half)
+    is_over = wanted.until <= timezone.now()
+    return replace(
+        wanted, since=wanted.since - half, until=wanted.until - half if is_over else wanted.until
+    )
 
 
 def usage_by(

@@ -54,6 +54,7 @@ _WRONG_START = {
     "?": ("there is no a ? b : c", "write two rules"),
 }
 _NO_CHARACTERS = frozenset({0, *range(0xD800, 0xE000)})
+_NONE_OF_THESE = re.compile("[\x00\ud800-\udfff]")
 _ARITHMETIC = ("arithmetic is not part of the language", "compare with a constant instead")
 _SUFFIX = re.compile(r"[A-Za-z_0-9.]")
 
@@ -62,6 +63,8 @@ def tokenize(text: str, length_max: int = LENGTH_MAX) -> list[Token]:
     """Return the tokens of `text`, the last one of kind "end"; raise ExpressionError."""
     if len(text) > length_max:
         raise ExpressionError(0, f"the condition is longer than {length_max} characters")
+    if (wrong := _NONE_OF_THESE.search(text)) is not None:
+        raise ExpressionError(wrong.start(), "U+0000 and lone surrogates are refused")
     tokens = []
     offset = 0
     while offset < len(text):

@@ -6,12 +6,19 @@ import pytest
 from django.utils import timezone
 
 from audit.actor import Actor, command
-from tenants.models import Budget, UsageMark
+from tenants.models import Budget, UsageMark, UsageTotal
 from tenants.services.apps import app_create
 from tenants.services.budgets import budget_create
 from tenants.services.tenants import tenant_create
 from tenants.usage.budget_state import budget_state
-from tenants.usage.reading import UsageWanted, usage_as_of, usage_by, usage_series
+from tenants.usage.reading import (
+    UsageWanted,
+    by_middle,
+    usage_as_of,
+    usage_by,
+    usage_series,
+    usage_series_of_all,
+)
 from tenants.usage.rolling import usage_roll
 from tests.booked import Calls, hours_of
 
@@ -63,6 +70,27 @@ def test_a_series_leaves_no_window_out(booked):
     assert series.totals.p50_ms == pytest.approx(9000, rel=0.5)
     assert series.points[1].figures.p95_ms == pytest.approx(1000, rel=0.5)
     assert series.points[0].figures.p50_ms is None
+
+
+def test_what_has_begun_counts_in_the_present_window_of_all_tenants(booked):
+    """East of UTC the day is a new one hours earlier: its middle is beyond all windows."""
+    now, minute = timezone.now(), datetime.timedelta(minutes=1)
+    someone = person(booked.tenant, "analyst")
+    UsageTotal.objects.filter(tenant_id=booked.tenant.pk, granularity="hour").delete()
+    present = UsageTotal.objects.filter(tenant_id=booked.tenant.pk, granularity="day").first()
+    present.pk, present.granularity, present.start = None, "hour", now - 5 * minute
+    present.save(force_insert=True)
+
+    def counted(until):
+        asked = UsageWanted(since=until - 3 * 60 * minute, until=until)
+        series = usage_series_of_all(someone, asked, "hour")
+        parted = usage_by(someone, "app", by_middle(asked, "hour"), granularity="hour")
+        assert parted.totals == series.totals
+        return series.totals.calls
+
+    assert counted(now + 10 * minute) == present.calls > 0
+    assert counted(now - minute) == 0  # what is over is parted by the middles
+    assert counted(now + 60 * minute) == present.calls
 
 
 def test_hours_add_up_to_their_days(booked):

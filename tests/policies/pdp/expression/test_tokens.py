@@ -83,6 +83,8 @@ def test_escapes_in_strings(written, text):
         (r'a == "x\q"', 7, "unknown escape \\q", "known are"),
         (r'a == "x\u12"', 7, "unknown escape \\u", ""),
         (r'a == "\ud800"', 6, "names no allowed character", ""),
+        ('a.matches("\ud800")', 11, "lone surrogates", ""),
+        ("a == '\0'", 6, "U+0000", ""),
         (r'a == "\u0000"', 6, "names no allowed character", ""),
         (r'a == "\U00110000"', 6, "names no allowed character", ""),
     ],

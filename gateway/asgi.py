@@ -3,6 +3,7 @@
 GATEHOUSE_ROLE parts them: `proxy` never imports Django, `console` answers nothing under these.
 """
 
+import asyncio
 import gc
 import os
 from collections.abc import Awaitable
@@ -24,6 +25,9 @@ def _control_plane() -> Any:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     from django.core.asgi import get_asgi_application  # noqa: PLC0415  (role proxy has no Django)
 
+    from gateway import pool  # noqa: PLC0415
+
+    pool.keep()
     django: Any = get_asgi_application()
     return bounded(django)
 
@@ -57,6 +61,12 @@ def _settle_memory() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
+async def _let_go() -> None:
+    from gateway import pool  # noqa: PLC0415  (role proxy has no Django)
+
+    await asyncio.to_thread(pool.close)
+
+
 async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
@@ -66,5 +76,7 @@ async def _live(receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             await data_plane.stop()
+            if control_plane is not None:
+                await _let_go()
             await send({"type": "lifespan.shutdown.complete"})
             return

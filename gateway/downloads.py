@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
+from asgiref.sync import sync_to_async
 from django.core import signing
+from django.db import connections
 from django.http import FileResponse
 
 from audit.actor import Actor
@@ -42,7 +44,9 @@ class FileAnswer(FileResponse):
     block_size = BLOCK
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the blocks; other requests are answered while the disk is read."""
+        """Yield the blocks; other requests are answered while the disk is read, and have the
+        connection to the database, of which nothing more is asked here."""
+        await sync_to_async(connections.close_all)()
         blocks = iter(self)
         while block := await asyncio.to_thread(next, blocks, b""):
             yield block

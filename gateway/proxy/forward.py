@@ -106,9 +106,10 @@ class _Exchange:
                 raise unreadable("is in a content coding that is not known") from None
             response.allow_pauses(self._timeouts.idle_s)
             return self
-        failure = await self._bad_status(response)
-        response.close()
-        raise failure
+        try:
+            raise await self._bad_status(response)
+        finally:
+            response.close()
 
     async def __aexit__(
         self,

@@ -16,6 +16,12 @@ MOST_HEAD_BYTES = 64 * 1024
 MOST_UNREAD_BYTES = 256 * 1024
 """How much of an answer may wait to be read before its provider has to."""
 SHORTEST_WAIT_S = 0.001
+LONGEST_PAUSE_S = 3600.0
+"""How long we may leave an answer unread: longer than any call may take."""
+
+
+FRAMING = frozenset({"content-length", "transfer-encoding"})
+"""The headers that say where a body ends; without one it ends with its connection."""
 
 
 class Broken(Exception):
@@ -89,6 +95,8 @@ class Response:
         """Return when the head is here."""
         while not self.status:
             self._check()
+            if self._connection is None:
+                raise Broken("the connection ended before the answer")
             await self._news()
 
     def take(self, data: bytes) -> bool:
@@ -130,20 +138,26 @@ class Connection(asyncio.Protocol):
         self,
         transport: asyncio.Transport,
         free: Callable[["Connection"], None],
-        lost: Callable[[Exception | None], None],
+        lost: Callable[["Connection", Exception | None], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.free_since_s = 0.0
         self._transport = transport
         self._free = free
         self._lost = lost
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
         self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(  # no more than aiohttp takes from servers
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._response: Response | None = None
         self._headers: dict[str, str] = {}
         self._in_head = True
         self._ends_with_connection = False
         self._around = 0
         self._is_paused = False
+        self._may_lack = False
+        self._paused_s = 0.0
         self._pause_s = 0.0
         self._overdue_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -160,6 +174,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise Broken("the connection was closed")
         response = self._response = Response(self)
+        self._in_head, self._ends_with_connection = True, False
         self._around = 0
         self.wait_at_most(first_byte_s)
         self._transport.write(request)
@@ -189,8 +204,11 @@ class Connection(asyncio.Protocol):
         self._end(Broken, "the exchange was given up")
 
     def close(self) -> None:
-        """Close a connection that nobody uses."""
-        self._transport.close()
+        """Close a connection that nobody uses. One with something to send would wait for ever."""
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
@@ -198,6 +216,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._overdue_s = self.loop.time() + self._pause_s
+        self._may_lack = self._is_paused
         self._around += len(data)
         try:
             self._parser.feed_data(data)
@@ -214,22 +233,26 @@ class Connection(asyncio.Protocol):
         response, self._response = self._response, None
         if response is not None:
             is_whole = exc is None and self._ends_with_connection and not self._in_head
+            if self._is_tls and self._may_lack:  # what was not read yet, TLS has thrown away
+                is_whole = False
             response.end(None if is_whole else (Broken, "the connection broke"))
-        self._lost(exc)
+        self._lost(self, exc)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
         if self._response is None:
             raise Broken("nobody asked")
         self._headers = {}
-        self._in_head = True
+        self._in_head = self._ends_with_connection = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header, the first of its name; what follows a body is none."""
-        if self._in_head:
-            self._headers.setdefault(
-                name.decode("latin-1").lower(), value.decode("latin-1").strip()
-            )
+        if not self._in_head:
+            return
+        known = name.decode("latin-1").lower()
+        if known in FRAMING:
+            self._ends_with_connection = False
+        self._headers.setdefault(known, value.decode("latin-1").strip())
 
     def on_headers_complete(self) -> None:
         """Give the head to whoever waits for it, unless it only says that another will come."""
@@ -240,18 +263,17 @@ class Connection(asyncio.Protocol):
             return
         self._in_head = False
         self._around = 0
-        headers = self._headers
-        self._ends_with_connection = "content-length" not in headers and (
-            "chunked" not in headers.get("transfer-encoding", "").lower()
-        )
-        self._response.headers, self._response.status = headers, status
+        self._response.headers, self._response.status = self._headers, status
         self._response.wake()
 
     def on_body(self, data: bytes) -> None:
-        """Take in a part of the body."""
+        """Take in a part of the body; an interim answer has none."""
+        if self._in_head:
+            raise Broken("an interim answer has a body")
         self._around = 0
         if self._response is not None and self._response.take(data) and not self._is_paused:
-            self._is_paused = True
+            self._is_paused = self._may_lack = True
+            self._paused_s = self.loop.time()
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -263,10 +285,14 @@ class Connection(asyncio.Protocol):
             return
         self.resume()
         response.end()
-        if self._parser.should_keep_alive() and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        may_go_on = self._parser.should_keep_alive() and (
+            response.status != HTTPStatus.SWITCHING_PROTOCOLS
+        )
+        # An answer may come before all of its request was sent: what follows would be taken for it.
+        if may_go_on and not self._transport.get_write_buffer_size():
             self._free(self)
         else:
-            self._transport.close()
+            self.close()
 
     def _end(self, kind: type[Broken], why: str) -> None:
         response, self._response = self._response, None
@@ -286,9 +312,10 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._response is None:
             return
-        if self._is_paused:  # it is us who do not read
-            self._overdue_s = self.loop.time() + self._pause_s
-        left_s = self._overdue_s - self.loop.time()
+        now_s = self.loop.time()
+        if self._is_paused and now_s - self._paused_s < LONGEST_PAUSE_S:  # it is us who do not read
+            self._overdue_s = now_s + self._pause_s
+        left_s = self._overdue_s - now_s
         if left_s > 0:
             self._arm(left_s)
         else:

@@ -85,6 +85,7 @@ class Pools:
         self.timeouts = timeouts
         self._connectors: dict[bool, aiohttp.TCPConnector] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
+        self._open: set[Connection] = set()
         self._free: dict[_Place, list[Connection]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -111,9 +112,8 @@ class Pools:
         self._is_closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for free in self._free.values():
-            for connection in free:
-                connection.close()
+        for connection in tuple(self._open):
+            connection.abort()
         self._free.clear()
         for connector in self._connectors.values():
             await connector.close()
@@ -154,7 +154,9 @@ class Pools:
 
     async def _connect(self, place: "_Place", target: _Target, connect_s: float) -> Connection:
         private, _ = place
-        connector = self._connectors.get(private) or self._open(private=private)
+        if self._is_closed:
+            raise NotConnected("the gateway is being stopped")
+        connector = self._connectors.get(private) or self._connector(private=private)
         try:
             opened = await connector.connect(
                 target.connector_request, [], _connect_timeout(connect_s)
@@ -167,9 +169,23 @@ class Pools:
         if transport is None or transport.is_closing():
             opened.close()
             raise NotConnected("the connection was closed at once")
-        return Connection(transport, partial(self._keep, place), _loser(opened))
+        connection = Connection(transport, partial(self._keep, place), self._lost(opened))
+        self._open.add(connection)
+        return connection
 
-    def _open(self, *, private: bool) -> aiohttp.TCPConnector:
+    def _lost(self, opened: Opened) -> Callable[[Connection, Exception | None], None]:
+        """Return who forgets a connection that is closed, and tells aiohttp, which waits for it."""
+        protocol = opened.protocol
+
+        def lost(connection: Connection, error: Exception | None) -> None:
+            self._open.discard(connection)
+            if protocol is not None:
+                protocol.connection_lost(error)
+            opened.close()
+
+        return lost
+
+    def _connector(self, *, private: bool) -> aiohttp.TCPConnector:
         resolver = ThreadedResolver() if private else PublicResolver(ThreadedResolver())
         self._connectors[private] = aiohttp.TCPConnector(
             limit=0,  # how much is under way at a provider is bounded by its gate
@@ -197,18 +213,6 @@ class Pools:
 
 _Place = tuple[bool, ConnectionKey]
 """Where connections lead: whether the address may be private, and what aiohttp tells apart."""
-
-
-def _loser(opened: Opened) -> Callable[[Exception | None], None]:
-    """Return who tells aiohttp that a connection is closed: its connector waits for that."""
-    protocol = opened.protocol
-
-    def lost(error: Exception | None) -> None:
-        if protocol is not None:
-            protocol.connection_lost(error)
-        opened.close()
-
-    return lost
 
 
 def _rendered(head: str, request: UpstreamRequest) -> bytes:

@@ -338,8 +338,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = True, False
         self._since_body = 0
         self._stop_timer()
-        if not self.transport.is_closing():
-            super().on_message_complete()
+        if self.transport.is_closing():
+            return
+        super().on_message_complete()
+        if not self._answering:  # the answer was there before the end of its request
+            self._begin_to_idle()
 
     def on_response_complete(self) -> None:
         """Begin the next request, or to count how long nobody sends one."""
@@ -350,6 +353,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
+        self._begin_to_idle()
+
+    def _begin_to_idle(self) -> None:
         self._idle_since_s = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._wait_for_more(self.timeout_keep_alive)

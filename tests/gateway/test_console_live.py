@@ -2,10 +2,13 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from django.db import connection
 
+from gateway.pool import POOL
 from gateway.proxy.store import roster
 from tenants.models import Membership, User
 from tests import estate
@@ -139,3 +142,40 @@ def test_the_web_worker_is_on_the_roster(gateway):
         return {each.seat.pid for each in found if each.seat.kind == "web" and not each.is_late}
 
     assert eventually(lambda: gateway.workers[0].pid in pids())
+
+
+def kept():
+    """Return the processes of PostgreSQL that serve the consoles of this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE application_name = 'gatehouse-console' AND datname = current_database()"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_pages_share_connections_to_the_database(browser):
+    assert browser.get("/overview").status_code == 200
+    first = kept()
+    assert first
+    for _ in range(5):
+        assert browser.get("/overview").status_code == 200
+    assert kept() == first
+
+
+def test_a_connection_that_was_lost_between_two_pages_is_replaced(browser):
+    assert browser.get("/overview").status_code == 200
+    lost = kept()
+    with connection.cursor() as cursor:
+        for pid in lost:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    eventually(lambda: not kept() & lost)
+    assert browser.get("/overview").status_code == 200
+    assert kept()
+
+
+def test_more_pages_at_once_than_there_are_connections_wait_for_one(browser):
+    with ThreadPoolExecutor(3 * POOL["max_size"]) as pool:
+        answers = list(pool.map(browser.get, ["/overview"] * 3 * POOL["max_size"]))
+    assert {answer.status_code for answer in answers} == {200}
+    assert 0 < len(kept()) <= POOL["max_size"]

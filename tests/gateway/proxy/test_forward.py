@@ -305,6 +305,33 @@ def test_a_connection_that_fails_is_tried_once_more(mock, monkeypatch):
     assert [e["request_id"] for e in mock.books()].count("once-more") == 1
 
 
+def test_an_attempt_that_is_cancelled_while_it_reads_an_error_leaves_no_connection():
+    async def run():
+        closed = asyncio.Event()
+
+        async def failing(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 500 Oh\r\ncontent-length: 99\r\n\r\n")
+            await reader.read()
+            closed.set()
+            writer.close()
+
+        server = await asyncio.start_server(failing, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        call = permitted("127.0.0.1", port, allow_private=True)
+        pools = Pools(Timeouts(1, 30, 30, 30))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                async with forward(call, Sending(None, "one", 0.0), pools):
+                    raise AssertionError("an error is no answer")
+        async with asyncio.timeout(5):
+            await closed.wait()
+        await pools.close()
+        server.close()
+
+    asyncio.run(run())
+
+
 # What the provider may learn, and where it may be
 
 

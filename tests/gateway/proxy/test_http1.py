@@ -10,8 +10,8 @@ import uvloop
 
 from gateway.exchange import UpstreamRequest
 from gateway.proxy import http1
-from gateway.proxy.http1 import Broken, ReadTimeout, TooLong
-from gateway.proxy.upstream import Pools, Timeouts
+from gateway.proxy.http1 import Broken, Connection, ReadTimeout, TooLong
+from gateway.proxy.upstream import NotConnected, Pools, Timeouts
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = (
@@ -77,6 +77,7 @@ async def provider(*says):
         times = Timeouts(1, first_byte_s, first_byte_s, 5)
         return await pools.post(UpstreamRequest(url, {"x": "y"}, b"{}"), times, private=True)
 
+    ask.pools = pools
     try:
         yield served, ask
     finally:
@@ -293,3 +294,157 @@ async def test_an_exchange_leaves_nothing_for_the_garbage_collector():
         finally:
             gc.enable()
     assert not found
+
+
+# What one exchange leaves must be nothing to the next
+
+
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@in_a_loop
+async def test_a_connection_that_ends_before_the_answer_is_broken_whatever_came_before():
+    async with provider([NO_CONTENT], [None]) as (served, ask):
+        assert (await ask()).status == 204
+        with pytest.raises(Broken):
+            await ask()
+    assert served.requests == [2]
+
+
+@in_a_loop
+async def test_an_answer_before_the_end_of_its_request_leaves_no_connection_to_use():
+    """What of a request is still to be sent would be taken for the next one."""
+    early = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"
+    writers = []
+
+    async def refusing(reader, writer):
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(early)  # and it reads no more
+
+    pools = Pools(Timeouts(1, 5, 5, 5))
+    server = await asyncio.start_server(refusing, "127.0.0.1", 0, limit=1024)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    large = UpstreamRequest(url, {"x": "y"}, b"x" * 20_000_000)
+    for _ in range(2):
+        response = await pools.post(large, pools.timeouts, private=True)
+        assert response.status == 413
+        response.close()
+    async with asyncio.timeout(5):
+        await pools.close()
+    assert len(writers) == 2
+    for writer in writers:
+        writer.transport.abort()
+    server.close()
+    await server.wait_closed()
+
+
+@in_a_loop
+async def test_the_pools_close_what_is_under_way():
+    async with provider([LENGTH[:-1], 30.0]) as (served, ask):
+        response = await ask()
+        ending = asyncio.create_task(response.read(100))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await ask.pools.close()
+        with pytest.raises(Broken):
+            await ending
+        with pytest.raises(NotConnected):
+            await ask()
+    assert served.requests == [1]
+
+
+@in_a_loop
+async def test_a_body_is_framed_by_any_of_its_headers():
+    """Two lines of transfer codings are one list: a body that is cut is not whole."""
+    parted = b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with provider([parted, b"3\r\nabc\r\n", None]) as (_, ask):
+        with pytest.raises(Broken):
+            await (await ask()).read(100)
+
+
+@in_a_loop
+async def test_an_interim_answer_brings_nothing_into_the_answer():
+    interim = b"HTTP/1.1 104 Whatever\r\ncontent-length: 4\r\n\r\nEVIL"
+    async with provider([interim, LENGTH]) as (_, ask):
+        with pytest.raises(Broken):
+            await (await ask()).read(100)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\ncontent-length: 5\n\nhello",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
+    ],
+)
+@in_a_loop
+async def test_servers_that_write_carelessly_are_understood(answer):
+    async with provider([answer]) as (_, ask):
+        assert await (await ask()).read(100) == b"hello"
+
+
+class Transport(asyncio.Transport):
+    """Stands in for one of TLS: uvloop's throws away what is unread when TCP ends under it."""
+
+    def __init__(self, *, tls):
+        super().__init__({"ssl_object": object() if tls else None})
+        self.is_paused = False
+
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+
+    def pause_reading(self):
+        self.is_paused = True
+
+    def resume_reading(self):
+        self.is_paused = False
+
+    def write(self, data):
+        """Nobody is there."""
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def is_closing(self):
+        return False
+
+    def close(self):
+        self.protocol.connection_lost(None)
+
+    abort = close
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("reads_on", [False, True])
+@in_a_loop
+async def test_what_was_unread_when_tls_ended_may_be_lacking(tls, reads_on):
+    transport = Transport(tls=tls)
+    connection = Connection(transport, lambda _: None, lambda *_: None)
+    asking = asyncio.create_task(connection.exchange(b"", 5))
+    await asyncio.sleep(0)
+    connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+    response = await asking
+    connection.data_received(b"x" * (http1.MOST_UNREAD_BYTES + 1))
+    assert transport.is_paused
+    if reads_on:
+        await response.more()
+        assert not transport.is_paused
+        connection.data_received(b"y")
+    transport.close()
+    if tls and not reads_on:
+        with pytest.raises(Broken):
+            await response.read(10**9)
+    else:
+        await response.read(10**9)
+
+
+@in_a_loop
+async def test_an_answer_that_nobody_ever_reads_or_lets_go_is_ended_at_last(monkeypatch):
+    monkeypatch.setattr(http1, "LONGEST_PAUSE_S", 0.1)
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n" + b"x" * 4_000_000
+    async with provider([whole, 30.0]) as (served, ask):
+        await ask(0.05)
+        async with asyncio.timeout(5):
+            while not served.writers[0].transport.is_closing():
+                await asyncio.sleep(0.01)
